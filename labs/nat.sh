@@ -1,0 +1,68 @@
+#!/bin/bash
+# NAT: real servers on a network of their own, with the director as their way out. Port 80 of the virtual address is
+# port 8080 of theirs. make demo runs this one.
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+cat <<'X'
+A virtual service by NAT: the director sends each connection to one of two web servers.
+
+                          director
+  client  ---- wan ----  192.0.2.1 | 10.0.0.1  ---- lan ----  real1  10.0.0.11:8080
+  192.0.2.10            (virtual address)              \----  real2  10.0.0.12:8080
+
+Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+X
+
+title "The machines and their addresses"
+host client director real1 real2
+network wan client=192.0.2.10/24 director=192.0.2.1/24
+network lan director=10.0.0.1/24 real1=10.0.0.11/24 real2=10.0.0.12/24
+
+title "Answers must come back through the director, which puts the virtual address in again"
+on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
+on real1 "ip route add default via 10.0.0.1"
+on real2 "ip route add default via 10.0.0.1"
+
+title "A web server on each, whose page is its name"
+web real1 8080
+web real2 8080
+
+title "The virtual service: round robin, both servers by masquerading"
+on director "ipvsadm -A -t 192.0.2.1:80 -s rr"
+on director "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.11:8080 -m"
+on director "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.12:8080 -m"
+on director "ipvsadm -L -n"
+
+title "Ten requests take turns"
+ask client http://192.0.2.1 10
+expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
+expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
+
+title "Each was a connection; the director remembers it until it has timed out"
+on director "ipvsadm -L -n -c"
+expect "connections to 192.0.2.1:80 that -L -c shows" 10 "$(grep -c ' 192.0.2.1:80 ' <<<"$said")"
+
+title "Weights: real1 is to take three times as much"
+on director "ipvsadm -E -t 192.0.2.1:80 -s wrr"
+on director "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.11:8080 -m -w 3"
+ask client http://192.0.2.1 40
+expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
+expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
+
+title "What went through, all in all and by the second; the kernel sums up every two seconds"
+sleep 3
+on director "ipvsadm -L -n --stats"
+expect "connections that --stats counts" 50 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
+on director "ipvsadm -L -n --rate"
+
+title "Maintenance: real2 gets nothing new from now on"
+on director "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.12:8080 -m -w 0"
+ask client http://192.0.2.1 4
+expect "weight 0, answers by real2 of 4" 0 "$(answered real2)"
+on director "ipvsadm -L -n"
+
+title "What ipvsadm-restore would read to set this up again"
+on director "ipvsadm -S -n"
+expect "lines saved" 3 "$(wc -l <<<"$said")"
+
+conclude

@@ -1,1 +1,16 @@
-//! x
+//! Tests on a real IPVS kernel: ours beside 1.31, ours alone, and ours under traffic. `make test` starts a kernel where
+//! the machine's own has no IPVS.
+//!
+//! Each test runs in a fresh network namespace of its own (`network`), drives the programs as a user does (`program`),
+//! and reads the kernel back by a netlink stack that shares nothing with the one under test (`table`).
+
+#[cfg(test)]
+mod compliance;
+#[cfg(test)]
+mod lockstep;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod table;

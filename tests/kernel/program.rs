@@ -1,0 +1,145 @@
+//! The programs under test and Debian's ipvsadm 1.31 beside them: run one, feed it, take what it says.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+/// Where tests/provide unpacks Debian's package.
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
+
+/// A program to run.
+pub(crate) struct Program {
+    path: PathBuf,
+    libraries: Option<String>,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) status: ExitStatus,
+}
+
+impl Program {
+    /// Our ipvsadm.
+    pub(crate) fn ours() -> Program {
+        Program { path: env!("CARGO_BIN_EXE_ipvsadm").into(), libraries: None }
+    }
+
+    /// Our ipvsadm-save.
+    pub(crate) fn save() -> Program {
+        Program { path: env!("CARGO_BIN_EXE_ipvsadm-save").into(), libraries: None }
+    }
+
+    /// Our ipvsadm-restore.
+    pub(crate) fn restore() -> Program {
+        Program { path: env!("CARGO_BIN_EXE_ipvsadm-restore").into(), libraries: None }
+    }
+
+    /// Debian's ipvsadm 1.31, with the libraries that were unpacked beside it.
+    pub(crate) fn reference() -> Program {
+        let path = Path::new(REFERENCE).join("usr/sbin/ipvsadm");
+        assert!(
+            path.exists(),
+            "{} is missing, ipvsadm 1.31 to compare with: run `make test`, which fetches it",
+            path.display()
+        );
+        let libraries = format!("{REFERENCE}/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        Program { path, libraries: Some(libraries) }
+    }
+
+    /// The name by which the program calls itself in its messages.
+    pub(crate) fn name(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// The command, for what `run` and `feed` don't do. The environment is the same wherever the tests run.
+    pub(crate) fn command<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C");
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it with an empty standard input.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        Outcome::of(self.command(arguments).spawn().unwrap())
+    }
+
+    /// Runs it with its arguments as one line, separated by blanks.
+    pub(crate) fn line(&self, arguments: &str) -> Outcome {
+        self.run(arguments.split(' '))
+    }
+
+    /// Runs it with `input` on its standard input.
+    pub(crate) fn feed<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Outcome {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        thread::scope(|scope| {
+            // A program that refuses its arguments closes its input unread: that is no error here.
+            scope.spawn(move || stdin.write_all(input));
+            Outcome::of(child)
+        })
+    }
+}
+
+impl Outcome {
+    fn of(child: Child) -> Outcome {
+        let output = child.wait_with_output().unwrap();
+        Outcome { stdout: output.stdout, stderr: output.stderr, status: output.status }
+    }
+
+    /// The exit status; a program that a signal ended fails the test.
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{self:?}"))
+    }
+
+    /// Standard output as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    /// Standard error as text.
+    pub(crate) fn complaint(&self) -> &str {
+        std::str::from_utf8(&self.stderr).unwrap()
+    }
+
+    /// Standard output of a run that succeeded and had nothing to say on standard error.
+    #[track_caller]
+    pub(crate) fn succeeded(&self) -> &str {
+        assert!(
+            self.status.success() && self.stderr.is_empty(),
+            "{}: {}",
+            self.status,
+            self.complaint()
+        );
+        self.text()
+    }
+
+    /// The first line on standard error of a run that ended with `code` and wrote nothing to standard output.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: i32) -> &str {
+        let sentence = self.complaint().lines().next().unwrap_or_default();
+        assert_eq!(self.code(), code, "{}", self.complaint());
+        assert_eq!(self.text(), "", "on standard output");
+        assert_ne!(sentence, "", "nothing on standard error");
+        sentence
+    }
+}

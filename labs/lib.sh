@@ -3,6 +3,8 @@
 set -eu
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Only out here can one see whether a person is watching.
+[ ! -t 1 ] || export LAB_BOLD=$'\e[1m' LAB_PLAIN=$'\e[0m'
 [ -n "${WITH_IPVS:-}" ] || exec "$project/tests/with-ipvs" "$(readlink -f "$0")" "$@"
 
 # The ipvsadm under the lens: the one that was built, unless a directory with another is given.
@@ -62,7 +64,7 @@ network() {
 # keeps that in $said. A command that fails ends the lab.
 on() {
   local status=0
-  printf '%s# %s\n' "$1" "$2"
+  printf '%s# %s\n' "$1" "${LAB_BOLD:-}$2${LAB_PLAIN:-}"
   said=$(ip netns exec "$1" bash -c "$2" 2>&1) || status=$?
   [ -z "$said" ] || printf '%s\n' "$said"
   [ $status = 0 ] || { printf 'The last command failed (%s).\n' "$status"; exit 1; }
@@ -92,7 +94,7 @@ expect() {
 # answered HOST: how many of the last requests that one answered.
 answered() { awk -v host="$1" '$2 == host { n = $1 } END { print n + 0 }' <<<"$answers"; }
 
-# done_with: what was seen, and the lab's exit status.
+# conclude: what was seen, and the lab's exit status.
 conclude() {
   title "Seen, with $(command -v ipvsadm)"
   printf '%s\n' "${seen[@]}"

@@ -1,0 +1,113 @@
+//! The connection synchronization daemons of the kernel, which tell a second director about connections.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::InterfaceName;
+
+/// What a sync daemon does (`IP_VS_STATE_*`); both may run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SyncRole {
+    /// Sends connections.
+    Master,
+    /// Receives connections.
+    Backup,
+}
+
+/// A word that is no role of a sync daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}' is neither master nor backup")]
+pub struct UnknownRole(pub String);
+
+impl SyncRole {
+    /// The number of the state in the kernel.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Master => 1,
+            Self::Backup => 2,
+        }
+    }
+
+    /// The role with this number.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Master),
+            2 => Some(Self::Backup),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for SyncRole {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        match text {
+            "master" => Ok(Self::Master),
+            "backup" => Ok(Self::Backup),
+            _ => Err(UnknownRole(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for SyncRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Master => "master",
+            Self::Backup => "backup",
+        })
+    }
+}
+
+/// An address that is not in 224.0.0.0/4 or ff00::/8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} is not a multicast address")]
+pub struct NotMulticast(pub IpAddr);
+
+/// The multicast address that daemons talk on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MulticastGroup(IpAddr);
+
+impl MulticastGroup {
+    /// The address.
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl TryFrom<IpAddr> for MulticastGroup {
+    type Error = NotMulticast;
+
+    fn try_from(address: IpAddr) -> Result<Self, NotMulticast> {
+        if address.is_multicast() { Ok(Self(address)) } else { Err(NotMulticast(address)) }
+    }
+}
+
+impl Default for MulticastGroup {
+    /// 224.0.0.81, the kernel's own default.
+    fn default() -> Self {
+        Self(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81)))
+    }
+}
+
+/// A sync daemon. What is `None` is left to the kernel, which fills it in when it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SyncDaemon {
+    /// Whether it sends or receives.
+    pub role: SyncRole,
+    /// The interface that it talks on.
+    pub interface: InterfaceName,
+    /// 0 to 255; a backup with one that is not 0 takes in that of its own number alone.
+    pub sync_id: u8,
+    /// The longest message in bytes, up to 65507.
+    pub max_length: Option<u16>,
+    /// The multicast address.
+    pub group: Option<MulticastGroup>,
+    /// The first UDP port, in host order.
+    pub port: Option<u16>,
+    /// The time to live of its packets.
+    pub ttl: Option<u8>,
+}

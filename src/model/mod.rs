@@ -1,0 +1,25 @@
+//! The vocabulary of IPVS: virtual services, real servers, sync daemons, timeouts and counters, as plain
+//! types.
+//!
+//! Responsible for what these things are, for which of their states make sense, and for their spelling in
+//! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink, no options, no files.
+
+mod change;
+mod counters;
+mod daemon;
+mod name;
+mod real_server;
+mod service;
+mod state;
+mod timeouts;
+
+pub use change::Change;
+pub use counters::{Counters, Rates};
+pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
+pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
+pub use real_server::{Forwarding, RealServer, RealServerKey, Tunnel, TunnelChecksum};
+pub use service::{
+    Family, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey, SchedulerFlagError, VirtualService,
+};
+pub use state::{Info, RealServerState, ServiceState, Version};
+pub use timeouts::Timeouts;

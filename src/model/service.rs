@@ -1,0 +1,389 @@
+//! Virtual services: what clients connect to.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use ipnetwork::{Ipv4Network, Ipv6Network};
+use thiserror::Error;
+
+use super::{PersistenceEngineName, SchedulerName};
+
+/// A transport protocol that IPVS balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP, `-t`.
+    Tcp,
+    /// UDP, `-u`.
+    Udp,
+    /// SCTP, `--sctp-service`.
+    Sctp,
+}
+
+impl Protocol {
+    /// The protocol's number in the IP header.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Sctp => 132,
+        }
+    }
+
+    /// The protocol with this number, if IPVS balances it.
+    pub const fn from_number(number: u16) -> Option<Self> {
+        match number {
+            6 => Some(Self::Tcp),
+            17 => Some(Self::Udp),
+            132 => Some(Self::Sctp),
+            _ => None,
+        }
+    }
+
+    /// The name in listings: `TCP`, `UDP` or `SCTP`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// An IP version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+
+    /// The bits of an address: 32 or 128.
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
+}
+
+/// What identifies a virtual service in the kernel.
+///
+/// The order is that of listings: addresses before firewall marks; addresses by family (IPv4 first), protocol
+/// (TCP, UDP, SCTP), address and port; marks by number, then family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceKey {
+    /// A protocol, a virtual address and a port; port 0 means all ports, with persistence only.
+    Address {
+        /// The transport protocol.
+        protocol: Protocol,
+        /// The virtual address.
+        address: IpAddr,
+        /// The port in host order.
+        port: u16,
+    },
+    /// The packets that a firewall rule marked, whatever their address and port.
+    Fwmark {
+        /// The mark; the kernel takes 0 for "no mark".
+        mark: NonZeroU32,
+        /// The IP version of the packets and of the real servers.
+        family: Family,
+    },
+}
+
+impl ServiceKey {
+    /// The IP version of the service.
+    pub const fn family(&self) -> Family {
+        match *self {
+            Self::Address { address, .. } => Family::of(address),
+            Self::Fwmark { family, .. } => family,
+        }
+    }
+}
+
+impl Ord for ServiceKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (*self, *other) {
+            (
+                Self::Address { protocol, address, port },
+                Self::Address { protocol: other_protocol, address: other_address, port: other_port },
+            ) => Family::of(address)
+                .cmp(&Family::of(other_address))
+                .then(protocol.cmp(&other_protocol))
+                .then(address.cmp(&other_address))
+                .then(port.cmp(&other_port)),
+            (
+                Self::Fwmark { mark, family },
+                Self::Fwmark { mark: other_mark, family: other_family },
+            ) => mark.cmp(&other_mark).then(family.cmp(&other_family)),
+            (Self::Address { .. }, Self::Fwmark { .. }) => Ordering::Less,
+            (Self::Fwmark { .. }, Self::Address { .. }) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for ServiceKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Which clients count as one for persistence: those whose addresses are equal under the mask.
+///
+/// It has to be of the service's family; the kernel reads it by that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Netmask {
+    /// A dotted mask; the kernel takes masks with gaps too.
+    Ipv4(Ipv4Addr),
+    /// A prefix length, from 1 to 128.
+    Ipv6(u8),
+}
+
+impl Netmask {
+    /// The mask that tells every single address of a family from the others: /32 or /128.
+    pub const fn host(family: Family) -> Self {
+        match family {
+            Family::Ipv4 => Self::Ipv4(Ipv4Addr::BROADCAST),
+            Family::Ipv6 => Self::Ipv6(128),
+        }
+    }
+
+    /// The mask with so many leading bits, if an address of the family has as many; 0 is none.
+    pub fn of_length(length: u8, family: Family) -> Option<Self> {
+        match family {
+            _ if length == 0 => None,
+            Family::Ipv4 => {
+                let network = Ipv4Network::new(Ipv4Addr::UNSPECIFIED, length).ok()?;
+                Some(Self::Ipv4(network.mask()))
+            }
+            Family::Ipv6 => {
+                let network = Ipv6Network::new(Ipv6Addr::UNSPECIFIED, length).ok()?;
+                Some(Self::Ipv6(network.prefix()))
+            }
+        }
+    }
+
+    /// The family of services that it is for.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Ipv4(_) => Family::Ipv4,
+            Self::Ipv6(_) => Family::Ipv6,
+        }
+    }
+}
+
+impl fmt::Display for Netmask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ipv4(mask) => mask.fmt(f),
+            Self::Ipv6(length) => length.fmt(f),
+        }
+    }
+}
+
+/// Connections of one client, or of one client network, stay with one real server for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Persistence {
+    /// Seconds since the client's last connection ended, at least 1.
+    pub timeout: u32,
+    /// Which clients count as one.
+    pub netmask: Netmask,
+}
+
+impl Persistence {
+    /// The timeout that ipvsadm takes for `-p` without a value, in seconds.
+    pub const DEFAULT_TIMEOUT: u32 = 360;
+    /// The longest timeout, 31 days in seconds.
+    pub const MAX_TIMEOUT: u32 = 31 * 24 * 60 * 60;
+}
+
+/// Switches whose meaning is up to the scheduler (`IP_VS_SVC_F_SCHED1` to `3`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SchedulerFlags([bool; 3]);
+
+/// Why a text is no list of scheduler flags.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SchedulerFlagError {
+    /// A word that no scheduler has.
+    #[error("invalid scheduler flag `{0}'")]
+    Unknown(String),
+    /// A word that another scheduler has.
+    #[error("incompatible scheduler flag `{0}'")]
+    Incompatible(String),
+    /// Commas and nothing between them.
+    #[error("invalid scheduler flag `{0}'")]
+    NoWords(String),
+}
+
+impl SchedulerFlags {
+    /// The flags by number, 1 to 3 at index 0 to 2.
+    pub const fn new(flags: [bool; 3]) -> Self {
+        Self(flags)
+    }
+
+    /// Whether flags 1, 2 and 3 are set.
+    pub const fn get(self) -> [bool; 3] {
+        self.0
+    }
+
+    /// Whether no flag is set.
+    pub const fn is_empty(self) -> bool {
+        matches!(self.0, [false, false, false])
+    }
+
+    /// Reads a comma-separated list such as `sh-port,sh-fallback` or `flag-1` for a scheduler. Empty words
+    /// are skipped, but for a list of nothing else; an empty text is no flag.
+    ///
+    /// # Errors
+    /// The first word that the scheduler does not have.
+    pub fn parse(text: &str, scheduler: &SchedulerName) -> Result<Self, SchedulerFlagError> {
+        let mut flags = Self::default();
+        let mut words = text.split(',').filter(|word| !word.is_empty()).peekable();
+        if words.peek().is_none() && !text.is_empty() {
+            return Err(SchedulerFlagError::NoWords(text.to_owned()));
+        }
+        for word in words {
+            let (owner, index) = match word {
+                "flag-1" => (None, 0),
+                "flag-2" => (None, 1),
+                "flag-3" => (None, 2),
+                "sh-fallback" => (Some("sh"), 0),
+                "sh-port" => (Some("sh"), 1),
+                "mh-fallback" => (Some("mh"), 0),
+                "mh-port" => (Some("mh"), 1),
+                _ => return Err(SchedulerFlagError::Unknown(word.to_owned())),
+            };
+            if owner.is_some_and(|owner| owner != scheduler.as_str()) {
+                return Err(SchedulerFlagError::Incompatible(word.to_owned()));
+            }
+            if let Some(flag) = flags.0.get_mut(index) {
+                *flag = true;
+            }
+        }
+        Ok(flags)
+    }
+
+    /// The names of the flags that are set, as the scheduler calls them.
+    pub fn names(self, scheduler: &SchedulerName) -> impl Iterator<Item = &'static str> {
+        let names = match scheduler.as_str() {
+            "sh" => ["sh-fallback", "sh-port", "flag-3"],
+            "mh" => ["mh-fallback", "mh-port", "flag-3"],
+            _ => ["flag-1", "flag-2", "flag-3"],
+        };
+        self.0.into_iter().zip(names).filter_map(|(is_set, name)| is_set.then_some(name))
+    }
+}
+
+/// A virtual service and how its connections are given to real servers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VirtualService {
+    /// What identifies it.
+    pub key: ServiceKey,
+    /// Who picks the real server for a new connection.
+    pub scheduler: SchedulerName,
+    /// What the scheduler is told besides.
+    pub scheduler_flags: SchedulerFlags,
+    /// Whether a client stays with its real server.
+    pub persistence: Option<Persistence>,
+    /// A mask that was given without persistence: the kernel keeps it and makes no use of it. It is never
+    /// read back.
+    pub unused_netmask: Option<Netmask>,
+    /// What a client is known by instead of its address.
+    pub engine: Option<PersistenceEngineName>,
+    /// One-packet scheduling: every packet of a UDP service is a connection of its own.
+    pub one_packet: bool,
+}
+
+impl VirtualService {
+    /// A service with ipvsadm's defaults: `wlc`, not persistent.
+    pub fn new(key: ServiceKey) -> Self {
+        Self {
+            key,
+            scheduler: SchedulerName::default(),
+            scheduler_flags: SchedulerFlags::default(),
+            persistence: None,
+            unused_netmask: None,
+            engine: None,
+            one_packet: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn netmask_of_a_length_is_of_its_family_and_no_longer_than_an_address() {
+        let mask = Netmask::of_length;
+        let class_c = Ipv4Addr::new(255, 255, 255, 0);
+        assert_eq!(mask(24, Family::Ipv4), Some(Netmask::Ipv4(class_c)));
+        assert_eq!(mask(64, Family::Ipv6), Some(Netmask::Ipv6(64)));
+        for (length, family) in [(0, Family::Ipv4), (33, Family::Ipv4), (129, Family::Ipv6)] {
+            assert_eq!(mask(length, family), None);
+        }
+    }
+
+    #[test]
+    fn services_sort_by_family_protocol_address_and_port_and_marks_come_last() {
+        let address = |protocol, text: &str, port| ServiceKey::Address {
+            protocol,
+            address: text.parse().unwrap(),
+            port,
+        };
+        let fwmark = |mark, family| ServiceKey::Fwmark {
+            mark: NonZeroU32::new(mark).unwrap(),
+            family,
+        };
+        let sorted = [
+            address(Protocol::Tcp, "10.0.0.1", 80),
+            address(Protocol::Tcp, "10.0.0.1", 443),
+            address(Protocol::Tcp, "192.168.0.1", 80),
+            address(Protocol::Udp, "10.0.0.1", 53),
+            address(Protocol::Tcp, "2001:db8::1", 80),
+            address(Protocol::Tcp, "fe80::1", 80),
+            fwmark(7, Family::Ipv4),
+            fwmark(7, Family::Ipv6),
+            fwmark(u32::MAX, Family::Ipv4),
+        ];
+        assert!(sorted.is_sorted());
+    }
+
+    #[test]
+    fn scheduler_flags_have_the_names_of_their_scheduler() {
+        let names = |scheduler: &str, text| {
+            let scheduler = scheduler.parse().unwrap();
+            let flags = SchedulerFlags::parse(text, &scheduler).unwrap();
+            flags.names(&scheduler).collect::<Vec<_>>()
+        };
+        assert_eq!(names("sh", "sh-port,,flag-1,"), ["sh-fallback", "sh-port"]);
+        assert_eq!(names("mh", "mh-port"), ["mh-port"]);
+        assert_eq!(names("rr", "flag-3,flag-1"), ["flag-1", "flag-3"]);
+        assert_eq!(names("rr", ""), [""; 0]);
+    }
+
+    #[test]
+    fn scheduler_flag_of_another_scheduler_is_refused() {
+        let parse = |text| SchedulerFlags::parse(text, &"rr".parse().unwrap());
+        assert_eq!(parse("sh-port"), Err(SchedulerFlagError::Incompatible("sh-port".into())));
+        assert_eq!(parse("flag-1,bogus"), Err(SchedulerFlagError::Unknown("bogus".into())));
+        assert_eq!(parse(","), Err(SchedulerFlagError::NoWords(",".into())));
+    }
+}

@@ -1,0 +1,71 @@
+//! What the kernel reports: configuration together with what happened since.
+
+use std::fmt;
+
+use super::{Counters, Rates, RealServer, VirtualService};
+
+/// A virtual service as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceState {
+    /// Its configuration.
+    pub service: VirtualService,
+    /// Its totals, all real servers together.
+    pub counters: Counters,
+    /// Its rates, all real servers together.
+    pub rates: Rates,
+    /// The numbers of attributes that this version does not know; a rule saved without them is not whole.
+    pub unknown_attributes: Vec<u16>,
+}
+
+/// A real server as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealServerState {
+    /// Its configuration.
+    pub server: RealServer,
+    /// Connections that carry data now.
+    pub active_connections: u32,
+    /// Connections that are opening, closing or idle.
+    pub inactive_connections: u32,
+    /// Clients that persistence holds to this server.
+    pub persistent_connections: u32,
+    /// Its totals.
+    pub counters: Counters,
+    /// Its rates.
+    pub rates: Rates,
+    /// The numbers of attributes that this version does not know; a rule saved without them is not whole.
+    pub unknown_attributes: Vec<u16>,
+}
+
+/// The version of IPVS in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// `1` of 1.2.1.
+    pub major: u8,
+    /// `2` of 1.2.1.
+    pub minor: u8,
+    /// `1` of 1.2.1.
+    pub patch: u8,
+}
+
+impl Version {
+    /// Reads the kernel's number, 0x010201 for 1.2.1 (`NVERSION` of `ip_vs.h`).
+    pub const fn from_number(number: u32) -> Self {
+        let [_, major, minor, patch] = number.to_be_bytes();
+        Self { major, minor, patch }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// What the kernel says of itself (`IPVS_CMD_GET_INFO`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// The version of its IPVS.
+    pub version: Version,
+    /// The buckets of its connection table.
+    pub table_size: u32,
+}

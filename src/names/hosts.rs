@@ -1,0 +1,174 @@
+//! Host names through the system's resolver: getaddrinfo(3) and getnameinfo(3), one call an address.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dns_lookup::{LookupErrorKind, getnameinfo};
+use thiserror::Error;
+
+/// How long no answer at all may come before the rest stays numbers. A resolver with its default of two tries
+/// of five seconds each has given up on the first by then.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How many look-ups are under way at once.
+const WORKERS: usize = 64;
+
+/// `NI_NUMERICSERV | NI_NAMEREQD` of netdb.h: no port, and an error rather than a number.
+const NAME_ONLY: i32 = 2 | 8;
+
+/// A host name that leads nowhere.
+#[derive(Debug, Error)]
+#[error("`{host}': {source}")]
+pub struct ResolveError {
+    /// The name.
+    pub host: String,
+    /// What the resolver said.
+    pub source: io::Error,
+}
+
+/// The addresses of the names looked up so far.
+#[derive(Debug, Default)]
+pub(super) struct Resolved(HashMap<String, Vec<IpAddr>>);
+
+impl Resolved {
+    pub(super) fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
+        if !self.0.contains_key(host) {
+            let addresses = addresses(host)
+                .map_err(|source| ResolveError { host: host.to_owned(), source })?;
+            self.0.insert(host.to_owned(), addresses);
+        }
+        Ok(self.0.get(host).map(Vec::as_slice).unwrap_or_default())
+    }
+}
+
+/// The addresses of a name, each once, IPv4 before IPv6.
+fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for found in (host, 0).to_socket_addrs()? {
+        if !addresses.contains(&found.ip()) {
+            addresses.push(found.ip());
+        }
+    }
+    // A stable sort keeps the resolver's own order within a family.
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    Ok(addresses)
+}
+
+/// What came of asking for the name of an address.
+enum Answer {
+    Name(String),
+    NoName,
+    /// The name server was not heard.
+    Silence,
+}
+
+fn ask(address: IpAddr) -> Answer {
+    match getnameinfo(&SocketAddr::new(address, 0), NAME_ONLY) {
+        Ok((name, _)) => Answer::Name(name),
+        Err(error) if matches!(error.kind(), LookupErrorKind::Again) => Answer::Silence,
+        Err(_) => Answer::NoName,
+    }
+}
+
+/// As [`ask`], for a name that leads to the address and to no other.
+fn ask_exactly(address: IpAddr) -> Answer {
+    match ask(address) {
+        Answer::Name(name) => match addresses(&name) {
+            Ok(addresses) if addresses == [address] => Answer::Name(name),
+            _ => Answer::NoName,
+        },
+        other => other,
+    }
+}
+
+pub(super) fn names(addresses: impl IntoIterator<Item = IpAddr>) -> HashMap<IpAddr, String> {
+    ask_all(addresses, ask)
+}
+
+pub(super) fn exact_names(addresses: impl IntoIterator<Item = IpAddr>) -> HashMap<IpAddr, String> {
+    ask_all(addresses, ask_exactly)
+}
+
+fn ask_all(
+    addresses: impl IntoIterator<Item = IpAddr>,
+    ask: fn(IpAddr) -> Answer,
+) -> HashMap<IpAddr, String> {
+    let questions: BTreeSet<IpAddr> = addresses.into_iter().collect();
+    let workers = questions.len().min(WORKERS);
+    let open = questions.len();
+    let questions = Arc::new(Mutex::new(questions.into_iter()));
+    let (sender, answers) = mpsc::channel();
+    for _ in 0..workers {
+        let (questions, sender) = (Arc::clone(&questions), sender.clone());
+        // A look-up that hangs cannot be taken back: its thread is left behind and ends with the process.
+        thread::spawn(move || work(&questions, &sender, ask));
+    }
+    drop(sender);
+    collect(&answers, open, PATIENCE)
+}
+
+type Questions = Mutex<std::collections::btree_set::IntoIter<IpAddr>>;
+
+fn work(questions: &Questions, sender: &Sender<(IpAddr, Answer)>, ask: fn(IpAddr) -> Answer) {
+    loop {
+        let Some(address) = questions.lock().ok().and_then(|mut questions| questions.next()) else {
+            return;
+        };
+        if sender.send((address, ask(address))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes answers in until all are there, or until none but silence has come for as long as patience lasts.
+fn collect(
+    answers: &Receiver<(IpAddr, Answer)>,
+    mut open: usize,
+    patience: Duration,
+) -> HashMap<IpAddr, String> {
+    let mut names = HashMap::new();
+    let mut heard = Instant::now();
+    while open > 0 {
+        let Ok((address, answer)) = answers.recv_timeout(patience.saturating_sub(heard.elapsed()))
+        else {
+            break;
+        };
+        open -= 1;
+        match answer {
+            Answer::Silence => continue,
+            Answer::NoName => {}
+            Answer::Name(name) => {
+                names.insert(address, name);
+            }
+        }
+        heard = Instant::now();
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_no_answer_and_patience_ends() {
+        let (sender, answers) = mpsc::channel();
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        sender.send((address, Answer::Name("one.example".into()))).unwrap();
+        sender.send((address, Answer::Silence)).unwrap();
+        let names = collect(&answers, 3, Duration::from_millis(20));
+        assert_eq!(names.len(), 1);
+    }
+
+    #[test]
+    fn every_answer_is_taken_in() {
+        let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.1"].map(|text| text.parse().unwrap());
+        let names = ask_all(addresses, |address| Answer::Name(format!("host-{address}")));
+        assert_eq!(names.len(), 2);
+    }
+}

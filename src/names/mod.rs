@@ -1,0 +1,55 @@
+//! Host and port names to numbers and back: the only resolver.
+//!
+//! Responsible for asking each thing once, for asking many at a time, and for giving up on name servers that
+//! never answer. Nothing here is reached when everything is a number.
+
+mod hosts;
+mod labels;
+mod services;
+
+use std::net::IpAddr;
+
+pub use hosts::ResolveError;
+pub use labels::Labels;
+
+use crate::model::Protocol;
+use services::ServicesFile;
+
+/// Looks names up, and remembers what it found.
+#[derive(Debug, Default)]
+pub struct Names {
+    services: ServicesFile,
+    resolved: hosts::Resolved,
+}
+
+impl Names {
+    /// Nothing looked up yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The addresses of a host, IPv4 before IPv6, as getaddrinfo(3) gives them.
+    ///
+    /// # Errors
+    /// When the name is none, or the name server does not answer.
+    pub fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
+        self.resolved.addresses(host)
+    }
+
+    /// The port of a service name, as /etc/services has it for the protocol.
+    pub fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
+        self.services.port(name, protocol)
+    }
+
+    /// The names of addresses for people to read: where no name is found, or no answer at all has come for
+    /// 12 seconds, the address stays a number.
+    pub fn label(self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
+        Labels::named(hosts::names(addresses), self.services)
+    }
+
+    /// The names of addresses for rules that are read back: only those that lead to the address and to no
+    /// other.
+    pub fn label_exactly(self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
+        Labels::named(hosts::exact_names(addresses), self.services)
+    }
+}

@@ -1,0 +1,84 @@
+//! The services file: names of ports.
+
+use std::collections::HashMap;
+use std::fs;
+
+use crate::model::Protocol;
+
+const PATH: &str = "/etc/services";
+
+/// `/etc/services`, read when first asked; see services(5).
+#[derive(Debug, Default)]
+pub(super) struct ServicesFile {
+    tables: Option<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    ports: HashMap<(Protocol, String), u16>,
+    names: HashMap<(Protocol, u16), String>,
+}
+
+impl ServicesFile {
+    pub(super) fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
+        self.tables().ports.get(&(protocol, name.to_owned())).copied()
+    }
+
+    /// The names of all ports; a port's first line gives its name.
+    pub(super) fn into_names(mut self) -> HashMap<(Protocol, u16), String> {
+        self.tables();
+        self.tables.unwrap_or_default().names
+    }
+
+    fn tables(&mut self) -> &Tables {
+        self.tables.get_or_insert_with(|| {
+            // Without the file no port has a name.
+            let text = fs::read(PATH).unwrap_or_default();
+            read(&String::from_utf8_lossy(&text))
+        })
+    }
+}
+
+fn read(text: &str) -> Tables {
+    let mut tables = Tables::default();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let mut words = line.split_ascii_whitespace();
+        let (Some(name), Some(port)) = (words.next(), words.next()) else { continue };
+        let Some((port, protocol)) = port.split_once('/') else { continue };
+        let protocol = match protocol {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            "sctp" => Protocol::Sctp,
+            _ => continue,
+        };
+        let Ok(port) = port.parse() else { continue };
+        tables.names.entry((protocol, port)).or_insert_with(|| name.to_owned());
+        for name in std::iter::once(name).chain(words) {
+            tables.ports.entry((protocol, name.to_owned())).or_insert(port);
+        }
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_has_the_name_of_its_first_line_and_every_name_and_alias_leads_to_it() {
+        let tables = read(
+            "# Network services\n\
+             http\t\t80/tcp\t\twww # WorldWideWeb\n\
+             web 80/tcp\n\
+             domain 53/udp\n\
+             broken\n\
+             odd 70000/tcp\n",
+        );
+        assert_eq!(tables.names[&(Protocol::Tcp, 80)], "http");
+        assert_eq!(tables.ports[&(Protocol::Tcp, "www".into())], 80);
+        assert_eq!(tables.ports[&(Protocol::Tcp, "web".into())], 80);
+        assert_eq!(tables.ports.get(&(Protocol::Tcp, "domain".into())), None);
+        assert_eq!(tables.ports.get(&(Protocol::Tcp, "odd".into())), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a line or a command line says to do.
+
+use crate::model::{Change, ServiceKey};
+
+/// A whole command, every value checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Change the kernel's table.
+    Change(Change),
+    /// Print something of what the kernel knows.
+    List(List),
+    /// Print the table as rule lines.
+    Save(Save),
+    /// Carry out the lines of standard input.
+    Restore,
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// What to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Virtual services and their real servers.
+    Table {
+        /// One service; all of them if `None`.
+        service: Option<ServiceKey>,
+        /// Which columns.
+        format: ListFormat,
+        /// Addresses and ports as numbers.
+        is_numeric: bool,
+        /// In order, rather than as the kernel has them.
+        is_sorted: bool,
+    },
+    /// The connections.
+    Connections {
+        /// Addresses and ports as numbers.
+        is_numeric: bool,
+        /// With what persistence engines know.
+        with_engine_data: bool,
+    },
+    /// The connection timeouts.
+    Timeouts,
+    /// The sync daemons.
+    Daemons,
+}
+
+/// The columns of a listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListFormat {
+    /// Forwarding, weight and connections.
+    #[default]
+    Plain,
+    /// Totals.
+    Stats {
+        /// All digits.
+        is_exact: bool,
+    },
+    /// Rates.
+    Rate {
+        /// All digits.
+        is_exact: bool,
+    },
+    /// Thresholds.
+    Thresholds,
+    /// Persistent clients.
+    PersistentConnections,
+    /// Tunnels.
+    Tunnels,
+}
+
+/// How to save.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Save {
+    /// Addresses and ports as numbers.
+    pub is_numeric: bool,
+}

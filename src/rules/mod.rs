@@ -1,0 +1,38 @@
+//! The rule language: what ipvsadm's command line and a line of a rules file say, read and written.
+//!
+//! One table describes every command and option. Words become tokens ([`Tokens`]), tokens become a
+//! [`Command`], and a [`Change`](crate::model::Change) becomes a line again ([`write_change`]). Knows no
+//! clap, no netlink and no file.
+
+mod command;
+mod error;
+mod line;
+mod read;
+mod saved;
+mod table;
+mod tokens;
+mod values;
+
+pub use command::{Command, List, ListFormat, Save};
+pub use error::{RuleError, ValueError};
+pub use line::{LineError, words};
+pub use read::read_command;
+pub use saved::write_change;
+pub use table::{
+    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, Takes,
+};
+pub use tokens::{Token, TokenError, Tokens};
+
+use crate::names::Names;
+
+/// Reads a line of a rules file. `None` stands for a line with nothing to do: blank, or a comment.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_line(line: &[u8], names: &mut Names) -> Result<Option<Command>, LineError> {
+    let words = words(line)?;
+    if words.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(read_command(Tokens::new(&words), names)?))
+}

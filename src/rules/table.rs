@@ -1,0 +1,522 @@
+//! The one table of commands and options. The command line, rule lines, the help, the completions and the
+//! manual's check all come from it.
+
+use CommandName::*;
+use OptionName::*;
+use Presence::*;
+use Takes::*;
+
+/// What ipvsadm is told to do: the first option on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CommandName {
+    /// `-A`
+    AddService,
+    /// `-E`
+    EditService,
+    /// `-D`
+    DeleteService,
+    /// `-C`
+    Clear,
+    /// `-R`
+    Restore,
+    /// `-S`
+    Save,
+    /// `-a`
+    AddServer,
+    /// `-e`
+    EditServer,
+    /// `-d`
+    DeleteServer,
+    /// `-L`
+    List,
+    /// `-Z`
+    Zero,
+    /// `--set`
+    Set,
+    /// `--start-daemon`
+    StartDaemon,
+    /// `--stop-daemon`
+    StopDaemon,
+    /// `-h`
+    Help,
+    /// `-v`
+    Version,
+}
+
+/// Everything that may follow a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table says what each is for")]
+pub enum OptionName {
+    Numeric,
+    Connection,
+    TcpService,
+    UdpService,
+    SctpService,
+    FwmarkService,
+    Scheduler,
+    Persistent,
+    Netmask,
+    RealServer,
+    Gatewaying,
+    Ipip,
+    Masquerading,
+    Weight,
+    UpperThreshold,
+    LowerThreshold,
+    McastInterface,
+    Timeout,
+    Daemon,
+    Stats,
+    Rate,
+    Thresholds,
+    PersistentConn,
+    Nosort,
+    SyncId,
+    Exact,
+    Ops,
+    Engine,
+    SchedulerFlags,
+    McastGroup,
+    McastPort,
+    McastTtl,
+    SyncMaxlen,
+    TunInfo,
+    TunType,
+    TunPort,
+    TunNocsum,
+    TunCsum,
+    TunRemcsum,
+    Sort,
+    Ipv6,
+}
+
+/// Whether a word follows an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// None does.
+    Nothing,
+    /// One does, whatever it looks like; this is its name in the help.
+    Value(&'static str),
+    /// The rest of the word, or the next one unless it begins with a dash.
+    MaybeValue(&'static str),
+}
+
+/// Whether a command has an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The command does not work without it.
+    Required,
+    /// It may be there.
+    Allowed,
+    /// It must not be there.
+    Refused,
+}
+
+/// A command's row.
+#[derive(Debug)]
+pub struct CommandSpec {
+    /// Which it is.
+    pub command: CommandName,
+    /// Its letter.
+    pub short: Option<char>,
+    /// A second letter that means the same.
+    pub alias: Option<char>,
+    /// Its long name, without the dashes.
+    pub long: &'static str,
+    /// What it is called in messages.
+    pub title: &'static str,
+    /// Whether a word follows it as its value.
+    pub takes: Takes,
+    /// What words may stand free on its line, for the help.
+    pub arguments: &'static [&'static str],
+    /// The line in the help.
+    pub help: &'static str,
+}
+
+/// An option's row.
+#[derive(Debug)]
+pub struct OptionSpec {
+    /// Which it is.
+    pub option: OptionName,
+    /// Its letter.
+    pub short: Option<char>,
+    /// Its long name, without the dashes.
+    pub long: &'static str,
+    /// What it is called in messages.
+    pub title: &'static str,
+    /// The first option of those that share a title and exclude each other; mostly the option itself.
+    pub group: OptionName,
+    /// Whether a word follows it.
+    pub takes: Takes,
+    /// The commands that have it; with [`Required`], it or another of its title has to be there.
+    pub presence: Presence,
+    /// See `presence`.
+    pub owners: &'static [CommandName],
+    /// The line in the help.
+    pub help: &'static str,
+}
+
+impl OptionSpec {
+    /// Whether a command has this option.
+    pub fn presence_with(&self, command: CommandName) -> Presence {
+        match (self.presence, command) {
+            _ if !self.owners.contains(&command) => Refused,
+            // Listing and zeroing work on all services too.
+            (Required, List | Zero) => Allowed,
+            (presence, _) => presence,
+        }
+    }
+}
+
+const fn command(
+    command: CommandName,
+    short: Option<char>,
+    long: &'static str,
+    title: &'static str,
+    help: &'static str,
+) -> CommandSpec {
+    CommandSpec { command, short, alias: None, long, title, takes: Nothing, arguments: &[], help }
+}
+
+/// All commands.
+pub static COMMANDS: &[CommandSpec] = &[
+    command(AddService, Some('A'), "add-service", "add-service", "Add a virtual service"),
+    command(
+        EditService,
+        Some('E'),
+        "edit-service",
+        "edit-service",
+        "Edit a virtual service: what is not given goes back to its default",
+    ),
+    command(
+        DeleteService,
+        Some('D'),
+        "delete-service",
+        "delete-service",
+        "Delete a virtual service with its real servers",
+    ),
+    command(Clear, Some('C'), "clear", "flush", "Delete all virtual services"),
+    command(
+        Restore,
+        Some('R'),
+        "restore",
+        "restore",
+        "Carry out the commands on standard input, one a line",
+    ),
+    command(Save, Some('S'), "save", "save", "Print the table as commands that -R carries out"),
+    command(AddServer, Some('a'), "add-server", "add-server", "Add a real server to a service"),
+    command(
+        EditServer,
+        Some('e'),
+        "edit-server",
+        "edit-server",
+        "Edit a real server: what is not given goes back to its default",
+    ),
+    command(
+        DeleteServer,
+        Some('d'),
+        "delete-server",
+        "delete-server",
+        "Delete a real server from a service",
+    ),
+    CommandSpec {
+        alias: Some('l'),
+        ..command(List, Some('L'), "list", "list", "List the table; the default command")
+    },
+    command(Zero, Some('Z'), "zero", "zero", "Zero the counters of a service, or of all"),
+    CommandSpec {
+        arguments: &["TCP", "TCPFIN", "UDP"],
+        ..command(
+            Set,
+            None,
+            "set",
+            "set",
+            "Set the connection timeouts in seconds; 0 leaves one as it is",
+        )
+    },
+    CommandSpec {
+        takes: Value("master|backup"),
+        ..command(
+            StartDaemon,
+            None,
+            "start-daemon",
+            "start-daemon",
+            "Start a connection sync daemon",
+        )
+    },
+    CommandSpec {
+        takes: Value("master|backup"),
+        ..command(StopDaemon, None, "stop-daemon", "stop-daemon", "Stop a connection sync daemon")
+    },
+    command(Help, Some('h'), "help", "help", "Print this help"),
+    command(Version, Some('v'), "version", "version", "Print the version"),
+];
+
+const ON_SERVICES: &[CommandName] =
+    &[AddService, EditService, DeleteService, AddServer, EditServer, DeleteServer, List, Zero];
+const WITH_SERVICE: &[CommandName] = &[AddService, EditService];
+const WITH_SERVER: &[CommandName] = &[AddServer, EditServer];
+const WITH_LIST: &[CommandName] = &[List];
+const WITH_DAEMON: &[CommandName] = &[StartDaemon];
+
+const fn option(
+    option: OptionName,
+    short: Option<char>,
+    long: &'static str,
+    takes: Takes,
+    owners: &'static [CommandName],
+    help: &'static str,
+) -> OptionSpec {
+    let group = option;
+    OptionSpec { option, short, long, title: long, group, takes, presence: Allowed, owners, help }
+}
+
+const fn service(
+    name: OptionName,
+    short: Option<char>,
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec {
+        title: "service-address",
+        group: TcpService,
+        presence: Required,
+        ..option(name, short, long, Value(value), ON_SERVICES, help)
+    }
+}
+
+const fn forwarding(
+    name: OptionName,
+    short: char,
+    long: &'static str,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec {
+        title: "forwarding-method",
+        group: Gatewaying,
+        ..option(name, Some(short), long, Nothing, WITH_SERVER, help)
+    }
+}
+
+/// All options, in the order in which ipvsadm 1.31 checks them: of several that are missing or out of place the
+/// first here is named.
+pub static OPTIONS: &[OptionSpec] = &[
+    option(
+        Numeric,
+        Some('n'),
+        "numeric",
+        Nothing,
+        &[List, Save],
+        "Addresses and ports as numbers",
+    ),
+    option(Connection, Some('c'), "connection", Nothing, WITH_LIST, "List the connections"),
+    service(TcpService, Some('t'), "tcp-service", "HOST[:PORT]", "The TCP service at an address"),
+    service(UdpService, Some('u'), "udp-service", "HOST[:PORT]", "The UDP service at an address"),
+    service(SctpService, None, "sctp-service", "HOST[:PORT]", "The SCTP service at an address"),
+    service(
+        FwmarkService,
+        Some('f'),
+        "fwmark-service",
+        "MARK",
+        "The service of packets with a firewall mark, 1 to 4294967295",
+    ),
+    option(
+        Scheduler,
+        Some('s'),
+        "scheduler",
+        Value("SCHEDULER"),
+        WITH_SERVICE,
+        "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh or any other that the kernel \
+         has [default: wlc]",
+    ),
+    option(
+        Persistent,
+        Some('p'),
+        "persistent",
+        MaybeValue("SECONDS"),
+        WITH_SERVICE,
+        "Keep a client with its real server for so long [default: 360]",
+    ),
+    option(
+        Netmask,
+        Some('M'),
+        "netmask",
+        Value("MASK"),
+        WITH_SERVICE,
+        "Which clients count as one: a mask or, for IPv6, a prefix length [default: 32 or 128 bits]",
+    ),
+    OptionSpec {
+        presence: Required,
+        ..option(
+            RealServer,
+            Some('r'),
+            "real-server",
+            Value("HOST[:PORT]"),
+            &[AddServer, EditServer, DeleteServer],
+            "The real server; its port is the service's if that comes first on the line",
+        )
+    },
+    forwarding(Gatewaying, 'g', "gatewaying", "Forward by direct routing; the default"),
+    forwarding(Ipip, 'i', "ipip", "Forward through a tunnel"),
+    forwarding(Masquerading, 'm', "masquerading", "Forward by address translation (NAT)"),
+    option(
+        Weight,
+        Some('w'),
+        "weight",
+        Value("WEIGHT"),
+        WITH_SERVER,
+        "Its capacity relative to the others; 0 for no new connections [default: 1]",
+    ),
+    option(
+        UpperThreshold,
+        Some('x'),
+        "u-threshold",
+        Value("CONNECTIONS"),
+        WITH_SERVER,
+        "No new connections at this number of them; 0 for no limit",
+    ),
+    option(
+        LowerThreshold,
+        Some('y'),
+        "l-threshold",
+        Value("CONNECTIONS"),
+        WITH_SERVER,
+        "New connections again below this number",
+    ),
+    option(
+        McastInterface,
+        None,
+        "mcast-interface",
+        Value("INTERFACE"),
+        WITH_DAEMON,
+        "The interface that the daemon talks on [default: eth0]",
+    ),
+    option(Timeout, None, "timeout", Nothing, WITH_LIST, "List the connection timeouts"),
+    option(Daemon, None, "daemon", Nothing, WITH_LIST, "List the sync daemons"),
+    option(Stats, None, "stats", Nothing, WITH_LIST, "List the totals since the start or -Z"),
+    option(Rate, None, "rate", Nothing, WITH_LIST, "List the rates per second"),
+    option(Thresholds, None, "thresholds", Nothing, WITH_LIST, "List the thresholds"),
+    option(
+        PersistentConn,
+        None,
+        "persistent-conn",
+        Nothing,
+        WITH_LIST,
+        "List the numbers of persistent clients; with -c, what persistence engines know",
+    ),
+    option(Nosort, None, "nosort", Nothing, WITH_LIST, "List in the kernel's order"),
+    option(
+        SyncId,
+        None,
+        "syncid",
+        Value("ID"),
+        // 1.31 takes it with the other two as well, and makes no use of it there.
+        &[StartDaemon, StopDaemon, List],
+        "The daemon's number, 0 to 255; a backup takes in what comes from the same [default: 0]",
+    ),
+    option(Exact, Some('X'), "exact", Nothing, WITH_LIST, "List all digits of large numbers"),
+    option(Ops, Some('o'), "ops", Nothing, WITH_SERVICE, "Schedule every packet of a UDP service"),
+    option(
+        Engine,
+        None,
+        "pe",
+        Value("ENGINE"),
+        WITH_SERVICE,
+        "What a client is known by instead of its address: sip, or any other that the kernel has",
+    ),
+    option(
+        SchedulerFlags,
+        Some('b'),
+        "sched-flags",
+        Value("FLAG[,FLAG]..."),
+        WITH_SERVICE,
+        "sh-fallback, sh-port, mh-fallback, mh-port, or flag-1, flag-2, flag-3 of any scheduler",
+    ),
+    option(
+        McastGroup,
+        None,
+        "mcast-group",
+        Value("ADDRESS"),
+        WITH_DAEMON,
+        "The multicast address that the daemon talks on [default: 224.0.0.81]",
+    ),
+    option(
+        McastPort,
+        None,
+        "mcast-port",
+        Value("PORT"),
+        WITH_DAEMON,
+        "The UDP port that the daemon talks on [default: 8848]",
+    ),
+    option(
+        McastTtl,
+        None,
+        "mcast-ttl",
+        Value("HOPS"),
+        WITH_DAEMON,
+        "The time to live of the daemon's packets [default: 1]",
+    ),
+    option(
+        SyncMaxlen,
+        None,
+        "sync-maxlen",
+        Value("BYTES"),
+        WITH_DAEMON,
+        "The longest message of the daemon [default: what the interface carries]",
+    ),
+    option(TunInfo, None, "tun-info", Nothing, WITH_LIST, "List the tunnels"),
+    option(
+        TunType,
+        None,
+        "tun-type",
+        Value("TYPE"),
+        WITH_SERVER,
+        "The kind of tunnel: ipip, gue or gre [default: ipip]",
+    ),
+    option(
+        TunPort,
+        None,
+        "tun-port",
+        Value("PORT"),
+        WITH_SERVER,
+        "The UDP port of a gue tunnel at the real server",
+    ),
+    option(
+        TunNocsum,
+        None,
+        "tun-nocsum",
+        Nothing,
+        WITH_SERVER,
+        "No checksum in a gue or gre tunnel; the default",
+    ),
+    option(TunCsum, None, "tun-csum", Nothing, WITH_SERVER, "A checksum in a gue or gre tunnel"),
+    option(
+        TunRemcsum,
+        None,
+        "tun-remcsum",
+        Nothing,
+        WITH_SERVER,
+        "Remote checksum offload in a gue tunnel",
+    ),
+    option(Sort, None, "sort", Nothing, EVERY_COMMAND, "List in order; the default"),
+    option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
+];
+
+/// 1.31 takes `--sort` everywhere, any number of times.
+const EVERY_COMMAND: &[CommandName] = &[
+    AddService,
+    EditService,
+    DeleteService,
+    Clear,
+    Restore,
+    Save,
+    AddServer,
+    EditServer,
+    DeleteServer,
+    List,
+    Zero,
+    Set,
+    StartDaemon,
+    StopDaemon,
+];

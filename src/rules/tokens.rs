@@ -1,0 +1,238 @@
+//! Words to tokens: which command and options were typed, each with its value as text. What they mean is not
+//! known here.
+
+use thiserror::Error;
+
+use super::table::{COMMANDS, CommandSpec, OPTIONS, OptionSpec, Takes};
+
+/// What one or two words say.
+#[derive(Clone, Copy, Debug)]
+pub enum Token<'a> {
+    /// A command.
+    Command {
+        /// Its row.
+        spec: &'static CommandSpec,
+        /// Its value, if it takes one.
+        value: Option<&'a str>,
+        /// The last word that it is made of, for messages.
+        word: &'a str,
+    },
+    /// An option.
+    Option {
+        /// Its row.
+        spec: &'static OptionSpec,
+        /// Its value, if it takes one.
+        value: Option<&'a str>,
+    },
+    /// A word that stands for itself.
+    Argument(&'a str),
+}
+
+/// A word that is no token.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// No option has this name.
+    #[error("{0}: unknown option")]
+    UnknownOption(String),
+    /// The option takes a value, and the line ends.
+    #[error("{0}: missing argument")]
+    MissingValue(String),
+    /// The option takes no value, and there is an equals sign.
+    #[error("{0}: option does not take an argument")]
+    UnexpectedValue(String),
+}
+
+/// The tokens of a line or of the command line. Options may be bundled (`-Ln`) and their values glued to them
+/// (`-t10.0.0.1:80`, `--weight=5`); `--` makes arguments of all words after it.
+#[derive(Clone, Debug)]
+pub struct Tokens<'a> {
+    words: std::slice::Iter<'a, &'a str>,
+    /// A word of short options and what is left of it.
+    bundle: Option<(&'a str, &'a str)>,
+    only_arguments: bool,
+}
+
+/// A row of either table.
+enum Row {
+    Command(&'static CommandSpec),
+    Option(&'static OptionSpec),
+}
+
+impl Row {
+    fn takes(&self) -> Takes {
+        match self {
+            Self::Command(spec) => spec.takes,
+            Self::Option(spec) => spec.takes,
+        }
+    }
+
+    fn short(letter: char) -> Option<Self> {
+        let letter = Some(letter);
+        let option = OPTIONS.iter().find(|spec| spec.short == letter);
+        option.map(Self::Option).or_else(|| {
+            let mut commands = COMMANDS.iter();
+            let command = commands.find(|spec| spec.short == letter || spec.alias == letter);
+            command.map(Self::Command)
+        })
+    }
+
+    fn long(name: &str) -> Option<Self> {
+        let option = OPTIONS.iter().find(|spec| spec.long == name);
+        option.map(Self::Option).or_else(|| {
+            COMMANDS.iter().find(|spec| spec.long == name).map(Self::Command)
+        })
+    }
+
+    fn token<'a>(self, value: Option<&'a str>, word: &'a str) -> Token<'a> {
+        match self {
+            Self::Command(spec) => Token::Command { spec, value, word },
+            Self::Option(spec) => Token::Option { spec, value },
+        }
+    }
+}
+
+impl<'a> Tokens<'a> {
+    /// Reads words, the program's name not among them.
+    pub fn new(words: &'a [&'a str]) -> Self {
+        Self { words: words.iter(), bundle: None, only_arguments: false }
+    }
+
+    /// The value of an option that nothing is glued to.
+    fn next_value(
+        &mut self,
+        row: Row,
+        word: &'a str,
+    ) -> Result<Token<'a>, TokenError> {
+        let value = match row.takes() {
+            Takes::Nothing => None,
+            Takes::Value(_) => match self.words.next() {
+                Some(value) => Some(*value),
+                None => return Err(TokenError::MissingValue(word.to_owned())),
+            },
+            Takes::MaybeValue(_) => {
+                let next = self.words.as_slice().first();
+                next.filter(|next| !next.starts_with('-')).and_then(|_| self.words.next().copied())
+            }
+        };
+        Ok(row.token(value, value.unwrap_or(word)))
+    }
+
+    fn long_option(&mut self, word: &'a str, name: &'a str) -> Result<Token<'a>, TokenError> {
+        let (name, value) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (name, None),
+        };
+        let row = Row::long(name).ok_or_else(|| TokenError::UnknownOption(word.to_owned()))?;
+        match (value, row.takes()) {
+            (None, _) => self.next_value(row, word),
+            (Some(_), Takes::Nothing) => Err(TokenError::UnexpectedValue(word.to_owned())),
+            (value, _) => Ok(row.token(value, word)),
+        }
+    }
+
+    fn short_option(&mut self, word: &'a str, bundle: &'a str) -> Result<Token<'a>, TokenError> {
+        let mut letters = bundle.chars();
+        let row = letters
+            .next()
+            .and_then(Row::short)
+            .ok_or_else(|| TokenError::UnknownOption(word.to_owned()))?;
+        let rest = letters.as_str();
+        match row.takes() {
+            _ if rest.is_empty() => self.next_value(row, word),
+            Takes::Nothing if rest.starts_with('=') => {
+                Err(TokenError::UnexpectedValue(word.to_owned()))
+            }
+            Takes::Nothing => {
+                self.bundle = Some((word, rest));
+                Ok(row.token(None, word))
+            }
+            Takes::Value(_) | Takes::MaybeValue(_) => {
+                Ok(row.token(Some(rest.strip_prefix('=').unwrap_or(rest)), word))
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Result<Token<'a>, TokenError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((word, rest)) = self.bundle.take() {
+            return Some(self.short_option(word, rest));
+        }
+        let word = *self.words.next()?;
+        if self.only_arguments {
+            return Some(Ok(Token::Argument(word)));
+        }
+        if word == "--" {
+            self.only_arguments = true;
+            return self.next();
+        }
+        Some(match word.strip_prefix('-') {
+            None | Some("") => Ok(Token::Argument(word)),
+            Some(bundle) => match bundle.strip_prefix('-') {
+                Some(name) => self.long_option(word, name),
+                None => self.short_option(word, bundle),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Vec<String> {
+        Tokens::new(words)
+            .map(|token| match token {
+                Ok(Token::Command { spec, value, word }) => {
+                    format!("{} {} ({word})", spec.title, value.unwrap_or("."))
+                }
+                Ok(Token::Option { spec, value }) => {
+                    format!("{} {}", spec.long, value.unwrap_or("."))
+                }
+                Ok(Token::Argument(word)) => word.to_owned(),
+                Err(error) => error.to_string(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn bundle_is_one_option_after_the_other() {
+        assert_eq!(read(&["-LnX"]), ["list . (-LnX)", "numeric .", "exact ."]);
+        assert_eq!(read(&["-At", "v:80"]), ["add-service . (-At)", "tcp-service v:80"]);
+    }
+
+    #[test]
+    fn value_is_glued_or_the_next_word() {
+        for words in [&["-sRR"][..], &["-s=RR"], &["-s", "RR"], &["--scheduler=RR"]] {
+            assert_eq!(read(words), ["scheduler RR"], "{words:?}");
+        }
+        assert_eq!(read(&["-t", "-p"]), ["tcp-service -p"]);
+        assert_eq!(read(&["--scheduler==rr"]), ["scheduler =rr"]);
+    }
+
+    #[test]
+    fn persistent_takes_the_next_word_unless_it_begins_with_a_dash() {
+        assert_eq!(read(&["-p", "300"]), ["persistent 300"]);
+        assert_eq!(read(&["-p300"]), ["persistent 300"]);
+        assert_eq!(read(&["-p", "-t", "v"]), ["persistent .", "tcp-service v"]);
+        assert_eq!(read(&["-p", "--", "300"]), ["persistent .", "300"]);
+        assert_eq!(read(&["--persistent="]), ["persistent "]);
+    }
+
+    #[test]
+    fn what_is_no_option_is_named_as_it_was_typed() {
+        assert_eq!(read(&["-zq"])[0], "-zq: unknown option");
+        assert_eq!(read(&["--num"]), ["--num: unknown option"]);
+        assert_eq!(read(&["--stats=1"]), ["--stats=1: option does not take an argument"]);
+        assert_eq!(read(&["-n="])[1], "-n=: option does not take an argument");
+        assert_eq!(read(&["-w"]), ["-w: missing argument"]);
+    }
+
+    #[test]
+    fn words_after_two_dashes_are_arguments() {
+        assert_eq!(read(&["-L", "--", "-n"]), ["list . (-L)", "-n"]);
+        assert_eq!(read(&["-"]), ["-"]);
+    }
+}

@@ -14,7 +14,10 @@ BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # The kernel tests' binary runs where there is IPVS; an array, since the path may hold blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
 
-.PHONY: build check test demo install clean help rust
+LABS := nat dr
+LAB ?= nat
+
+.PHONY: build check test demo lab install clean help rust
 
 build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
@@ -29,15 +32,21 @@ check: rust ## format, lints, documentation, and the tests that need no kernel
 	$(CARGO) test --locked --doc
 
 test: check ## everything: check, then the tests on a real IPVS kernel, side by side with ipvsadm 1.31
-	tests/provide kernel reference traffic trace
+	tests/provide kernel reference traffic labs trace
 	$(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
-	LAB_BIN="$(BUILT)/debug" labs/nat.sh
+	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 
 demo: rust ## two web servers behind a virtual service, with everything that ipvsadm shows of it
 	tests/provide kernel traffic
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/nat.sh
+
+lab: rust ## a network to look at IPVS in, LAB=nat, dr, tun, ha, fwmark or ipv6; docs/ has a page for each
+	@[ -n "$(filter $(LAB),$(LABS))" ] || { echo "make lab: LAB is one of: $(LABS)" >&2; exit 2; }
+	tests/provide kernel traffic labs
+	$(CARGO) build --locked --release
+	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh
 
 # Where root has no cargo, what its user has built is installed.
 install: $(if $(shell command -v $(CARGO)),build) ## the programs into DESTDIR, PREFIX (/usr/local), SBINDIR (PREFIX/sbin)

@@ -1,18 +1,19 @@
 # What every lab is made of: hosts, networks, commands that are shown and then run, and what must have been seen.
 # Sourced by the labs; moves the lab onto a kernel with IPVS first, where hosts are network namespaces.
+#
+# With LAB_DRY set it only lists the commands, and runs none: tests/docs.rs holds the pages in docs/ against that list.
 set -eu
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Only out here can one see whether a person is watching.
 [ ! -t 1 ] || export LAB_BOLD=$'\e[1m' LAB_PLAIN=$'\e[0m'
-[ -n "${WITH_IPVS:-}" ] || exec "$project/tests/with-ipvs" "$(readlink -f "$0")" "$@"
+[ -n "${WITH_IPVS:-}${LAB_DRY:-}" ] || exec "$project/tests/with-ipvs" "$(readlink -f "$0")" "$@"
 
-# The ipvsadm under the lens: the one that was built, unless a directory with another is given.
-PATH=${LAB_BIN:-$project/target/release}:$PATH:/usr/sbin:/sbin
-command -v ipvsadm >/dev/null || { echo "no ipvsadm to show: cargo build --release" >&2; exit 2; }
+# --- Hosts, and the cables between them ----------------------------------------------------------------------------
 
 hosts=()
 failures=0
+work=
 # On the machine's own kernel, servers and namespaces would outlive the lab.
 leave() {
   local host
@@ -20,20 +21,45 @@ leave() {
     ip netns pids "$host" | xargs -r kill 2>/dev/null || true
     ip netns delete "$host"
   done
+  [ -z "$work" ] || { umount -l "$work" && rmdir "$work"; }
 }
-trap leave EXIT
-mount -t tmpfs pages /srv # for the web servers' pages, in our own mount namespace
+
+if [ -z "${LAB_DRY:-}" ]; then
+  # The ipvsadm under the lens: the one that was built, unless a directory with another is given.
+  PATH=${LAB_BIN:-$project/target/release}:$PATH:/usr/sbin:/sbin
+  command -v ipvsadm >/dev/null || { echo "no ipvsadm to show: cargo build --release" >&2; exit 2; }
+  trap leave EXIT
+  work=$(mktemp -d)
+  mount -t tmpfs lab "$work" && mount --make-private "$work"
+
+  # Tools by the names that they have on most machines.
+  mkdir "$work/bin"
+  PATH=$PATH:$work/bin
+  ln -s "$(command -v busybox)" "$work/bin/arping"
+  for tool in iptables ip6tables; do
+    # The kernel of User Mode Linux has no nftables.
+    legacy=$(command -v "$tool-legacy") && mkdir -p "$work/legacy" && ln -s "$legacy" "$work/legacy/$tool" || true
+  done
+  PATH=$work/legacy:$PATH
+  unpacked=$project/target/debian/root
+  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' \
+    "$unpacked/usr/lib/$(uname -m)-linux-gnu" "$unpacked/usr/sbin/keepalived" >"$work/bin/keepalived"
+  chmod +x "$work/bin/keepalived"
+fi
 
 # title TEXT: what comes next, and why.
 title() { printf '\n--- %s\n' "$*"; }
 
-# host NAME...: machines with nothing but a loopback.
+# host NAME...: machines with nothing but a loopback, and a /run of their own for pages, settings and process ids.
 host() {
   local name
   for name; do
+    [ -z "${LAB_DRY:-}" ] || continue
     ip netns add "$name"
-    ip -n "$name" link set lo up
     hosts+=("$name")
+    : >"$work/$name"
+    unshare --mount="$work/$name" --propagation private mount -t tmpfs run /run
+    ip -n "$name" link set lo up
   done
 }
 
@@ -42,13 +68,15 @@ host() {
 network() {
   local name=$1 pair machine address
   shift
-  ip netns add "switch-$name"
-  hosts+=("switch-$name")
-  ip -n "switch-$name" link add bridge type bridge
-  ip -n "switch-$name" link set bridge up
+  if [ -z "${LAB_DRY:-}" ]; then
+    ip netns add "switch-$name"
+    hosts+=("switch-$name")
+    ip -n "switch-$name" link add bridge type bridge
+    ip -n "switch-$name" link set bridge up
+  fi
   for pair; do
     machine=${pair%%=*} address=${pair#*=}
-    if ! ip -n "$machine" link show "$name" >/dev/null 2>&1; then
+    if [ -z "${LAB_DRY:-}" ] && ! ip -n "$machine" link show "$name" >/dev/null 2>&1; then
       ip -n "switch-$name" link add "$machine" master bridge type veth peer name "$name" netns "$machine"
       ip -n "switch-$name" link set "$machine" up
       ip -n "$machine" link set "$name" up
@@ -60,19 +88,42 @@ network() {
   done
 }
 
+# --- Commands ------------------------------------------------------------------------------------------------------
+
+typed() { printf '%s# %s\n' "$1" "${LAB_BOLD:-}$2${LAB_PLAIN:-}"; }
+run() {
+  [ -z "${LAB_DRY:-}" ] || { said=; return; }
+  said=$(nsenter --net="/run/netns/$1" --mount="$work/$1" bash -c "$2" 2>&1)
+}
+
 # on HOST COMMAND-LINE: shows a command as it could be typed on that machine, runs it there, shows what it says, and
 # keeps that in $said. A command that fails ends the lab.
 on() {
   local status=0
-  printf '%s# %s\n' "$1" "${LAB_BOLD:-}$2${LAB_PLAIN:-}"
-  said=$(ip netns exec "$1" bash -c "$2" 2>&1) || status=$?
+  typed "$1" "$2"
+  run "$1" "$2" || status=$?
   [ -z "$said" ] || printf '%s\n' "$said"
   [ $status = 0 ] || { printf 'The last command failed (%s).\n' "$status"; exit 1; }
 }
 
+# look HOST COMMAND-LINE PATTERN: the same again and again until what it says matches the pattern (as grep -E does), for
+# 20 seconds at most. Whether it then does is for `expect` to say.
+look() {
+  local deadline=$((SECONDS + 20))
+  typed "$1" "$2"
+  while run "$1" "$2" || true; do
+    [ -z "${LAB_DRY:-}" ] && [ $SECONDS -lt $deadline ] && ! grep -qE "$3" <<<"$said" || break
+    sleep 0.2
+  done
+  [ -z "$said" ] || printf '%s\n' "$said"
+}
+
+# pause SECONDS: for what takes its time.
+pause() { [ -n "${LAB_DRY:-}" ] || sleep "$1"; }
+
 # web HOST PORT: a real web server there, whose only page is the host's name.
 web() {
-  on "$1" "mkdir /srv/$1 && echo $1 >/srv/$1/index.html && busybox httpd -p $2 -h /srv/$1"
+  on "$1" "mkdir -p /run/www && echo $1 >/run/www/index.html && busybox httpd -p $2 -h /run/www"
 }
 
 # ask HOST URL TIMES: that many requests, each on a connection of its own, and how often each server answered.
@@ -80,6 +131,8 @@ ask() {
   on "$1" "curl -sS --max-time 10 '$2/?[1-$3]' | sort | uniq -c"
   answers=$said
 }
+
+# --- What was seen -------------------------------------------------------------------------------------------------
 
 # expect WHAT WANTED SEEN: a fact that the lab is there to show. It goes on where the fact is wrong, and fails at its end.
 seen=()
@@ -93,9 +146,12 @@ expect() {
 }
 # answered HOST: how many of the last requests that one answered.
 answered() { awk -v host="$1" '$2 == host { n = $1 } END { print n + 0 }' <<<"$answers"; }
+# count PATTERN: how many lines of what was said last match it.
+count() { grep -cE -- "$1" <<<"$said" || true; }
 
 # conclude: what was seen, and the lab's exit status.
 conclude() {
+  [ -z "${LAB_DRY:-}" ] || exit 0
   title "Seen, with $(command -v ipvsadm)"
   printf '%s\n' "${seen[@]}"
   [ $failures = 0 ] || { printf '%s of %s are not as they should be.\n' $failures ${#seen[@]}; exit 1; }

@@ -50,7 +50,7 @@ expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
 title "What went through, all in all and by the second; the kernel sums up every two seconds"
-sleep 3
+pause 3
 on director "ipvsadm -L -n --stats"
 expect "connections that --stats counts" 50 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
 on director "ipvsadm -L -n --rate"

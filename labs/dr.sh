@@ -1,0 +1,90 @@
+#!/bin/bash
+# Direct routing: everyone on one network, and every real server has the virtual address itself. The director passes on
+# what clients send, unchanged; the answers never come through it.
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+cat <<'X'
+A virtual service by direct routing: all on one network, with the virtual address on the director and, hidden, on
+each real server, which answers the client itself.
+
+  client  192.0.2.10  ---+--- lan ---+---  director  192.0.2.1   and 192.0.2.100, the virtual address
+                         |           |
+                  real1 192.0.2.11   real2 192.0.2.12   both with 192.0.2.100 on lo
+
+Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+X
+
+title "The machines and their addresses"
+host client director real1 real2
+network lan client=192.0.2.10/24 director=192.0.2.1/24 real1=192.0.2.11/24 real2=192.0.2.12/24
+web real1 80
+web real2 80
+
+title "The virtual address, on the director and on lo of each real server"
+on director "ip address add 192.0.2.100/32 dev lan"
+on real1 "ip address add 192.0.2.100/32 dev lo"
+on real2 "ip address add 192.0.2.100/32 dev lo"
+
+title "What goes wrong without more: who has 192.0.2.100? All three say that they do, and the first to say so gets all"
+on client "arping -c 1 -I lan 192.0.2.100"
+expect "machines that answer ARP for the virtual address, without the settings" 3 "$(count 'reply from')"
+
+title "So real servers answer ARP only for addresses of the interface that was asked, and never ask in the name of lo"
+for real in real1 real2; do
+  on $real "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore"
+  on $real "echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce"
+done
+on client "ip neighbour flush dev lan"
+on client "arping -c 1 -I lan 192.0.2.100"
+expect "machines that answer ARP for the virtual address, with them" 1 "$(count 'reply from')"
+answer=$(sed -n 's/.*\[\(.*\)\].*/\1/p' <<<"$said")
+on director "ip -brief link show dev lan"
+expect "the one that answers is the director" 1 "$(count "$answer")"
+
+title "The virtual service: round robin, both servers by direct routing (-g); the port cannot be mapped"
+on director "ipvsadm -A -t 192.0.2.100:80 -s rr"
+on director "ipvsadm -a -t 192.0.2.100:80 -r 192.0.2.11 -g"
+on director "ipvsadm -a -t 192.0.2.100:80 -r 192.0.2.12 -g"
+on director "ipvsadm -L -n"
+expect "real servers by direct routing" 2 "$(count ':80 +Route')"
+
+title "Ten requests take turns"
+ask client http://192.0.2.100 10
+expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
+expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
+
+title "The director hears only the client's half: a closed connection rests in FIN_WAIT"
+on director "ipvsadm -L -n -c"
+expect "connections in FIN_WAIT" 10 "$(count 'FIN_WAIT .* 192.0.2.100:80 ')"
+
+title "Weights 3 and 1"
+on director "ipvsadm -E -t 192.0.2.100:80 -s wrr"
+on director "ipvsadm -e -t 192.0.2.100:80 -r 192.0.2.11 -g -w 3"
+ask client http://192.0.2.100 40
+expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
+expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
+
+title "Nothing went out through the director; the kernel sums up every two seconds"
+pause 3
+on director "ipvsadm -L -n --stats"
+expect "connections, and packets out, that --stats counts" "50 0" "$(awk '$1 == "TCP" { print $3, $5 }' <<<"$said")"
+
+title "A real server that has lost the virtual address drops what it gets: its connections stay in SYN_RECV"
+on real2 "ip address del 192.0.2.100/32 dev lo"
+on director "ipvsadm -e -t 192.0.2.100:80 -r 192.0.2.11 -g -w 0"
+on client "curl -sS --max-time 1 http://192.0.2.100/ || true"
+on director "ipvsadm -L -n -c | grep -v FIN_WAIT"
+expect "connections in SYN_RECV to real2" 1 "$(count 'SYN_RECV .* 192.0.2.12:80$')"
+
+title "All undone"
+on director "ipvsadm -D -t 192.0.2.100:80"
+on director "ip address del 192.0.2.100/32 dev lan"
+on real1 "ip address del 192.0.2.100/32 dev lo"
+for real in real1 real2; do
+  on $real "echo 0 >/proc/sys/net/ipv4/conf/all/arp_announce"
+  on $real "echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore"
+done
+on director "ipvsadm -S -n"
+expect "lines saved in the end" 0 "$(count .)"
+
+conclude

@@ -5,12 +5,30 @@
 //! and reads the kernel back by a netlink stack that shares nothing with the one under test (`table`).
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod callers;
+#[cfg(test)]
 mod compliance;
 #[cfg(test)]
+mod differences;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod lockstep;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod restore_lines;
+#[cfg(test)]
+mod rights;
+#[cfg(test)]
+mod system_calls;
+#[cfg(test)]
 mod table;
+#[cfg(test)]
+mod traffic;

@@ -1,0 +1,145 @@
+//! Names of hosts and ports, with a hosts file and a name server of the test's own: they are bind-mounted over the
+//! machine's in a mount namespace that only the test's thread and its children live in.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+use crate::table::{Kernel, Service, TCP};
+
+/// Files that stand in for the machine's own.
+struct Names(PathBuf);
+
+impl Names {
+    /// Gives the calling thread these lines as /etc/hosts, and no name server but one on 127.0.0.1.
+    fn with_hosts(test: &str, hosts: &str) -> Names {
+        fresh_namespace();
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let nothing: Option<&str> = None;
+        mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+        let directory = std::env::temp_dir().join(format!("names-{test}-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        for (name, text) in [
+            ("hosts", hosts),
+            ("resolv.conf", "nameserver 127.0.0.1\n"),
+            ("nsswitch.conf", "hosts: files dns\n"),
+        ] {
+            let file = directory.join(name);
+            fs::write(&file, text).unwrap();
+            let target = Path::new("/etc").join(name);
+            if !target.exists() {
+                fs::write(&target, "").unwrap();
+            }
+            mount(Some(&file), &target, nothing, MsFlags::MS_BIND, nothing).unwrap();
+        }
+        Names(directory)
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn ours(line: &str) -> String {
+    Program::ours().line(line).succeeded().to_owned()
+}
+
+#[test]
+fn host_names_resolve_to_both_families_ipv4_first() {
+    let _names = Names::with_hosts("both", "2001:db8::4 both\n10.0.0.4 both\n2001:db8::6 six\n");
+    let kernel = Kernel::open();
+    ours("-A -t both:80 -s rr");
+    ours("-A -t six:80 -s rr");
+    let expected = [Service::new(TCP, "10.0.0.4", 80), Service::new(TCP, "2001:db8::6", 80)];
+    assert_eq!(kernel.rules().services, expected);
+}
+
+#[test]
+fn a_save_names_only_what_leads_back_to_the_address() {
+    let hosts = "10.0.0.1 one\n10.0.0.2 twins\n10.0.0.3 twins\n2001:db8::6 six\n10.0.0.7 seven\n2001:db8::7 seven\n";
+    let _names = Names::with_hosts("save", hosts);
+    let kernel = Kernel::open();
+    for host in ["10.0.0.1", "10.0.0.2", "[2001:db8::6]", "10.0.0.7", "10.0.0.8"] {
+        ours(&format!("-A -t {host}:80 -s rr"));
+    }
+    let saved = ours("-S");
+    let services: Vec<&str> = saved.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    assert_eq!(
+        services,
+        ["one:http", "10.0.0.2:http", "10.0.0.7:http", "10.0.0.8:http", "six:http"]
+    );
+    let before = kernel.rules();
+    ours("-C");
+    Program::ours().feed(["-R"], saved.as_bytes()).succeeded();
+    assert_eq!(kernel.rules(), before, "{saved}");
+}
+
+#[test]
+fn long_names_are_not_cut() {
+    let long = "a-host-name-that-is-longer-than-every-column-of-the-listing.example";
+    let _names = Names::with_hosts("long", &format!("10.0.0.1 {long}\n"));
+    ours("-A -t 10.0.0.1:8080 -s rr");
+    ours("-a -t 10.0.0.1:8080 -r 10.0.0.1:443 -m");
+    let listing = ours("-L");
+    assert!(listing.contains(&format!("TCP  {long}:http-alt rr\n")), "{listing}");
+    let columns: Vec<&str> = listing.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(columns, ["->", &format!("{long}:https"), "Masq", "1", "0", "0"]);
+}
+
+#[test]
+fn names_in_a_listing_are_those_of_1_31() {
+    let _names =
+        Names::with_hosts("listing", "10.0.0.1 web\n10.0.0.2 a.example b\n2001:db8::1 web6\n");
+    for line in [
+        "-A -t 10.0.0.1:80 -s rr",
+        "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m",
+        "-a -t 10.0.0.1:80 -r 10.0.0.3:12345 -m",
+        "-A -u [2001:db8::1]:53 -s rr",
+        "-A -f 9 -s rr",
+        "-a -f 9 -r 10.0.0.2 -g",
+    ] {
+        ours(line);
+    }
+    for line in ["-L", "-L --stats", "-L --rate", "-L --thresholds", "-L -t web:http"] {
+        assert_eq!(ours(line), Program::reference().line(line).succeeded(), "{line}");
+    }
+}
+
+/// A thousand real servers behind a name server that never answers.
+#[test]
+fn a_dead_name_server_costs_a_listing_seconds() {
+    let _names = Names::with_hosts("dead", "127.0.0.1 localhost\n");
+    let kernel = Kernel::open();
+    let deaf = UdpSocket::bind("127.0.0.1:53").unwrap();
+    let servers = (0..1000).map(|n| format!("10.1.{}.{}", n / 250, n % 250 + 1));
+    kernel.add(
+        &servers
+            .fold(Service::new(TCP, "10.0.0.1", 80), |service, server| service.with(&server, 80)),
+    );
+    deaf.set_nonblocking(true).unwrap();
+
+    let start = Instant::now();
+    let numeric = ours("-L -n");
+    assert!(start.elapsed() < Duration::from_secs(5), "-n took {:?}", start.elapsed());
+    assert!(deaf.recv(&mut [0; 512]).is_err(), "-n asked the name server");
+
+    let start = Instant::now();
+    let named = ours("-L");
+    let took = start.elapsed();
+    assert!(deaf.recv(&mut [0; 512]).is_ok(), "nobody asked the name server");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    let addresses = |listing: &str| -> Vec<String> {
+        let servers = listing.lines().skip(4).map(|line| line.split_whitespace().nth(1).unwrap());
+        servers.map(|server| server.split_once(':').unwrap().0.to_owned()).collect()
+    };
+    assert_eq!(addresses(&named), addresses(&numeric));
+    assert_eq!(addresses(&named).len(), 1000);
+}

@@ -1,0 +1,134 @@
+//! `-R` reads rule lines as they come: each takes effect when it arrives, each stands for itself, and a million of them
+//! need no more memory than a few.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Child, ChildStdin, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+use crate::table::{Kernel, Key, Service, TCP, Table};
+
+/// A running `-R`, with our end of its standard input.
+struct Restore {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Restore {
+    fn start() -> Restore {
+        let mut child = Program::ours().command(["-R"]).stdin(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take();
+        Restore { child, input }
+    }
+
+    fn feed(&mut self, text: &str) {
+        self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Ends the input, and gives the exit status and what was said.
+    fn end(mut self) -> (i32, String) {
+        drop(self.input.take());
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// Waits until the table is as wanted, for as long as a slow machine may take.
+fn wait_until(kernel: &Kernel, what: &str, wanted: impl Fn(&Table) -> bool) {
+    let start = Instant::now();
+    while !wanted(&kernel.rules()) {
+        assert!(start.elapsed() < Duration::from_secs(120), "{what} did not happen");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn each_line_takes_effect_when_it_arrives() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    let mut restore = Restore::start();
+    restore.feed("-A -t 10.0.0.1:80 -s rr\n");
+    wait_until(&kernel, "the service", |table| table.services.len() == 1);
+    restore.feed("-a -t 10.0.0.1:80 -r 10.0.0.2 -m\n-a -t 10.0.0.1:80 -r 10.0.0.3 -m\n");
+    wait_until(&kernel, "its real servers", |table| table.services[0].destinations.len() == 2);
+    // Half a line has no effect, whatever it looks like.
+    restore.feed("-e -t 10.0.0.1:80 -r 10.0.0.2 -m -w 1");
+    sleep(Duration::from_millis(200));
+    assert_eq!(kernel.rules().services[0].destinations[0].weight, 1);
+    restore.feed("7\n");
+    wait_until(&kernel, "the weight", |table| table.services[0].destinations[0].weight == 17);
+    // What another program does meanwhile stands between the lines.
+    kernel.delete(&Key::Address { protocol: TCP, address: "10.0.0.1".parse().unwrap(), port: 80 });
+    restore.feed("-A -t 10.0.0.1:80 -s rr");
+    assert_eq!(restore.end(), (0, String::new()));
+    assert_eq!(kernel.rules().services, [Service::new(TCP, "10.0.0.1", 80)]);
+}
+
+#[test]
+fn a_line_that_fails_is_reported_with_its_number_and_skipped() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    let input = "# PyBal and its like\n\
+                 -D -t 10.0.0.1:80\n\
+                 -A -t 10.0.0.1:80 -s rr\n\
+                 -A -t bogus..:80\n\
+                 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -m -Q\n\
+                 -a -t 10.0.0.1:80 -r 10.0.0.2:80 -m\n";
+    let outcome = Program::ours().feed(["-R"], input.as_bytes());
+    assert_eq!(kernel.rules().services, [Service::new(TCP, "10.0.0.1", 80).with("10.0.0.2", 80)]);
+    assert_eq!(outcome.text(), "");
+    let lines: Vec<&str> =
+        outcome.complaint().lines().filter(|line| line.contains("line ")).collect();
+    for (line, (sentence, number)) in lines.iter().zip([
+        ("No such service", "line 2"),
+        ("illegal virtual server address[:port] specified", "line 4"),
+        ("-Q: unknown option", "line 5"),
+    ]) {
+        assert!(
+            line.starts_with(sentence) && line.contains(number),
+            "{line:?} is not {sentence} ... {number}"
+        );
+    }
+    assert_eq!(lines.len(), 3, "{lines:?}");
+}
+
+#[test]
+fn the_status_is_that_of_the_first_line_that_failed() {
+    for (input, code) in [
+        ("-D -t 10.0.0.1:80\n-A -t bogus..:80\n-A -t 10.0.0.1:80 -s rr\n", 255),
+        ("-A -t bogus..:80\n-D -t 10.0.0.1:80\n-A -t 10.0.0.1:80 -s rr\n", 2),
+        ("-A -t 10.0.0.1:80 -s rr\n-Q\n", 255),
+        ("-A -t 10.0.0.1:80 -s rr\n-L -n -t 10.0.0.2:80\n-D -t 10.0.0.2:80\n", 1),
+        ("-A -t 10.0.0.1:80 -s rr\n\n# nothing\n", 0),
+        ("-R\n-A -t 10.0.0.1:80 -s rr\n", 255),
+    ] {
+        fresh_namespace();
+        let outcome = Program::ours().feed(["-R"], input.as_bytes());
+        assert_eq!(outcome.code(), code, "{input:?}: {}", outcome.complaint());
+        assert_eq!(Kernel::open().rules().services.len(), 1, "{input:?}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_lines_need_no_more_memory_than_a_thousand() {
+    let peak = |lines: usize| -> u64 {
+        fresh_namespace();
+        let kernel = Kernel::open();
+        kernel.add(&Service::new(TCP, "10.0.0.1", 80).with("10.0.0.2", 80));
+        let mut restore = Restore::start();
+        let pair =
+            "-e -t 10.0.0.1:80 -r 10.0.0.2:80 -m -w 5\n-e -t 10.0.0.1:80 -r 10.0.0.2:80 -m -w 6\n";
+        restore.feed(&pair.repeat(lines / 2));
+        restore.feed("--set 77 0 0\n");
+        wait_until(&kernel, "the last line", |table| table.timeouts.tcp == 77);
+        let status = fs::read_to_string(format!("/proc/{}/status", restore.child.id())).unwrap();
+        assert_eq!(restore.end(), (0, String::new()));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let (few, many) = (peak(1_000), peak(100_000));
+    assert!(many <= few + 256, "{few} KiB for 1,000 lines, {many} KiB for 100,000");
+}

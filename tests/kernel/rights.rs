@@ -1,0 +1,83 @@
+//! Without CAP_NET_ADMIN: the kernel tells nothing by netlink then, /proc/net tells all but a few things.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+use crate::table::Kernel;
+
+/// Debian's nobody and nogroup.
+const NOBODY: u32 = 65534;
+
+/// Our ipvsadm where anyone may run it: the build directory may be its owner's alone.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(program: &Program, name: &str) -> Copy {
+        let path = Path::new("/tmp").join(format!("{name}-{}", std::process::id()));
+        fs::copy(program.name(), &path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Copy(path)
+    }
+
+    /// Runs it as nobody.
+    fn run(&self, line: &str) -> Output {
+        let mut command = std::process::Command::new(&self.0);
+        command.args(line.split(' ')).current_dir("/").uid(NOBODY).gid(NOBODY);
+        command.output().unwrap()
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn nobody_lists_services_and_connections() {
+    fresh_namespace();
+    for line in [
+        "-A -t 10.0.0.1:80 -s wrr -p 60 -M 255.255.255.0",
+        "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 3",
+        "-A -u [2001:db8::1]:53 -s rr -o",
+        "-a -u [2001:db8::1]:53 -r [2001:db8::2]:53 -i -w 4",
+        "-A -f 7 -s wlc",
+        "-a -f 7 -r 10.0.0.3 -g",
+        "-A -t [2001:db8::1]:80 -s wlc -p 300 -M 64",
+    ] {
+        Program::ours().line(line).succeeded();
+    }
+    let nobody = Copy::of(&Program::ours(), "ipvsadm-lists");
+    for line in ["-L -n", "-Ln", "-L -n -c", "-l -n --sort"] {
+        let as_root = Program::ours().line(line);
+        let as_nobody = nobody.run(line);
+        assert!(
+            as_nobody.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&as_nobody.stderr)
+        );
+        assert_eq!(String::from_utf8_lossy(&as_nobody.stderr), "", "{line}");
+        assert_eq!(String::from_utf8_lossy(&as_nobody.stdout), as_root.succeeded(), "{line}");
+    }
+}
+
+#[test]
+fn nobody_changes_nothing_and_is_told_why() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    Program::ours().line("-A -t 10.0.0.1:80 -s rr").succeeded();
+    let before = kernel.rules();
+    let nobody = Copy::of(&Program::ours(), "ipvsadm-changes");
+    for line in ["-A -t 10.0.0.2:80 -s rr", "-D -t 10.0.0.1:80", "-C", "--set 1 2 3", "-Z"] {
+        let output = nobody.run(line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{line}");
+        assert!(said.contains("ermi") || said.contains("CAP_NET_ADMIN"), "{line}: {said:?}");
+        assert_eq!(kernel.rules(), before, "{line}");
+    }
+}

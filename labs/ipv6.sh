@@ -1,0 +1,82 @@
+#!/bin/bash
+# IPv6: NAT as with IPv4, and then an IPv6 service whose real servers are reached through an IPv4 network by tunnels.
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+cat <<'X'
+Two IPv6 services: port 80 by NAT to servers next door, port 8080 by tunnels to servers to which the way is IPv4.
+
+  client  --- wan ---  director  --- lan ---  real1  fd00::11      default route: the director
+  2001:db8:1::10       2001:db8:1::1   \      real2  fd00::12
+          |            fd00::1          \
+          |                        far, IPv4: 198.51.100.1
+          |                               \-- real3  198.51.100.13, 2001:db8:2::13   default route: the router
+          \--- router 2001:db8:1::fe ---- far real4  198.51.100.14, 2001:db8:2::14
+
+Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+X
+
+title "The machines and their addresses"
+host client director router real1 real2 real3 real4
+network wan client=2001:db8:1::10/64 director=2001:db8:1::1/64 router=2001:db8:1::fe/64
+network lan director=fd00::1/64 real1=fd00::11/64 real2=fd00::12/64
+network far director=198.51.100.1/24 real3=198.51.100.13/24 real4=198.51.100.14/24 \
+  router=2001:db8:2::fe/64 real3=2001:db8:2::13/64 real4=2001:db8:2::14/64
+web real1 8080
+web real2 8080
+web real3 8080
+web real4 8080
+
+title "NAT: answers must come back through the director"
+on director "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
+on real1 "ip -6 route add default via fd00::1"
+on real2 "ip -6 route add default via fd00::1"
+on director "ipvsadm -A -t [2001:db8:1::1]:80 -s rr"
+on director "ipvsadm -a -t [2001:db8:1::1]:80 -r [fd00::11]:8080 -m"
+on director "ipvsadm -a -t [2001:db8:1::1]:80 -r [fd00::12]:8080 -m"
+on director "ipvsadm -L -n"
+expect "IPv6 real servers by masquerading" 2 "$(count '\[fd00::1[12]\]:8080 +Masq')"
+ask client "http://[2001:db8:1::1]" 10
+expect "NAT, answers by real1 of 10" 5 "$(answered real1)"
+expect "NAT, answers by real2 of 10" 5 "$(answered real2)"
+on director "ipvsadm -L -n -c"
+expect "connections in TIME_WAIT: with NAT the director hears both halves" 10 "$(count 'TIME_WAIT .*2001:db8:1::1')"
+
+title "Tunnels: IPv6 packets in IPv4 ones. The far servers take them off at sit0, where they have the virtual address"
+for real in real3 real4; do
+  on $real "modprobe sit"
+  on $real "ip address add 2001:db8:1::1/128 dev sit0 nodad"
+  on $real "ip link set sit0 up"
+  on $real "ip -6 route add default via 2001:db8:2::fe"
+done
+on router "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
+on director "ipvsadm -A -t [2001:db8:1::1]:8080 -s rr"
+on director "ipvsadm -a -t [2001:db8:1::1]:8080 -r 198.51.100.13 -i"
+on director "ipvsadm -a -t [2001:db8:1::1]:8080 -r 198.51.100.14 -i"
+on director "ipvsadm -L -n -t [2001:db8:1::1]:8080"
+expect "IPv4 real servers of an IPv6 service, by tunneling" 2 "$(count '198.51.100.1[34]:8080 +Tunnel')"
+ask client "http://[2001:db8:1::1]:8080" 10
+expect "tunnels, answers by real3 of 10" 5 "$(answered real3)"
+expect "tunnels, answers by real4 of 10" 5 "$(answered real4)"
+on director "ipvsadm -L -n -c | grep 198.51.100"
+expect "connections in FIN_WAIT: the answers did not come through the director" 10 "$(count 'FIN_WAIT')"
+
+title "What goes wrong: with any other way of forwarding, the kernel refuses a real server of the other family"
+on director "ipvsadm -a -t [2001:db8:1::1]:80 -r 198.51.100.13 -m || true"
+on director "ipvsadm -L -n -t [2001:db8:1::1]:80"
+expect "real servers of the service by NAT" 2 "$(count ' -> .*Masq')"
+
+title "What ipvsadm-restore would read to set this up again"
+on director "ipvsadm -S -n"
+expect "lines saved" 6 "$(count '^-[Aa] -t .2001:db8:1::1.:80')"
+
+title "All undone"
+on director "ipvsadm -D -t [2001:db8:1::1]:80"
+on director "ipvsadm -D -t [2001:db8:1::1]:8080"
+for real in real3 real4; do
+  on $real "ip address del 2001:db8:1::1/128 dev sit0"
+  on $real "ip link set sit0 down"
+done
+on director "ipvsadm -S -n"
+expect "lines saved in the end" 0 "$(count .)"
+
+conclude

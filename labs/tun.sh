@@ -1,0 +1,126 @@
+#!/bin/bash
+# Tunneling: real servers anywhere that the director can reach. It wraps what clients send into packets of its own; the
+# real servers unwrap it, and answer the client themselves. The plain tunnel (IPIP) first, then GUE and GRE.
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+cat <<'X'
+A virtual service by tunneling: real servers in other networks, which have the virtual address on a tunnel's end.
+
+  client 192.0.2.10  ---+--- wan ---+---  director 192.0.2.1  and 192.0.2.100, the virtual address
+                        |
+                      router 192.0.2.254
+                        |
+                        +--- east 10.1.0.254 ---  real1 10.1.0.11   192.0.2.100 on tunl0
+                        +--- west 10.2.0.254 ---  real2 10.2.0.12   192.0.2.100 on tunl0
+
+Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+X
+
+title "The machines, their addresses, and the way from one network to the next"
+host client director router real1 real2
+network wan client=192.0.2.10/24 director=192.0.2.1/24 router=192.0.2.254/24
+network east router=10.1.0.254/24 real1=10.1.0.11/24
+network west router=10.2.0.254/24 real2=10.2.0.12/24
+on router "echo 1 >/proc/sys/net/ipv4/ip_forward"
+on client "ip route add default via 192.0.2.254"
+on director "ip route add default via 192.0.2.254"
+on real1 "ip route add default via 10.1.0.254"
+on real2 "ip route add default via 10.2.0.254"
+web real1 80
+web real2 80
+
+title "The real servers' end of the tunnel: one device that takes packets from any director, with the virtual address"
+for real in real1 real2; do
+  on $real "modprobe ipip"
+  on $real "ip address add 192.0.2.100/32 dev tunl0"
+  on $real "ip link set tunl0 up"
+done
+
+title "The virtual service: round robin, both servers by tunneling (-i)"
+on director "ip address add 192.0.2.100/32 dev wan"
+on director "ipvsadm -A -t 192.0.2.100:80 -s rr"
+on director "ipvsadm -a -t 192.0.2.100:80 -r 10.1.0.11 -i"
+on director "ipvsadm -a -t 192.0.2.100:80 -r 10.2.0.12 -i"
+on director "ipvsadm -L -n"
+expect "real servers by tunneling" 2 "$(count ':80 +Tunnel')"
+
+title "What goes wrong most often: the reverse path filter drops a client's packet, as it came from tunl0 and not from eth0"
+for real in real1 real2; do
+  on $real "echo 1 >/proc/sys/net/ipv4/conf/tunl0/rp_filter"
+done
+on client "curl -sS --max-time 1 'http://192.0.2.100/?[1-2]' || true"
+on director "ipvsadm -L -n -c"
+expect "connections that stay in SYN_RECV with rp_filter" 2 "$(count 'SYN_RECV')"
+on real1 "nstat -az TcpExtIPReversePathFilter"
+expect "drops counted by real1's filter" 1 "$(count 'IPReversePathFilter +[1-9]')"
+
+title "Without the filter on the tunnel, ten requests take turns"
+for real in real1 real2; do
+  on $real "echo 0 >/proc/sys/net/ipv4/conf/tunl0/rp_filter"
+  on $real "echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"
+done
+ask client http://192.0.2.100 10
+expect "IPIP, answers by real1 of 10" 5 "$(answered real1)"
+expect "IPIP, answers by real2 of 10" 5 "$(answered real2)"
+on director "ipvsadm -L -n -c"
+expect "connections in FIN_WAIT: the director hears only the client's half" 10 "$(count 'FIN_WAIT')"
+
+title "On the wire between director and router: a packet in a packet"
+watch() { # PROTOCOL-FILTER
+  on router "tcpdump -l -n -i wan -c 1 '$1' >/run/seen 2>/dev/null & sleep 1"
+  on client "curl -sS --max-time 10 'http://192.0.2.100/?[1-2]' | sort"
+  on router "cat /run/seen"
+}
+watch "ip proto 4"
+expect "packets of protocol 4, IP in IP, seen" 1 "$(count 'IP 192.0.2.1 > 10.[12].0.1[12]: IP 192.0.2.10.')"
+
+title "GUE, which is UDP: passes where only UDP and TCP may, and spreads over a network's parallel paths"
+for real in real1 real2; do
+  on $real "modprobe fou"
+  on $real "ip fou add port 6080 gue"
+done
+on director "ipvsadm -e -t 192.0.2.100:80 -r 10.1.0.11 -i --tun-type gue --tun-port 6080"
+on director "ipvsadm -e -t 192.0.2.100:80 -r 10.2.0.12 -i --tun-type gue --tun-port 6080"
+on director "ipvsadm -L -n --tun-info"
+expect "real servers by GUE to port 6080" 2 "$(count 'gue:6080')"
+ask client http://192.0.2.100 10
+expect "GUE, answers by real1 of 10" 5 "$(answered real1)"
+expect "GUE, answers by real2 of 10" 5 "$(answered real2)"
+watch "udp port 6080"
+expect "packets to UDP port 6080 seen" 1 "$(count '\.6080: UDP')"
+
+title "GRE, with a device of its own at the real servers' end"
+for real in real1 real2; do
+  on $real "modprobe ip_gre"
+  on $real "ip address add 192.0.2.100/32 dev gre0"
+  on $real "ip link set gre0 up"
+  on $real "echo 0 >/proc/sys/net/ipv4/conf/gre0/rp_filter"
+done
+on director "ipvsadm -e -t 192.0.2.100:80 -r 10.1.0.11 -i --tun-type gre"
+on director "ipvsadm -e -t 192.0.2.100:80 -r 10.2.0.12 -i --tun-type gre"
+on director "ipvsadm -L -n --tun-info"
+expect "real servers by GRE" 2 "$(count ' gre:')"
+ask client http://192.0.2.100 10
+expect "GRE, answers by real1 of 10" 5 "$(answered real1)"
+expect "GRE, answers by real2 of 10" 5 "$(answered real2)"
+watch "ip proto 47"
+expect "packets of protocol 47, GRE, seen" 1 "$(count 'GREv0')"
+
+title "What ipvsadm-restore would read to set this up again"
+on director "ipvsadm -S -n"
+expect "lines saved with their tunnel" 2 "$(count '--tun-type gre')"
+
+title "All undone"
+on director "ipvsadm -D -t 192.0.2.100:80"
+on director "ip address del 192.0.2.100/32 dev wan"
+for real in real1 real2; do
+  on $real "ip address del 192.0.2.100/32 dev gre0"
+  on $real "ip link set gre0 down"
+  on $real "ip fou del port 6080"
+  on $real "ip address del 192.0.2.100/32 dev tunl0"
+  on $real "ip link set tunl0 down"
+done
+on director "ipvsadm -S -n"
+expect "lines saved in the end" 0 "$(count .)"
+
+conclude

@@ -1,5 +1,59 @@
-//! x
+//! Lists and changes the Linux Virtual Server (IPVS), the kernel's layer-4 load balancer.
+//!
+//! A [`Client`](netlink::Client) talks to the kernel's generic netlink family IPVS. What it takes and gives are
+//! the plain types of [`model`]: a [`VirtualService`](model::VirtualService) is what clients connect to, a
+//! [`RealServer`](model::RealServer) is what their connections are given to, and a
+//! [`Change`](model::Change) is one thing to do to the table. [`rules`] reads and writes the same changes as the
+//! lines that ipvsadm has for them.
+//!
+//! ```no_run
+//! use ipvs::model::{Change, RealServer, RealServerKey};
+//! use ipvs::names::{Labels, Names};
+//! use ipvs::netlink::Client;
+//! use ipvs::rules::{Command, read_line, write_change};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = Client::connect()?;
+//!
+//! // Add a virtual service, as a rule line has it, and a real server, as values.
+//! let mut names = Names::new();
+//! if let Some(Command::Change(change)) = read_line(b"-A -t 192.0.2.1:80 -s wlc", &mut names)? {
+//!     client.apply(&change)?;
+//! }
+//! let service = client.services()?.remove(0).service;
+//! let server = RealServer {
+//!     weight: 3,
+//!     ..RealServer::new(RealServerKey { address: "10.0.0.2".parse()?, port: 80 })
+//! };
+//! client.apply(&Change::AddServer(service.key, server))?;
+//!
+//! // Print the table as rules.
+//! let mut out = std::io::stdout();
+//! for state in client.services()? {
+//!     let key = state.service.key;
+//!     write_change(&mut out, &Change::AddService(state.service), &Labels::numeric())?;
+//!     println!();
+//!     for state in client.real_servers(&key)? {
+//!         write_change(&mut out, &Change::AddServer(key, state.server), &Labels::numeric())?;
+//!         println!();
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The feature `cli`, on by default, adds the command line of the three programs and needs clap. Without it
+//! (`default-features = false`) the library is what is described here.
+
 pub mod model;
-pub mod netlink;
 pub mod names;
+pub mod netlink;
+pub mod procfs;
 pub mod rules;
+
+#[cfg(feature = "cli")]
+mod actions;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+mod view;

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! ipvsadm-save(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ipvs::cli::ipvsadm_save()
+}

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! ipvsadm(8).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ipvs::cli::ipvsadm()
+}

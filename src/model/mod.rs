@@ -19,7 +19,8 @@ pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole
 pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
 pub use real_server::{Forwarding, RealServer, RealServerKey, Tunnel, TunnelChecksum};
 pub use service::{
-    Family, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey, SchedulerFlagError, VirtualService,
+    Family, Netmask, Persistence, Protocol, SchedulerFlagError, SchedulerFlags, ServiceKey,
+    VirtualService,
 };
-pub use state::{Info, RealServerState, ServiceState, Version};
+pub use state::{Info, RealServerState, RealServerSummary, ServiceState, Version};
 pub use timeouts::Timeouts;

@@ -81,6 +81,9 @@ pub enum Forwarding {
 }
 
 impl Forwarding {
+    /// `IP_VS_CONN_F_LOCALNODE`: the packet stays on the director. Kernels find that out by themselves.
+    pub const LOCAL_NODE: u32 = 1;
+
     /// Whether the kernel can give the server another port than the service's.
     ///
     /// Only masquerading rewrites the transport header.

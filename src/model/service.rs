@@ -116,6 +116,14 @@ impl ServiceKey {
             Self::Fwmark { family, .. } => family,
         }
     }
+
+    /// The protocol, if there is only one: packets with a firewall mark may be of any.
+    pub const fn protocol(&self) -> Option<Protocol> {
+        match *self {
+            Self::Address { protocol, .. } => Some(protocol),
+            Self::Fwmark { .. } => None,
+        }
+    }
 }
 
 impl Ord for ServiceKey {
@@ -123,7 +131,11 @@ impl Ord for ServiceKey {
         match (*self, *other) {
             (
                 Self::Address { protocol, address, port },
-                Self::Address { protocol: other_protocol, address: other_address, port: other_port },
+                Self::Address {
+                    protocol: other_protocol,
+                    address: other_address,
+                    port: other_port,
+                },
             ) => Family::of(address)
                 .cmp(&Family::of(other_address))
                 .then(protocol.cmp(&other_protocol))
@@ -348,10 +360,8 @@ mod tests {
             address: text.parse().unwrap(),
             port,
         };
-        let fwmark = |mark, family| ServiceKey::Fwmark {
-            mark: NonZeroU32::new(mark).unwrap(),
-            family,
-        };
+        let fwmark =
+            |mark, family| ServiceKey::Fwmark { mark: NonZeroU32::new(mark).unwrap(), family };
         let sorted = [
             address(Protocol::Tcp, "10.0.0.1", 80),
             address(Protocol::Tcp, "10.0.0.1", 443),

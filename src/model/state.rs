@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Counters, Rates, RealServer, VirtualService};
+use super::{Counters, Forwarding, Rates, RealServer, RealServerKey, VirtualService};
 
 /// A virtual service as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,34 @@ pub struct RealServerState {
     pub rates: Rates,
     /// The numbers of attributes that this version does not know; a rule saved without them is not whole.
     pub unknown_attributes: Vec<u16>,
+}
+
+impl RealServerState {
+    /// What a plain listing shows of it.
+    pub const fn summary(&self) -> RealServerSummary {
+        RealServerSummary {
+            key: self.server.key,
+            forwarding: self.server.forwarding,
+            weight: self.server.weight,
+            active_connections: self.active_connections,
+            inactive_connections: self.inactive_connections,
+        }
+    }
+}
+
+/// What a plain listing shows of a real server: as much as /proc/net/ip_vs has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RealServerSummary {
+    /// What identifies it within its service.
+    pub key: RealServerKey,
+    /// How packets get there.
+    pub forwarding: Forwarding,
+    /// Its capacity relative to the others.
+    pub weight: u32,
+    /// Connections that carry data now.
+    pub active_connections: u32,
+    /// Connections that are opening, closing or idle.
+    pub inactive_connections: u32,
 }
 
 /// The version of IPVS in the kernel.

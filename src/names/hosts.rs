@@ -38,8 +38,8 @@ pub(super) struct Resolved(HashMap<String, Vec<IpAddr>>);
 impl Resolved {
     pub(super) fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
         if !self.0.contains_key(host) {
-            let addresses = addresses(host)
-                .map_err(|source| ResolveError { host: host.to_owned(), source })?;
+            let addresses =
+                addresses(host).map_err(|source| ResolveError { host: host.to_owned(), source })?;
             self.0.insert(host.to_owned(), addresses);
         }
         Ok(self.0.get(host).map(Vec::as_slice).unwrap_or_default())

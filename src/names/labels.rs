@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::services::ServicesFile;
 use crate::model::Protocol;
 
 /// What addresses and ports are called in what is printed.
@@ -20,17 +19,20 @@ impl Labels {
         Self::default()
     }
 
-    pub(super) fn named(hosts: HashMap<IpAddr, String>, services: ServicesFile) -> Self {
-        Self { hosts, ports: services.into_names() }
+    pub(super) fn named(
+        hosts: HashMap<IpAddr, String>,
+        ports: HashMap<(Protocol, u16), String>,
+    ) -> Self {
+        Self { hosts, ports }
     }
 
     /// `address:port` with an IPv6 address or name in brackets. Without a protocol the port is a number.
     pub fn endpoint(&self, address: IpAddr, port: u16, protocol: Option<Protocol>) -> Endpoint<'_> {
         let host = self.hosts.get(&address).map(String::as_str);
         // Port 0 stands for every port and has no name.
-        let service = protocol.filter(|_| port != 0).and_then(|protocol| {
-            self.ports.get(&(protocol, port)).map(String::as_str)
-        });
+        let service = protocol
+            .filter(|_| port != 0)
+            .and_then(|protocol| self.ports.get(&(protocol, port)).map(String::as_str));
         Endpoint { address, host, port, service }
     }
 }

@@ -43,13 +43,13 @@ impl Names {
 
     /// The names of addresses for people to read: where no name is found, or no answer at all has come for
     /// 12 seconds, the address stays a number.
-    pub fn label(self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
-        Labels::named(hosts::names(addresses), self.services)
+    pub fn label(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
+        Labels::named(hosts::names(addresses), self.services.names())
     }
 
     /// The names of addresses for rules that are read back: only those that lead to the address and to no
     /// other.
-    pub fn label_exactly(self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
-        Labels::named(hosts::exact_names(addresses), self.services)
+    pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
+        Labels::named(hosts::exact_names(addresses), self.services.names())
     }
 }

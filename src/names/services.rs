@@ -25,9 +25,8 @@ impl ServicesFile {
     }
 
     /// The names of all ports; a port's first line gives its name.
-    pub(super) fn into_names(mut self) -> HashMap<(Protocol, u16), String> {
-        self.tables();
-        self.tables.unwrap_or_default().names
+    pub(super) fn names(&mut self) -> HashMap<(Protocol, u16), String> {
+        self.tables().names.clone()
     }
 
     fn tables(&mut self) -> &Tables {

@@ -14,9 +14,7 @@ use rustix::io::Errno;
 use super::codec::{self, DecodeError};
 use super::kernel::*;
 use super::{Error, KernelSocket, Operation, Refused, Transport};
-use crate::model::{
-    Change, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts,
-};
+use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts};
 
 /// How many changes go out in one datagram. The kernel handles them in turn within one send(2); from about
 /// this number on, the system calls no longer show beside the work (6.1: 13 µs a change).
@@ -308,9 +306,7 @@ impl<T: Transport> Client<T> {
     }
 
     fn send(&mut self) -> Result<(), Error> {
-        self.transport
-            .send(&self.outgoing)
-            .map_err(|source| Error::Socket { call: "send", source })
+        self.transport.send(&self.outgoing).map_err(|source| Error::Socket { call: "send", source })
     }
 
     fn receive(&mut self) -> Result<(), Error> {

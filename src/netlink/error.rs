@@ -81,9 +81,7 @@ impl fmt::Display for Refused {
 
         let sentence = match (self.operation, self.errno) {
             (AddService, Errno::EXIST) => "Service already exists",
-            (AddService | EditService, Errno::NOENT) => {
-                "Scheduler or persistence engine not found"
-            }
+            (AddService | EditService, Errno::NOENT) => "Scheduler or persistence engine not found",
             (EditService | DeleteService | Zero | ListServices, Errno::SRCH) => "No such service",
             (AddServer | EditServer | DeleteServer, Errno::SRCH) => "Service not defined",
             (AddServer, Errno::EXIST) => "Destination already exists",

@@ -12,6 +12,9 @@ pub enum RuleError {
     /// Nothing on the line is a command.
     #[error("no command")]
     NoCommand,
+    /// `-R` among the lines that `-R` reads.
+    #[error("-R within the lines that are being restored")]
+    RestoreInside,
     /// The first option is not a command.
     #[error("--{0} comes before a command")]
     OptionFirst(&'static str),

@@ -189,8 +189,12 @@ impl<'a> Options<'a> {
         let text = value.unwrap_or_default();
         let bad = |reason| RuleError::BadValue { option, value: text.to_owned(), reason };
         match option {
-            TcpService => self.service = Some(service_key(text, Protocol::Tcp, names).map_err(bad)?),
-            UdpService => self.service = Some(service_key(text, Protocol::Udp, names).map_err(bad)?),
+            TcpService => {
+                self.service = Some(service_key(text, Protocol::Tcp, names).map_err(bad)?)
+            }
+            UdpService => {
+                self.service = Some(service_key(text, Protocol::Udp, names).map_err(bad)?)
+            }
             SctpService => {
                 self.service = Some(service_key(text, Protocol::Sctp, names).map_err(bad)?);
             }
@@ -210,9 +214,7 @@ impl<'a> Options<'a> {
             SchedulerFlags => self.for_service.scheduler_flags = Some(text),
             Persistent => {
                 self.for_service.timeout = Some(match value {
-                    Some(text) => {
-                        number(text, 1..=Persistence::MAX_TIMEOUT.into()).map_err(bad)?
-                    }
+                    Some(text) => number(text, 1..=Persistence::MAX_TIMEOUT.into()).map_err(bad)?,
                     None => Persistence::DEFAULT_TIMEOUT,
                 });
             }
@@ -227,12 +229,10 @@ impl<'a> Options<'a> {
             Gatewaying | Ipip | Masquerading => self.for_server.forwarding = Some(option),
             Weight => self.for_server.weight = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?),
             UpperThreshold => {
-                self.for_server.upper_threshold =
-                    Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
+                self.for_server.upper_threshold = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
             }
             LowerThreshold => {
-                self.for_server.lower_threshold =
-                    Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
+                self.for_server.lower_threshold = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
             }
             TunType => {
                 self.for_server.tunnel.kind = Some(match text {
@@ -363,7 +363,14 @@ impl<'a> Options<'a> {
             service: _,
             real_server: _,
             for_service:
-                ServiceOptions { scheduler, scheduler_flags: _, timeout, netmask, engine, is_one_packet },
+                ServiceOptions {
+                    scheduler,
+                    scheduler_flags: _,
+                    timeout,
+                    netmask,
+                    engine,
+                    is_one_packet,
+                },
             for_server: _,
             listing: _,
             for_daemon: _,
@@ -392,10 +399,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    fn server(
-        self,
-        command: &'static CommandSpec,
-    ) -> Result<(ServiceKey, RealServer), RuleError> {
+    fn server(self, command: &'static CommandSpec) -> Result<(ServiceKey, RealServer), RuleError> {
         let service = self.service_key(command)?;
         let mut key = self.real_server_key(command)?;
         let Options {
@@ -539,7 +543,11 @@ fn missing(option: &'static str, command: &'static CommandSpec) -> RuleError {
 impl TunnelOptions {
     fn is_given(&self) -> bool {
         let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
-        kind.is_some() || port.is_some() || *has_no_checksum || *has_checksum || *has_remote_checksum
+        kind.is_some()
+            || port.is_some()
+            || *has_no_checksum
+            || *has_checksum
+            || *has_remote_checksum
     }
 
     /// Each type of tunnel takes the options that it has, in the order in which 1.31 looks at them.
@@ -551,8 +559,7 @@ impl TunnelOptions {
             Some(TunnelKind::Gre) => ("gre", false, true, false),
         };
         let illegal = |option| Err(RuleError::TunnelIllegal { option, tunnel });
-        let conflict =
-            |later, earlier| Err(RuleError::TunnelConflict { later, earlier, tunnel });
+        let conflict = |later, earlier| Err(RuleError::TunnelConflict { later, earlier, tunnel });
         if has_port && port.is_none() {
             return Err(RuleError::TunnelMissing { option: "tun-port", tunnel });
         }
@@ -604,8 +611,7 @@ fn service_key(
 }
 
 fn multicast_group(text: &str) -> Result<MulticastGroup, ValueError> {
-    let address: IpAddr =
-        text.parse().map_err(|_| ValueError::NotAnAddress(text.to_owned()))?;
+    let address: IpAddr = text.parse().map_err(|_| ValueError::NotAnAddress(text.to_owned()))?;
     Ok(MulticastGroup::try_from(address)?)
 }
 

@@ -12,7 +12,11 @@ use crate::names::Labels;
 ///
 /// # Errors
 /// When the line cannot be written.
-pub fn write_change(out: &mut impl Write, change: &Change, labels: &Labels) -> io::Result<()> {
+pub fn write_change(
+    out: &mut (impl Write + ?Sized),
+    change: &Change,
+    labels: &Labels,
+) -> io::Result<()> {
     let line = Line { labels };
     match change {
         Change::AddService(service) => line.service(out, "-A", service),
@@ -39,7 +43,7 @@ struct Line<'a> {
 impl Line<'_> {
     fn service_key(
         &self,
-        out: &mut impl Write,
+        out: &mut (impl Write + ?Sized),
         command: &str,
         key: &ServiceKey,
     ) -> io::Result<()> {
@@ -62,22 +66,18 @@ impl Line<'_> {
 
     fn server_key(
         &self,
-        out: &mut impl Write,
+        out: &mut (impl Write + ?Sized),
         command: &str,
         key: &ServiceKey,
         server: &RealServerKey,
     ) -> io::Result<()> {
         self.service_key(out, command, key)?;
-        let protocol = match *key {
-            ServiceKey::Address { protocol, .. } => Some(protocol),
-            ServiceKey::Fwmark { .. } => None,
-        };
-        write!(out, " -r {}", self.labels.endpoint(server.address, server.port, protocol))
+        write!(out, " -r {}", self.labels.endpoint(server.address, server.port, key.protocol()))
     }
 
     fn service(
         &self,
-        out: &mut impl Write,
+        out: &mut (impl Write + ?Sized),
         command: &str,
         service: &VirtualService,
     ) -> io::Result<()> {
@@ -103,7 +103,7 @@ impl Line<'_> {
 
     fn server(
         &self,
-        out: &mut impl Write,
+        out: &mut (impl Write + ?Sized),
         command: &str,
         key: &ServiceKey,
         server: &RealServer,
@@ -142,7 +142,7 @@ fn checksum_option(checksum: TunnelChecksum) -> &'static str {
     }
 }
 
-fn start_daemon(out: &mut impl Write, daemon: &SyncDaemon) -> io::Result<()> {
+fn start_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io::Result<()> {
     let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl } = daemon;
     write!(out, "--start-daemon {role} --mcast-interface {interface} --syncid {sync_id}")?;
     if let Some(length) = max_length {

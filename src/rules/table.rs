@@ -157,6 +157,18 @@ pub struct OptionSpec {
 }
 
 impl OptionSpec {
+    /// What the option belongs to, for the help.
+    pub fn heading(&self) -> &'static str {
+        match self.owners {
+            owners if owners.len() == EVERY_COMMAND.len() => "List options",
+            owners if owners.len() == ON_SERVICES.len() => "Service",
+            [AddService, ..] => "Service options",
+            [AddServer, ..] => "Real server options",
+            [StartDaemon, ..] => "Daemon options",
+            _ => "List options",
+        }
+    }
+
     /// Whether a command has this option.
     pub fn presence_with(&self, command: CommandName) -> Presence {
         match (self.presence, command) {
@@ -302,14 +314,7 @@ const fn forwarding(
 /// All options, in the order in which ipvsadm 1.31 checks them: of several that are missing or out of place the
 /// first here is named.
 pub static OPTIONS: &[OptionSpec] = &[
-    option(
-        Numeric,
-        Some('n'),
-        "numeric",
-        Nothing,
-        &[List, Save],
-        "Addresses and ports as numbers",
-    ),
+    option(Numeric, Some('n'), "numeric", Nothing, &[List, Save], "Addresses and ports as numbers"),
     option(Connection, Some('c'), "connection", Nothing, WITH_LIST, "List the connections"),
     service(TcpService, Some('t'), "tcp-service", "HOST[:PORT]", "The TCP service at an address"),
     service(UdpService, Some('u'), "udp-service", "HOST[:PORT]", "The UDP service at an address"),

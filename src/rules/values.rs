@@ -37,15 +37,21 @@ fn host(text: &str, names: &mut Names) -> Result<IpAddr, ValueError> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    if text.is_empty() || !text.bytes().all(is_host_byte) || looks_like_a_number(text) {
+    if !is_host_name(text) || looks_like_a_number(text) {
         return Err(ValueError::NotAnAddress(text.to_owned()));
     }
     let addresses = names.addresses(text).map_err(ValueError::Unresolved)?;
     addresses.first().copied().ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))
 }
 
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') || !byte.is_ascii()
+/// Whether a text is worth asking a name server for.
+fn is_host_name(text: &str) -> bool {
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || !byte.is_ascii();
+    text.strip_suffix('.')
+        .unwrap_or(text)
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
 }
 
 /// Whether a resolver would take a text for an address though it is not written as one: `10.1`, `12345`,
@@ -69,9 +75,8 @@ pub(super) fn endpoint(
         return Ok((address.into(), None));
     }
     if let Some(rest) = text.strip_prefix('[') {
-        let (inside, after) = rest
-            .split_once(']')
-            .ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))?;
+        let (inside, after) =
+            rest.split_once(']').ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))?;
         let after = after
             .strip_prefix(':')
             .filter(|port| !port.is_empty())
@@ -87,9 +92,7 @@ pub(super) fn endpoint(
     }
     match text.split_once(':') {
         None => Ok((host(text, names)?, None)),
-        Some((before, after)) => {
-            Ok((host(before, names)?, Some(port(after, protocol, names)?)))
-        }
+        Some((before, after)) => Ok((host(before, names)?, Some(port(after, protocol, names)?))),
     }
 }
 
@@ -122,10 +125,26 @@ mod tests {
     #[test]
     fn what_only_looks_like_an_address_is_refused_and_never_looked_up() {
         for wrong in [
-            "", ":80", "10.0.0.1:", "10.0.0.1:99999", "10.0.0.1:-1", "10.0.0:80", "12345:80",
-            "0x0a000001:80", "010.0.0.1:80", "256.0.0.1:80", "10.0.0.1:80:90", "[2001:db8::1]",
-            "[2001:db8::1]80", "[2001:db8::1", "[]:80", "2001:db8:0:0:0:0:0:1:80", "fe80::1%lo",
-            "*:80", "10.0.0.1/24:80", "bogus..:80",
+            "",
+            ":80",
+            "10.0.0.1:",
+            "10.0.0.1:99999",
+            "10.0.0.1:-1",
+            "10.0.0:80",
+            "12345:80",
+            "0x0a000001:80",
+            "010.0.0.1:80",
+            "256.0.0.1:80",
+            "10.0.0.1:80:90",
+            "[2001:db8::1]",
+            "[2001:db8::1]80",
+            "[2001:db8::1",
+            "[]:80",
+            "2001:db8:0:0:0:0:0:1:80",
+            "fe80::1%lo",
+            "*:80",
+            "10.0.0.1/24:80",
+            "bogus..:80",
         ] {
             assert!(endpoint(wrong, Some(Protocol::Tcp), &mut Names::new()).is_err(), "{wrong}");
         }

@@ -81,9 +81,7 @@ pub(crate) struct Attribute<'a> {
 }
 
 /// The attributes in a payload or in a nest. Ends after the first that is cut short.
-pub(crate) fn attributes(
-    bytes: &[u8],
-) -> impl Iterator<Item = Result<Attribute<'_>, DecodeError>> {
+pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, DecodeError>> {
     NlasIterator::new(bytes).map(|attribute| {
         let attribute = attribute?;
         let value = attribute

@@ -66,24 +66,20 @@ fn decode_checksum(flags: u16) -> Result<TunnelChecksum, DecodeError> {
         IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM => Ok(TunnelChecksum::None),
         IP_VS_TUNNEL_ENCAP_FLAG_CSUM => Ok(TunnelChecksum::Full),
         IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM => Ok(TunnelChecksum::Remote),
-        other => Err(DecodeError::Unknown {
-            attribute: "IPVS_DEST_ATTR_TUN_FLAGS",
-            value: other.into(),
-        }),
+        other => {
+            Err(DecodeError::Unknown { attribute: "IPVS_DEST_ATTR_TUN_FLAGS", value: other.into() })
+        }
     }
 }
 
 fn decode_tunnel(kind: u8, port: u16, flags: u16) -> Result<Tunnel, DecodeError> {
     match kind {
         IP_VS_CONN_F_TUNNEL_TYPE_IPIP => Ok(Tunnel::Ipip),
-        IP_VS_CONN_F_TUNNEL_TYPE_GUE => {
-            Ok(Tunnel::Gue { port, checksum: decode_checksum(flags)? })
-        }
+        IP_VS_CONN_F_TUNNEL_TYPE_GUE => Ok(Tunnel::Gue { port, checksum: decode_checksum(flags)? }),
         IP_VS_CONN_F_TUNNEL_TYPE_GRE => Ok(Tunnel::Gre { checksum: decode_checksum(flags)? }),
-        other => Err(DecodeError::Unknown {
-            attribute: "IPVS_DEST_ATTR_TUN_TYPE",
-            value: other.into(),
-        }),
+        other => {
+            Err(DecodeError::Unknown { attribute: "IPVS_DEST_ATTR_TUN_TYPE", value: other.into() })
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The counters of services and real servers (`IPVS_STATS_ATTR_*`). The kernel only sends them.
 
-use super::attribute::{Attribute, attributes};
 use super::DecodeError;
+use super::attribute::{Attribute, attributes};
 use crate::model::{Counters, Rates};
 use crate::netlink::kernel::*;
 

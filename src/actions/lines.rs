@@ -1,0 +1,210 @@
+//! `-R`: commands from a stream, one a line, each for itself.
+//!
+//! Lines take effect in order. Changes go to the kernel many at a time as long as the stream has more to read;
+//! when it pauses, what has been read takes effect before the next read. The memory that this needs does not
+//! depend on how many lines come.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Error;
+use super::session::Session;
+use crate::model::Change;
+use crate::rules::{Command, LineError, RuleError, read_line};
+
+/// How many changes are gathered before they are sent: several full datagrams.
+const BATCH: usize = 256;
+
+/// How much is read at once.
+const ROOM: usize = 64 * 1024;
+
+/// Something that the caller has to see to.
+#[derive(Debug)]
+pub enum Event {
+    /// A command that is no change, due now: all lines before it have taken effect.
+    Do {
+        /// The number of its line, from 1.
+        line: u64,
+        /// The command.
+        command: Command,
+    },
+    /// A line that is no command.
+    Wrong {
+        /// The number of the line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        error: LineError,
+    },
+    /// A change that the kernel refused.
+    Refused {
+        /// The number of its line, from 1.
+        line: u64,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// The commands on a stream.
+#[derive(Debug)]
+pub struct Lines<I> {
+    input: I,
+    buffer: Vec<u8>,
+    /// Where the next line begins in the buffer.
+    start: usize,
+    has_ended: bool,
+    /// A line is too long: what is left of it is skipped.
+    is_skipping: bool,
+    number: u64,
+    changes: Vec<Change>,
+    numbers: Vec<u64>,
+    events: VecDeque<Event>,
+}
+
+impl<I: Read + AsFd> Lines<I> {
+    /// Reads commands from a stream.
+    pub fn new(input: I) -> Self {
+        Self {
+            input,
+            buffer: Vec::with_capacity(ROOM),
+            start: 0,
+            has_ended: false,
+            is_skipping: false,
+            number: 0,
+            changes: Vec::with_capacity(BATCH),
+            numbers: Vec::with_capacity(BATCH),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Makes changes until there is something for the caller, or nothing any more.
+    ///
+    /// # Errors
+    /// When the stream cannot be read, or the way to the kernel breaks down.
+    pub fn next(&mut self, session: &mut Session) -> Result<Option<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            if self.read_line(session)? {
+                continue;
+            }
+            if self.has_ended {
+                self.flush(session)?;
+                if self.events.is_empty() {
+                    return Ok(None);
+                }
+            } else {
+                if !self.has_more()? {
+                    self.flush(session)?;
+                }
+                self.fill()?;
+            }
+        }
+    }
+
+    /// Takes the next whole line out of the buffer, if there is one.
+    fn read_line(&mut self, session: &mut Session) -> Result<bool, Error> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let end = match rest.iter().position(|&byte| byte == b'\n') {
+            Some(end) => end + 1,
+            None if rest.len() > LineError::MAX_LENGTH => rest.len(),
+            None if self.has_ended && !rest.is_empty() => rest.len(),
+            None => return Ok(false),
+        };
+        let line = rest.get(..end).unwrap_or_default();
+        let is_whole = line.ends_with(b"\n") || self.has_ended;
+        let was_skipping = std::mem::replace(&mut self.is_skipping, !is_whole);
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        if was_skipping {
+            self.start += end;
+            return Ok(true);
+        }
+        self.number += 1;
+        let command = read_line(line, &mut session.names);
+        self.start += end;
+        self.take(command, session)?;
+        Ok(true)
+    }
+
+    fn take(
+        &mut self,
+        command: Result<Option<Command>, LineError>,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        let line = self.number;
+        match command {
+            Ok(None) => {}
+            Ok(Some(Command::Change(change))) => {
+                let clears = change == Change::Flush;
+                if clears {
+                    self.flush(session)?;
+                }
+                self.changes.push(change);
+                self.numbers.push(line);
+                if clears || self.changes.len() >= BATCH {
+                    self.flush(session)?;
+                }
+            }
+            Ok(Some(Command::Restore)) => {
+                self.flush(session)?;
+                self.events
+                    .push_back(Event::Wrong { line, error: RuleError::RestoreInside.into() });
+            }
+            Ok(Some(command)) => {
+                self.flush(session)?;
+                self.events.push_back(Event::Do { line, command });
+            }
+            Err(error) => {
+                // First what the kernel says to the lines before.
+                self.flush(session)?;
+                self.events.push_back(Event::Wrong { line, error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the changes so far take effect.
+    fn flush(&mut self, session: &mut Session) -> Result<(), Error> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let failures = session.client()?.apply_all(&self.changes)?;
+        for failure in failures {
+            let line = self.numbers.get(failure.index).copied().unwrap_or_default();
+            let error = crate::netlink::Error::from(failure.refused).into();
+            self.events.push_back(Event::Refused { line, error });
+        }
+        self.changes.clear();
+        self.numbers.clear();
+        Ok(())
+    }
+
+    /// Whether a read would come back at once.
+    fn has_more(&self) -> Result<bool, Error> {
+        let mut ready = [PollFd::new(&self.input, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut ready, Some(&at_once))
+            .map(|count| count > 0)
+            .map_err(|errno| Error::Input(errno.into()))
+    }
+
+    fn fill(&mut self) -> Result<(), Error> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let filled = self.buffer.len();
+        self.buffer.resize(filled + ROOM, 0);
+        let room = self.buffer.get_mut(filled..).unwrap_or_default();
+        let length = loop {
+            match self.input.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result.map_err(Error::Input),
+            }
+        };
+        self.buffer.truncate(filled + length.as_ref().copied().unwrap_or_default());
+        self.has_ended = length? == 0;
+        Ok(())
+    }
+}

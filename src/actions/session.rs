@@ -1,0 +1,45 @@
+//! What the commands of one process share: one socket, and the names looked up.
+
+use rustix::io::Errno;
+
+use crate::names::Names;
+use crate::netlink::{self, Client, Error, load_module};
+
+/// A client that connects when it is first needed, and the resolver.
+#[derive(Debug, Default)]
+pub struct Session {
+    client: Option<Client>,
+    /// Host and port names.
+    pub names: Names,
+}
+
+impl Session {
+    /// Nothing connected, nothing looked up.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The client. Where the kernel has no IPVS, its module is loaded and the kernel asked once more.
+    ///
+    /// # Errors
+    /// [`Error::NoFamily`] when there is none after that either.
+    pub fn client(&mut self) -> Result<&mut Client, Error> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => match Client::connect() {
+                Err(Error::NoFamily) => {
+                    // Whether modprobe worked shows in the second try.
+                    let _ = load_module();
+                    Client::connect()?
+                }
+                result => result?,
+            },
+        };
+        Ok(self.client.insert(client))
+    }
+}
+
+/// Whether the kernel wants CAP_NET_ADMIN.
+pub(super) fn lacks_rights(error: &netlink::Error) -> bool {
+    matches!(error, Error::Refused(refused) if refused.errno == Errno::PERM)
+}

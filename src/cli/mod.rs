@@ -1,0 +1,11 @@
+//! From argv to an exit status: the three programs.
+//!
+//! Responsible for standard streams, arguments, messages and exit statuses; what a command does is in
+//! `actions`.
+
+mod front;
+mod help;
+mod report;
+mod run;
+
+pub use run::{ipvsadm, ipvsadm_restore, ipvsadm_save};

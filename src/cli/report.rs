@@ -1,0 +1,187 @@
+//! Messages and exit statuses.
+
+use std::io::{self, IsTerminal, Write};
+
+use rustix::io::Errno;
+
+use super::front;
+use crate::netlink::{self, Operation};
+use crate::rules::{LineError, RuleError, TokenError};
+use crate::{actions, procfs};
+
+/// Why a program ends without having done everything.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The command line.
+    Usage(RuleError),
+    /// A word of it that is not UTF-8.
+    NotUtf8(String),
+    /// A line of `-R`.
+    Line(LineError),
+    /// What the command did.
+    Action(actions::Error),
+}
+
+/// The statuses that 1.31 exits with.
+const DONE: u8 = 0;
+const LISTING_FAILED: u8 = 1;
+const WRONG_VALUE: u8 = 2;
+const REFUSED: u8 = 255;
+
+impl Failure {
+    /// The status to exit with.
+    pub(super) fn status(&self) -> u8 {
+        use netlink::Error::{NoFamily, Refused};
+
+        match self {
+            Self::Usage(error) | Self::Line(LineError::Rule(error)) => match error {
+                RuleError::NoCommand
+                | RuleError::OptionFirst(_)
+                | RuleError::BadStart(_)
+                | RuleError::RestoreInside
+                | RuleError::Token(_)
+                | RuleError::BadInterface(_) => REFUSED,
+                _ => WRONG_VALUE,
+            },
+            Self::NotUtf8(_) | Self::Line(_) => WRONG_VALUE,
+            Self::Action(actions::Error::Netlink(Refused(refused))) => {
+                match (refused.operation, refused.errno) {
+                    (_, Errno::PERM) => WRONG_VALUE,
+                    (operation, _) if operation.is_reading() => LISTING_FAILED,
+                    _ => REFUSED,
+                }
+            }
+            Self::Action(actions::Error::Netlink(NoFamily)) => WRONG_VALUE,
+            Self::Action(actions::Error::Netlink(_)) => REFUSED,
+            Self::Action(actions::Error::Input(_)) => WRONG_VALUE,
+            Self::Action(actions::Error::Output(error)) if is_closed_pipe(error) => DONE,
+            Self::Action(_) => LISTING_FAILED,
+        }
+    }
+
+    /// Says on standard error what is wrong, with the number of its line if there is one. The first line
+    /// begins with the sentence of 1.31; hints come behind it and only to a terminal, since parsers take
+    /// standard error for part of the output.
+    pub(super) fn report(&self, line: Option<u64>, words: &[&str]) {
+        if let Self::Action(actions::Error::Output(error)) = self
+            && is_closed_pipe(error)
+        {
+            return;
+        }
+        let mut text = self.sentence();
+        if let Some(line) = line {
+            text.push_str(&format!(" (line {line})"));
+        }
+        if let Self::Usage(
+            RuleError::Token(TokenError::UnknownOption(_))
+            | RuleError::BadStart(TokenError::UnknownOption(_)),
+        ) = self
+            && let Some(suggestion) = front::suggestion(words)
+        {
+            text.push_str(&format!(" (did you mean {suggestion}?)"));
+        }
+        text.push('\n');
+        for further in self.further_lines(line.is_some()) {
+            text.push_str(further);
+            text.push('\n');
+        }
+        // There is nowhere to say that standard error is closed.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::Usage(error) => error.to_string(),
+            Self::NotUtf8(word) => format!("unexpected argument {word} (not UTF-8)"),
+            Self::Line(error) => error.to_string(),
+            Self::Action(actions::Error::Netlink(netlink::Error::NoFamily)) => {
+                "Can't initialize ipvs: Protocol not available".to_owned()
+            }
+            Self::Action(actions::Error::Netlink(error @ netlink::Error::Refused(refused)))
+                if refused.errno == Errno::PERM =>
+            {
+                format!("Can't initialize ipvs: {error}")
+            }
+            Self::Action(error) => error.to_string(),
+        }
+    }
+
+    fn further_lines(&self, is_in_line: bool) -> Vec<&'static str> {
+        const TRY: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.";
+        const ARE_YOU_SURE: &str =
+            "Are you sure that IP Virtual Server is built in the kernel or as module?";
+
+        match self {
+            Self::Usage(
+                RuleError::NoCommand | RuleError::OptionFirst(_) | RuleError::BadStart(_),
+            ) if !is_in_line => vec![TRY],
+            Self::Action(actions::Error::Netlink(netlink::Error::NoFamily)) => {
+                let mut lines = vec![ARE_YOU_SURE];
+                if io::stderr().is_terminal() {
+                    lines.extend([
+                        "Check with: modprobe ip_vs && cat /proc/net/ip_vs",
+                        "Nothing there? The kernel was built without CONFIG_IP_VS, or its modules package \
+                         is not installed.",
+                        "In a container, the host has to load the module (modprobe ip_vs), or the container \
+                         needs CAP_SYS_MODULE and /lib/modules.",
+                    ]);
+                }
+                lines
+            }
+            Self::Action(actions::Error::Netlink(netlink::Error::Refused(refused)))
+                if refused.errno == Errno::PERM =>
+            {
+                let mut lines = vec![ARE_YOU_SURE];
+                if io::stderr().is_terminal() {
+                    lines.push(
+                        "Changing IPVS takes CAP_NET_ADMIN: be root, or start the container with \
+                         --cap-add NET_ADMIN.",
+                    );
+                }
+                lines
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Operation {
+    /// Whether it only asks.
+    fn is_reading(self) -> bool {
+        match self {
+            Self::FindFamily
+            | Self::ListServices
+            | Self::ListServers
+            | Self::GetTimeouts
+            | Self::ListDaemons
+            | Self::GetInfo => true,
+            Self::AddService
+            | Self::EditService
+            | Self::DeleteService
+            | Self::AddServer
+            | Self::EditServer
+            | Self::DeleteServer
+            | Self::Zero
+            | Self::Flush
+            | Self::SetTimeouts
+            | Self::StartDaemon
+            | Self::StopDaemon => false,
+        }
+    }
+}
+
+fn is_closed_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+impl From<actions::Error> for Failure {
+    fn from(error: actions::Error) -> Self {
+        Self::Action(error)
+    }
+}
+
+impl From<procfs::Error> for Failure {
+    fn from(error: procfs::Error) -> Self {
+        Self::Action(error.into())
+    }
+}

@@ -1,0 +1,112 @@
+//! /proc/net/ip_vs_conn: the connections and persistence templates of a network namespace.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::fields::{address, decimal, port, text, words};
+use super::lines::for_each_line;
+use super::{Error, net_file};
+
+const PATH: &str = net_file!("ip_vs_conn");
+
+/// One entry of the kernel's connection table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection<'a> {
+    /// The protocol's name, as the kernel has it: `TCP`, `UDP`, `SCTP`; `IP` for the template of a firewall
+    /// mark.
+    pub protocol: &'a str,
+    /// The client; port 0 in a template.
+    pub client: (IpAddr, u16),
+    /// What it connected to; of a firewall mark's template the mark is the address.
+    pub service: (IpAddr, u16),
+    /// The real server.
+    pub server: (IpAddr, u16),
+    /// The kernel's name for the state, such as `ESTABLISHED`.
+    pub state: &'a str,
+    /// Seconds until the entry goes, unless a packet comes.
+    pub expires: u32,
+    /// The persistence engine and what it knows the client by.
+    pub engine: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Connection<'a> {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when it is not as the kernel writes it (`ip_vs_conn_seq_show`).
+    pub fn read(line: &'a [u8]) -> Result<Self, Error> {
+        Self::parse(line).ok_or_else(|| Error::Unexpected {
+            path: PATH,
+            line: String::from_utf8_lossy(line).into_owned(),
+        })
+    }
+
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut words = words(line);
+        let mut next = || words.next();
+        Some(Self {
+            protocol: text(next()?)?,
+            client: (address(next()?)?, port(next()?)?),
+            service: (address(next()?)?, port(next()?)?),
+            server: (address(next()?)?, port(next()?)?),
+            state: text(next()?)?,
+            expires: decimal(next()?)?,
+            engine: match (next(), next()) {
+                (Some(engine), Some(data)) => Some((text(engine)?, text(data)?)),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// Whether the kernel has the file: it comes with ip_vs.
+pub fn has_connections() -> bool {
+    Path::new(PATH).exists()
+}
+
+/// Calls `each` with every line that [`Connection::read`] reads, in the kernel's order. The memory that it
+/// needs does not depend on how many there are.
+///
+/// # Errors
+/// When the file cannot be read, and what `each` gives.
+pub fn for_each_connection_line<E: From<Error>>(
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut is_heading = true;
+    for_each_line(PATH, |line| if std::mem::take(&mut is_heading) { Ok(()) } else { each(line) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_has_three_endpoints_a_state_and_a_time() {
+        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
+        let connection = Connection::read(line).unwrap();
+        assert_eq!(connection.protocol, "TCP");
+        assert_eq!(connection.client, ("10.0.0.1".parse().unwrap(), 40003));
+        assert_eq!(connection.server, ("10.9.0.77".parse().unwrap(), 8080));
+        assert_eq!((connection.state, connection.expires), ("SYN_RECV", 55));
+        assert_eq!(connection.engine, None);
+    }
+
+    #[test]
+    fn connection_of_an_engine_has_its_data() {
+        let line = b"UDP 2001:0db8:0000:0000:0000:0000:0000:0001 0000 \
+            2001:0db8:0000:0000:0000:0000:0000:0001 13C4 0A090002 13C4 NONE    54 sip 1@host";
+        let connection = Connection::read(line).unwrap();
+        assert_eq!(connection.client.0, "2001:db8::1".parse::<IpAddr>().unwrap());
+        assert_eq!(connection.server.0, "10.9.0.2".parse::<IpAddr>().unwrap());
+        assert_eq!(connection.engine, Some(("sip", "1@host")));
+    }
+
+    #[test]
+    fn line_that_is_cut_short_or_garbled_is_an_error() {
+        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
+        for end in 0..line.len() - 2 {
+            assert!(Connection::read(&line[..end]).is_err());
+        }
+        assert!(Connection::read(b"\xff\xff").is_err());
+    }
+}

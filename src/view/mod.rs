@@ -1,0 +1,14 @@
+//! What people and programs read: listings of the table, connections, timeouts and daemons.
+//!
+//! Pure: the model and names already found go in, bytes come out. Every listing is byte for byte that of
+//! ipvsadm 1.31, blanks at the ends of lines included; parsers have come to rely on them.
+
+mod column;
+mod connections;
+mod daemons;
+mod numbers;
+mod table;
+
+pub use connections::{write_connection, write_connections_heading};
+pub use daemons::{write_daemon, write_timeouts};
+pub use table::{TableView, write_info};

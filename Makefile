@@ -14,7 +14,7 @@ BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # The kernel tests' binary runs where there is IPVS; an array, since the path may hold blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
 
-LABS := nat dr tun fwmark ipv6
+LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
 .PHONY: build check test demo lab install clean help rust

@@ -106,13 +106,16 @@ on() {
   [ $status = 0 ] || { printf 'The last command failed (%s).\n' "$status"; exit 1; }
 }
 
-# look HOST COMMAND-LINE PATTERN: the same again and again until what it says matches the pattern (as grep -E does), for
-# 20 seconds at most. Whether it then does is for `expect` to say.
+# look HOST COMMAND-LINE PATTERN: the same again and again until what it says matches the pattern (as grep -E does; a
+# ! before the pattern: until it does not), for 20 seconds at most. Whether it then does is for `expect` to say.
 look() {
-  local deadline=$((SECONDS + 20))
+  local deadline=$((SECONDS + 20)) found wanted=0
+  [ "${3#!}" = "$3" ] || wanted=1
   typed "$1" "$2"
   while run "$1" "$2" || true; do
-    [ -z "${LAB_DRY:-}" ] && [ $SECONDS -lt $deadline ] && ! grep -qE "$3" <<<"$said" || break
+    found=0
+    grep -qE -- "${3#!}" <<<"$said" || found=1
+    [ -z "${LAB_DRY:-}" ] && [ $SECONDS -lt $deadline ] && [ $found != $wanted ] || break
     sleep 0.2
   done
   [ -z "$said" ] || printf '%s\n' "$said"

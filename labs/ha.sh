@@ -1,0 +1,169 @@
+#!/bin/bash
+# A failover pair: keepalived moves the virtual address and checks the real servers, ipvsadm's sync daemons carry the
+# connections from one director to the other, so that they survive the move.
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+cat <<'X'
+Two directors for one virtual address, forwarding by direct routing, as in that lab.
+
+  client  192.0.2.10 ---+--- lan ---+---  director1  192.0.2.1   \  192.0.2.100 is on
+                        |           +---  director2  192.0.2.2   /  one of the two
+                        |
+                 real1 192.0.2.11   real2 192.0.2.12   both with 192.0.2.100 on lo
+
+Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+X
+
+title "The machines and their addresses; the real servers keep quiet about the virtual one"
+host client director1 director2 real1 real2
+network lan client=192.0.2.10/24 director1=192.0.2.1/24 director2=192.0.2.2/24 real1=192.0.2.11/24 real2=192.0.2.12/24
+for real in real1 real2; do
+  on $real "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce"
+  on $real "ip address add 192.0.2.100/32 dev lo"
+  web $real 80
+  on $real "truncate -s 40M /run/www/large"
+done
+
+title "keepalived on both directors: who holds the virtual address, and which real servers live"
+# configure HOST PRIORITY
+configure() {
+  on "$1" "cat >/run/keepalived.conf <<'END'
+global_defs {
+  router_id $1
+  vrrp_version 3
+}
+vrrp_instance web {
+  interface lan
+  virtual_router_id 51
+  priority $2
+  advert_int 0.3
+  virtual_ipaddress {
+    192.0.2.100/32
+  }
+}
+virtual_server 192.0.2.100 80 {
+  lb_algo rr
+  lb_kind DR
+  protocol TCP
+  delay_loop 1
+  real_server 192.0.2.11 80 {
+    TCP_CHECK {
+      connect_timeout 1
+      retry 0
+    }
+  }
+  real_server 192.0.2.12 80 {
+    HTTP_GET {
+      url {
+        path /
+        status_code 200
+      }
+      connect_timeout 1
+      retry 0
+    }
+  }
+}
+END"
+  on "$1" "keepalived -f /run/keepalived.conf"
+}
+configure director1 150
+configure director2 100
+
+title "The sync daemons: each director tells what it knows under its own number, and listens to the other's"
+on director1 "ipvsadm --start-daemon master --mcast-interface lan --syncid 1"
+on director1 "ipvsadm --start-daemon backup --mcast-interface lan --syncid 2"
+on director2 "ipvsadm --start-daemon master --mcast-interface lan --syncid 2"
+on director2 "ipvsadm --start-daemon backup --mcast-interface lan --syncid 1"
+on director1 "ipvsadm -L --daemon"
+expect "sync daemons on director1" 2 "$(count 'sync daemon')"
+
+# holder: who has the virtual address now.
+holder() {
+  local host holders=
+  for host in director1 director2; do
+    run $host "ip -4 -o address show dev lan to 192.0.2.100"
+    [ -z "$said" ] || holders+="$host "
+  done
+  printf '%s' "$holders"
+}
+
+title "Who holds the virtual address, and what both know of the service"
+look director1 "ip -brief -4 address show dev lan" 192.0.2.100
+expect "holds the virtual address at first" "director1 " "$(holder)"
+for director in director1 director2; do
+  look $director "ipvsadm -L -n" '192.0.2.12:80'
+  expect "real servers that $director knows" 2 "$(count Route)"
+done
+ask client http://192.0.2.100 10
+expect "answers by real1 of 10" 5 "$(answered real1)"
+expect "answers by real2 of 10" 5 "$(answered real2)"
+
+title "real2 still takes connections, but its page is gone: TCP_CHECK would see nothing, HTTP_GET does"
+on real2 "mv /run/www/index.html /run/www/away.html"
+for director in director1 director2; do
+  look $director "ipvsadm -L -n" '!192.0.2.12'
+  expect "real servers that $director has left without real2's page" "192.0.2.11:80" "$(awk '/Route/ { print $2 }' <<<"$said")"
+done
+on real2 "mv /run/www/away.html /run/www/index.html"
+look director1 "ipvsadm -L -n" '192.0.2.12'
+expect "real servers that director1 has with it again" 2 "$(count Route)"
+
+title "real1 loses its cable, which any check sees"
+on real1 "ip link set lan down"
+look director1 "ipvsadm -L -n" '!192.0.2.11'
+expect "real servers that director1 has left without real1" "192.0.2.12:80" "$(awk '/Route/ { print $2 }' <<<"$said")"
+ask client http://192.0.2.100 4
+expect "answers by real2 of 4 meanwhile" 4 "$(answered real2)"
+on real1 "ip link set lan up"
+for director in director1 director2; do
+  look $director "ipvsadm -L -n" '192.0.2.11'
+  expect "real servers that $director has with real1 again" 2 "$(count Route)"
+done
+
+title "A transfer of 20 seconds begins. director2 sees none of its packets, and knows of it by sync"
+on client "curl -sS --limit-rate 2M -o /dev/null -w '%{http_code} %{size_download}\n' http://192.0.2.100/large >/run/transfer 2>&1 &"
+look director1 "ipvsadm -L -n -c | grep ESTABLISHED" ESTABLISHED
+through=$(awk '{ print $4, $6 }' <<<"$said")
+look director2 "ipvsadm -L -n -c | grep ESTABLISHED" ESTABLISHED
+expect "client and real server of the connection, on director2 as on director1" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
+
+title "director1 loses its cable: director2 takes the virtual address, and with it the connection"
+on director1 "ip link set lan down"
+look director2 "ip -brief -4 address show dev lan" 192.0.2.100
+expect "holds the virtual address now" "director2 " "$(holder)"
+ask client http://192.0.2.100 10
+expect "answers by real1 of 10, through director2" 5 "$(answered real1)"
+on director2 "ipvsadm -L -n -c | grep ESTABLISHED"
+expect "the connection goes on, through director2" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
+
+title "director1 comes back, and takes the address back"
+on director1 "ip link set lan up"
+look director1 "ip -brief -4 address show dev lan" 192.0.2.100
+pause 1
+expect "holds the virtual address in the end" "director1 " "$(holder)"
+on director1 "ipvsadm -L -n"
+on director2 "ipvsadm -L -n"
+look client "cat /run/transfer" .
+expect "status and size of the transfer" "200 41943040" "$said"
+
+title "Both work on one table: what ipvsadm changes by hand stays on that director, until keepalived changes the same"
+on director1 "ipvsadm -e -t 192.0.2.100:80 -r 192.0.2.11 -g -w 0"
+ask client http://192.0.2.100 4
+expect "answers by real2 of 4, with real1 at weight 0" 4 "$(answered real2)"
+on director2 "ipvsadm -L -n"
+expect "real1's weight on director2" 1 "$(awk '/192.0.2.11/ { print $4 }' <<<"$said")"
+
+title "All undone: keepalived takes its rules and the address with it"
+for director in director1 director2; do
+  on $director "kill \$(cat /run/keepalived.pid)"
+  on $director "ipvsadm --stop-daemon master"
+  on $director "ipvsadm --stop-daemon backup"
+  look $director "ipvsadm -S -n" '!.'
+  expect "lines saved on $director in the end" 0 "$(count .)"
+done
+for real in real1 real2; do
+  on $real "ip address del 192.0.2.100/32 dev lo"
+  on $real "echo 0 >/proc/sys/net/ipv4/conf/all/arp_announce; echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore"
+done
+
+conclude

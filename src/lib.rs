@@ -49,6 +49,7 @@ pub mod model;
 pub mod names;
 pub mod netlink;
 pub mod procfs;
+pub mod restore;
 pub mod rules;
 
 #[cfg(feature = "cli")]

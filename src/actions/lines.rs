@@ -148,7 +148,7 @@ impl<I: Read + AsFd> Lines<I> {
                     self.flush(session)?;
                 }
             }
-            Ok(Some(Command::Restore)) => {
+            Ok(Some(Command::Restore(_))) => {
                 self.flush(session)?;
                 self.events
                     .push_back(Event::Wrong { line, error: RuleError::RestoreInside.into() });

@@ -4,19 +4,25 @@
 
 mod lines;
 mod list;
+mod restore;
 mod save;
 mod session;
 
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 pub use lines::{Event, Lines};
 pub use list::list;
-pub use save::save;
+pub use restore::{Restore, check, diff, lock, restore};
+pub use save::{save, save_consistently};
 pub use session::Session;
 
-use crate::model::{Forwarding, ServiceKey};
+use crate::model::{Change, RealServerKey, ServiceKey};
+use crate::names::Labels;
+use crate::restore::{BadLine, Broken, Cause, LockError, Undone};
+use crate::rules::write_change;
 use crate::{netlink, procfs};
 
 /// Why a command failed.
@@ -35,9 +41,7 @@ pub enum Error {
     #[error("cannot read standard input: {0}")]
     Input(#[source] io::Error),
     /// A rule has something that no line can say.
-    #[error(
-        "cannot save the service {service:?}: attribute {attribute} is not known to this version"
-    )]
+    #[error("cannot save {}: the kernel says of it what this version does not know (attribute {attribute})", shown(.service))]
     UnknownAttribute {
         /// The service.
         service: ServiceKey,
@@ -45,11 +49,121 @@ pub enum Error {
         attribute: u16,
     },
     /// A real server is reached in a way that no line can say.
-    #[error("cannot save the service {service:?}: {forwarding:?} is not known to this version")]
+    #[error("cannot save {}: no option is for its forwarding method, number {number}", shown_server(.service, .server))]
     UnknownForwarding {
         /// The service.
         service: ServiceKey,
-        /// How a real server of it is reached.
-        forwarding: Forwarding,
+        /// Its real server.
+        server: RealServerKey,
+        /// `IPVS_DEST_ATTR_FWD_METHOD`.
+        number: u32,
     },
+    /// The table changed all the time while it was read.
+    #[error("the table changes too fast to be saved: no two of {readings} readings agree")]
+    Restless {
+        /// How often it was read.
+        readings: usize,
+    },
+    /// Nothing would take the place of rules.
+    #[error(
+        "{path} holds rules and the kernel's table is empty: nothing saved (--allow-empty if that is meant)"
+    )]
+    NothingToSave {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file could not be saved; the old one is as it was.
+    #[error("cannot save in {path}: {source}")]
+    SaveFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of rules cannot be read.
+    #[error("cannot read {path}: {source}")]
+    ReadFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of rules has lines that cannot be restored.
+    #[error("{}", bad_lines(.file, .lines))]
+    BadLines {
+        /// The file's name.
+        file: String,
+        /// The lines.
+        lines: Vec<BadLine>,
+    },
+    /// A file of rules leads to an empty table.
+    #[error("{file}: no virtual service in it; an empty file is not restored with --no-empty")]
+    NoRules {
+        /// The file's name.
+        file: String,
+    },
+    /// Another restore is at work.
+    #[error(transparent)]
+    Lock(LockError),
+    /// A restore was not carried out.
+    #[error("{}", broken_restore(.file, .broken))]
+    Broken {
+        /// The file's name.
+        file: String,
+        /// Why, and what stands.
+        broken: Broken,
+    },
+}
+
+fn shown(service: &ServiceKey) -> String {
+    shown_change(&Change::DeleteService(*service)).trim_start_matches("-D ").to_owned()
+}
+
+fn shown_server(service: &ServiceKey, server: &RealServerKey) -> String {
+    shown_change(&Change::DeleteServer(*service, *server)).trim_start_matches("-d ").to_owned()
+}
+
+fn shown_change(change: &Change) -> String {
+    let mut line = Vec::new();
+    // Writing to memory does not fail.
+    let _ = write_change(&mut line, change, &Labels::numeric());
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+fn bad_lines(file: &str, lines: &[BadLine]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
+    lines.join("\n")
+}
+
+fn broken_restore(file: &str, broken: &Broken) -> String {
+    let mut text = match &broken.cause {
+        Cause::Refused { refused, change, line: 0 } => {
+            format!("{refused} ({file}: {})", shown_change(change))
+        }
+        Cause::Refused { refused, change, line } => {
+            format!("{refused} ({file}:{line}: {})", shown_change(change))
+        }
+        cause @ (Cause::Stopped(_) | Cause::Netlink(_)) => format!("{cause} ({file})"),
+    };
+    match &broken.undone {
+        Undone::Whole => text.push_str("; the table is what it was"),
+        Undone::InPart { left, .. } if left.is_empty() => {
+            text.push_str("; the table is what it was, but not all settings are");
+        }
+        Undone::InPart { refused, left } => {
+            text.push_str("; undoing failed");
+            if let Some(refused) = refused {
+                text.push_str(&format!(" ({refused})"));
+            }
+            text.push_str("; these lines, given to ipvsadm -R, lead back to the old table:");
+            for change in left {
+                text.push('\n');
+                text.push_str(&shown_change(change));
+            }
+        }
+        Undone::Unknown(error) => {
+            text.push_str(&format!("; what stands in the kernel cannot be read: {error}"));
+        }
+    }
+    text
 }

@@ -1,61 +1,218 @@
-//! `-S`: the table as rule lines.
+//! `-S` and ipvsadm-save: the table as rule lines.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use tempfile::Builder;
 
 use super::Error;
 use super::session::Session;
 use crate::model::{Change, Forwarding, RealServerState, ServiceKey, ServiceState};
 use crate::names::Labels;
-use crate::rules::{Save, write_change};
+use crate::netlink::Client;
+use crate::rules::{Save, words, write_change};
 
-/// Writes the rules of the whole table in the order of `-L`.
+/// How often the table is read before it is given up that two readings in a row agree.
+const READINGS: usize = 5;
+
+/// Reads the table once and saves it.
 ///
 /// # Errors
-/// When the kernel says no, when it has a rule that no line can say, or when the output cannot be written.
+/// When the kernel says no, when it has a rule that no line can say, or when the lines cannot be written.
 pub fn save(save: &Save, session: &mut Session, out: &mut dyn Write) -> Result<(), Error> {
-    let mut table = Vec::new();
-    let mut services = session.client()?.services()?;
-    services.sort_unstable_by_key(|state| state.service.key);
-    for state in services {
-        let mut servers = session.client()?.real_servers(&state.service.key)?;
-        servers.sort_unstable_by_key(|state| state.server.key);
-        table.push(rules(state, servers)?);
+    match &save.file {
+        Some(_) => save_consistently(save, session, out),
+        None => {
+            let rules = read_rules(save, session.client()?)?;
+            write_lines(&rules, save, session, out)
+        }
     }
+}
+
+/// Reads the table until two readings agree, since the kernel gives it service by service and it may change
+/// meanwhile, and saves it.
+///
+/// # Errors
+/// As [`save`], and when no two readings agree, or nothing would take the place of a file's rules.
+pub fn save_consistently(
+    save: &Save,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let client = session.client()?;
+    let mut rules = read_rules(save, client)?;
+    let mut readings = 1;
+    loop {
+        let again = read_rules(save, client)?;
+        readings += 1;
+        if again == rules {
+            break;
+        }
+        if readings == READINGS {
+            return Err(Error::Restless { readings });
+        }
+        rules = again;
+    }
+    let Some(path) = &save.file else {
+        return write_lines(&rules, save, session, out);
+    };
+    if rules.is_empty() && !save.may_be_empty && holds_rules(path) {
+        return Err(Error::NothingToSave { path: path.clone() });
+    }
+    let mut lines = Vec::new();
+    write_lines(&rules, save, session, &mut lines)?;
+    replace(path, &lines).map_err(|source| Error::SaveFile { path: path.clone(), source })
+}
+
+/// The changes that make the table out of nothing, in the order of `-L`.
+fn read_rules(save: &Save, client: &mut Client) -> Result<Vec<Change>, Error> {
+    let services = match &save.service {
+        Some(key) => vec![client.service(key)?],
+        None => {
+            let mut services = client.services()?;
+            services.sort_unstable_by_key(|state| state.service.key);
+            services
+        }
+    };
+    let mut rules = Vec::with_capacity(services.len());
+    for state in services {
+        let mut servers = client.real_servers(&state.service.key)?;
+        servers.sort_unstable_by_key(|state| state.server.key);
+        add_rules(&mut rules, state, servers)?;
+    }
+    if save.with_settings {
+        rules.push(Change::SetTimeouts(client.timeouts()?));
+        rules.extend(client.daemons()?.into_iter().map(Change::StartDaemon));
+    }
+    Ok(rules)
+}
+
+fn add_rules(
+    rules: &mut Vec<Change>,
+    state: ServiceState,
+    servers: Vec<RealServerState>,
+) -> Result<(), Error> {
+    let key = state.service.key;
+    let unknown = servers.iter().flat_map(|server| &server.unknown_attributes);
+    if let Some(&attribute) = state.unknown_attributes.iter().chain(unknown).next() {
+        return Err(Error::UnknownAttribute { service: key, attribute });
+    }
+    rules.push(Change::AddService(state.service));
+    for RealServerState { server, .. } in servers {
+        if let Forwarding::Other(number) = server.forwarding {
+            return Err(Error::UnknownForwarding { service: key, server: server.key, number });
+        }
+        rules.push(Change::AddServer(key, server));
+    }
+    Ok(())
+}
+
+fn write_lines(
+    rules: &[Change],
+    save: &Save,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let labels = if save.is_numeric {
         Labels::numeric()
     } else {
-        let addresses = table.iter().flatten().filter_map(|change| match change {
+        session.names.label_exactly(rules.iter().filter_map(|rule| match rule {
             Change::AddServer(_, server) => Some(server.key.address),
             Change::AddService(service) => match service.key {
                 ServiceKey::Address { address, .. } => Some(address),
                 ServiceKey::Fwmark { .. } => None,
             },
             _ => None,
-        });
-        session.names.label_exactly(addresses)
+        }))
     };
     let mut lines = Vec::new();
-    for change in table.iter().flatten() {
-        write_change(&mut lines, change, &labels).map_err(Error::Output)?;
+    for rule in rules {
+        write_change(&mut lines, rule, &labels).map_err(Error::Output)?;
         lines.push(b'\n');
     }
     out.write_all(&lines).map_err(Error::Output)
 }
 
-/// The changes that make a service and its real servers out of nothing.
-fn rules(state: ServiceState, servers: Vec<RealServerState>) -> Result<Vec<Change>, Error> {
-    let key = state.service.key;
-    let unknown = servers.iter().flat_map(|server| &server.unknown_attributes);
-    if let Some(&attribute) = state.unknown_attributes.iter().chain(unknown).next() {
-        return Err(Error::UnknownAttribute { service: key, attribute });
+/// Whether a file has anything in it that saving nothing would lose. One that cannot be read may have.
+fn holds_rules(path: &Path) -> bool {
+    match fs::read(path) {
+        Ok(text) => text
+            .split(|&byte| byte == b'\n')
+            .any(|line| words(line).map_or(true, |words| !words.is_empty())),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
-    let mut changes = Vec::with_capacity(1 + servers.len());
-    changes.push(Change::AddService(state.service));
-    for RealServerState { server, .. } in servers {
-        if let forwarding @ Forwarding::Other(_) = server.forwarding {
-            return Err(Error::UnknownForwarding { service: key, forwarding });
+}
+
+/// Puts a file in the place of another: whatever happens, the old one or the new one is there, whole. Mode and
+/// owner stay.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let old = match fs::metadata(path) {
+        Ok(old) if !old.is_file() && !old.is_dir() => {
+            // A device or a pipe is written to; there is nothing to replace.
+            return fs::OpenOptions::new().write(true).open(path)?.write_all(content);
         }
-        changes.push(Change::AddServer(key, server));
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    // A link stays one: what it leads to is replaced.
+    let path = match &old {
+        Some(old) if old.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Some(_) => fs::canonicalize(path)?,
+        None => path.to_owned(),
+    };
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut builder = Builder::new();
+    builder.prefix(".ipvsadm-save.");
+    // Narrowed by the umask, as a shell's redirection is.
+    let readable = fs::Permissions::from_mode(0o666);
+    let mut file = builder.permissions(readable).tempfile_in(&folder)?;
+    file.write_all(content)?;
+    if let Some(old) = &old {
+        let new = file.as_file().metadata()?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+        }
+        file.as_file().set_permissions(old.permissions())?;
     }
-    Ok(changes)
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn replaced_file_keeps_its_mode_and_a_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("rules"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&file, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn file_of_comments_holds_no_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules");
+        assert!(!holds_rules(&file));
+        fs::write(&file, "# none yet\n\n").unwrap();
+        assert!(!holds_rules(&file));
+        fs::write(&file, "# one\n-A -t 10.0.0.1:80\n").unwrap();
+        assert!(holds_rules(&file));
+    }
 }

@@ -3,9 +3,11 @@
 //! Responsible for standard streams, arguments, messages and exit statuses; what a command does is in
 //! `actions`.
 
+mod companions;
 mod front;
 mod help;
 mod report;
 mod run;
+mod watch;
 
 pub use run::{ipvsadm, ipvsadm_restore, ipvsadm_save};

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use rustix::io::Errno;
 
 use super::front;
+use crate::actions;
 use crate::netlink::{self, Operation};
+use crate::restore::Cause;
 use crate::rules::{LineError, RuleError, TokenError};
-use crate::{actions, procfs};
 
 /// Why a program ends without having done everything.
 #[derive(Debug)]
@@ -16,14 +17,21 @@ pub(super) enum Failure {
     Usage(RuleError),
     /// A word of it that is not UTF-8.
     NotUtf8(String),
+    /// The command line of ipvsadm-save or ipvsadm-restore, or its help.
+    Companion(clap::Error),
     /// A line of `-R`.
     Line(LineError),
+    /// Signals cannot be noted.
+    Signals(io::Error),
     /// What the command did.
     Action(actions::Error),
 }
 
-/// The statuses that 1.31 exits with.
-const DONE: u8 = 0;
+/// All is done.
+pub(super) const DONE: u8 = 0;
+/// `--diff` has found changes.
+pub(super) const CHANGES: u8 = 1;
+/// These are 1.31's.
 const LISTING_FAILED: u8 = 1;
 const WRONG_VALUE: u8 = 2;
 const REFUSED: u8 = 255;
@@ -31,8 +39,6 @@ const REFUSED: u8 = 255;
 impl Failure {
     /// The status to exit with.
     pub(super) fn status(&self) -> u8 {
-        use netlink::Error::{NoFamily, Refused};
-
         match self {
             Self::Usage(error) | Self::Line(LineError::Rule(error)) => match error {
                 RuleError::NoCommand
@@ -44,18 +50,10 @@ impl Failure {
                 _ => WRONG_VALUE,
             },
             Self::NotUtf8(_) | Self::Line(_) => WRONG_VALUE,
-            Self::Action(actions::Error::Netlink(Refused(refused))) => {
-                match (refused.operation, refused.errno) {
-                    (_, Errno::PERM) => WRONG_VALUE,
-                    (operation, _) if operation.is_reading() => LISTING_FAILED,
-                    _ => REFUSED,
-                }
-            }
-            Self::Action(actions::Error::Netlink(NoFamily)) => WRONG_VALUE,
-            Self::Action(actions::Error::Netlink(_)) => REFUSED,
-            Self::Action(actions::Error::Input(_)) => WRONG_VALUE,
-            Self::Action(actions::Error::Output(error)) if is_closed_pipe(error) => DONE,
-            Self::Action(_) => LISTING_FAILED,
+            Self::Companion(error) if error.use_stderr() => WRONG_VALUE,
+            Self::Companion(_) => DONE,
+            Self::Signals(_) => REFUSED,
+            Self::Action(error) => action_status(error),
         }
     }
 
@@ -66,6 +64,10 @@ impl Failure {
         if let Self::Action(actions::Error::Output(error)) = self
             && is_closed_pipe(error)
         {
+            return;
+        }
+        if let Self::Companion(error) = self {
+            let _ = error.print();
             return;
         }
         let mut text = self.sentence();
@@ -93,7 +95,9 @@ impl Failure {
         match self {
             Self::Usage(error) => error.to_string(),
             Self::NotUtf8(word) => format!("unexpected argument {word} (not UTF-8)"),
+            Self::Companion(error) => error.to_string(),
             Self::Line(error) => error.to_string(),
+            Self::Signals(error) => format!("cannot catch signals: {error}"),
             Self::Action(actions::Error::Netlink(netlink::Error::NoFamily)) => {
                 "Can't initialize ipvs: Protocol not available".to_owned()
             }
@@ -145,6 +149,42 @@ impl Failure {
     }
 }
 
+/// The status for what a command did.
+fn action_status(error: &actions::Error) -> u8 {
+    use actions::Error;
+
+    match error {
+        Error::Netlink(netlink::Error::Refused(refused)) => {
+            if refused.errno == Errno::PERM {
+                WRONG_VALUE
+            } else if refused.operation.is_reading() {
+                LISTING_FAILED
+            } else {
+                REFUSED
+            }
+        }
+        Error::Netlink(netlink::Error::NoFamily) => WRONG_VALUE,
+        Error::Netlink(_) | Error::Lock(_) => REFUSED,
+        Error::Broken { broken, .. } => match broken.cause {
+            // As a shell has it for a program that a signal ended.
+            Cause::Stopped(signal) => u8::try_from(128 + signal).unwrap_or(REFUSED),
+            Cause::Refused { .. } | Cause::Netlink(_) => REFUSED,
+        },
+        Error::Input(_)
+        | Error::ReadFile { .. }
+        | Error::BadLines { .. }
+        | Error::NoRules { .. } => WRONG_VALUE,
+        Error::Output(error) if is_closed_pipe(error) => DONE,
+        Error::Output(_)
+        | Error::Procfs(_)
+        | Error::UnknownAttribute { .. }
+        | Error::UnknownForwarding { .. }
+        | Error::Restless { .. }
+        | Error::NothingToSave { .. }
+        | Error::SaveFile { .. } => LISTING_FAILED,
+    }
+}
+
 impl Operation {
     /// Whether it only asks.
     fn is_reading(self) -> bool {
@@ -177,11 +217,5 @@ fn is_closed_pipe(error: &io::Error) -> bool {
 impl From<actions::Error> for Failure {
     fn from(error: actions::Error) -> Self {
         Self::Action(error)
-    }
-}
-
-impl From<procfs::Error> for Failure {
-    fn from(error: procfs::Error) -> Self {
-        Self::Action(error.into())
     }
 }

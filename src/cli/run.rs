@@ -1,63 +1,80 @@
 //! The programs' main functions. The only place that touches arguments, standard streams and exit codes.
 
 use std::env;
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 
+use super::companions::{Mode, restore_arguments, save_arguments};
 use super::help::{write_help, write_version};
-use super::report::Failure;
-use crate::actions::{self, Error, Event, Lines, Session};
-use crate::model::Change;
-use crate::rules::{Command, RuleError, Save, Tokens, read_command};
+use super::report::{CHANGES, DONE, Failure};
+use super::watch::Watch;
+use crate::actions::{self, Error, Event, Lines, Restore, Session};
+use crate::rules::{Command, RuleError, Tokens, read_command};
 
 /// ipvsadm(8).
 pub fn ipvsadm() -> ExitCode {
     with_arguments(|words, session| {
-        if words.is_empty() {
-            // Without arguments it lists.
-            return run(read(&["-L"], session)?, session);
-        }
-        run(read(words, session)?, session)
+        // Without arguments it lists.
+        let words = if words.is_empty() { &["-L"] } else { words };
+        let command =
+            read_command(Tokens::new(words), &mut session.names).map_err(Failure::Usage)?;
+        with_output(|out| match command {
+            Command::Restore(file) => restore_lines(file.as_deref(), session, out),
+            command => carry_out(&command, session, out).map(|()| DONE),
+        })
     })
 }
 
 /// ipvsadm-save(8).
 pub fn ipvsadm_save() -> ExitCode {
     with_arguments(|words, session| {
-        let mut save = Save::default();
-        for word in words {
-            match *word {
-                "-n" => save.is_numeric = true,
-                "-h" | "--help" => return print(b"Usage: ipvsadm-save [-n]\n"),
-                word => return Err(unexpected(word)),
-            }
-        }
-        run(Command::Save(save), session)
+        let save = save_arguments(words).map_err(Failure::Companion)?;
+        with_output(|out| {
+            actions::save_consistently(&save, session, out)?;
+            Ok(DONE)
+        })
     })
 }
 
 /// ipvsadm-restore(8).
 pub fn ipvsadm_restore() -> ExitCode {
     with_arguments(|words, session| {
-        match words {
-            [] => {}
-            ["-h" | "--help", ..] => return print(b"Usage: ipvsadm-restore\n"),
-            [word, ..] => return Err(unexpected(word)),
-        }
-        run(Command::Change(Change::Flush), session)?;
-        run(Command::Restore, session)
+        let arguments = restore_arguments(words).map_err(Failure::Companion)?;
+        let text = match &arguments.file {
+            Some(path) => read_file(path)?,
+            None => read_standard_input()?,
+        };
+        let name = match &arguments.file {
+            Some(path) => path.to_string_lossy(),
+            None => "standard input".into(),
+        };
+        let restore = Restore {
+            name: &name,
+            text: &text,
+            existing: arguments.existing,
+            refuses_empty: arguments.refuses_empty,
+        };
+        with_output(|out| match arguments.mode {
+            Mode::Check => {
+                actions::check(&restore, session, out)?;
+                Ok(DONE)
+            }
+            Mode::Diff => Ok(if actions::diff(&restore, session, out)? { CHANGES } else { DONE }),
+            Mode::Restore => {
+                let _lock = actions::lock(arguments.patience, |error| {
+                    if io::stderr().is_terminal() {
+                        let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
+                    }
+                })?;
+                let mut watch = Watch::new().map_err(Failure::Signals)?;
+                actions::restore(&restore, session, &mut watch)?;
+                Ok(DONE)
+            }
+        })
     })
-}
-
-fn unexpected(word: &str) -> Failure {
-    Failure::Usage(RuleError::UnexpectedArgument(word.to_owned()))
-}
-
-fn print(text: &[u8]) -> Result<u8, Failure> {
-    io::stdout().write_all(text).map_err(Error::Output)?;
-    Ok(0)
 }
 
 /// Runs a program with its arguments as text.
@@ -81,22 +98,22 @@ fn with_arguments(program: impl FnOnce(&[&str], &mut Session) -> Result<u8, Fail
     status.into()
 }
 
-fn read(words: &[&str], session: &mut Session) -> Result<Command, Failure> {
-    read_command(Tokens::new(words), &mut session.names).map_err(Failure::Usage)
-}
-
-/// Carries out a command and gives the status to exit with.
-fn run(command: Command, session: &mut Session) -> Result<u8, Failure> {
+/// Runs a command that prints, and makes sure that all of it was printed.
+fn with_output(command: impl FnOnce(&mut dyn Write) -> Result<u8, Failure>) -> Result<u8, Failure> {
     let mut out = io::stdout().lock();
-    let status = match command {
-        Command::Restore => restore(session, &mut out)?,
-        command => {
-            carry_out(&command, session, &mut out)?;
-            0
-        }
-    };
+    let status = command(&mut out)?;
     out.flush().map_err(Error::Output)?;
     Ok(status)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })
+}
+
+fn read_standard_input() -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    io::stdin().lock().read_to_end(&mut text).map_err(Error::Input)?;
+    Ok(text)
 }
 
 fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> Result<(), Failure> {
@@ -108,16 +125,25 @@ fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> R
         Command::Save(save) => actions::save(save, session, out)?,
         Command::Help => write_help(out).map_err(Error::Output)?,
         Command::Version => write_version(out).map_err(Error::Output)?,
-        Command::Restore => return Err(Failure::Usage(RuleError::RestoreInside)),
+        Command::Restore(_) => return Err(Failure::Usage(RuleError::RestoreInside)),
     }
     Ok(())
 }
 
 /// `-R`: every line stands for itself; the status is that of the first that failed.
-fn restore(session: &mut Session, out: &mut dyn Write) -> Result<u8, Failure> {
-    let input = io::stdin().as_fd().try_clone_to_owned().map_err(Error::Input)?;
-    let mut lines = Lines::new(File::from(input));
-    let mut status = 0;
+fn restore_lines(
+    file: Option<&Path>,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let input = match file {
+        Some(path) => {
+            File::open(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?
+        }
+        None => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(Error::Input)?),
+    };
+    let mut lines = Lines::new(input);
+    let mut status = DONE;
     while let Some(event) = lines.next(session)? {
         let (line, failure) = match event {
             Event::Do { line, command } => match carry_out(&command, session, out) {
@@ -133,7 +159,7 @@ fn restore(session: &mut Session, out: &mut dyn Write) -> Result<u8, Failure> {
             Event::Refused { line, error } => (line, Failure::Action(error)),
         };
         failure.report(Some(line), &[]);
-        if status == 0 {
+        if status == DONE {
             status = failure.status();
         }
     }

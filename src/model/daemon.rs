@@ -111,3 +111,20 @@ pub struct SyncDaemon {
     /// The time to live of its packets.
     pub ttl: Option<u8>,
 }
+
+impl SyncDaemon {
+    /// Whether this daemon, as the kernel lists it, is what was asked for: what was left open may be anything.
+    pub fn serves_as(&self, wanted: &Self) -> bool {
+        fn fits<T: PartialEq>(is: &Option<T>, wanted: &Option<T>) -> bool {
+            wanted.is_none() || is == wanted
+        }
+        let Self { role, interface, sync_id, max_length, group, port, ttl } = wanted;
+        self.role == *role
+            && self.interface == *interface
+            && self.sync_id == *sync_id
+            && fits(&self.max_length, max_length)
+            && fits(&self.group, group)
+            && fits(&self.port, port)
+            && fits(&self.ttl, ttl)
+    }
+}

@@ -12,3 +12,17 @@ pub struct Timeouts {
     /// A UDP exchange.
     pub udp: u32,
 }
+
+impl Timeouts {
+    /// These timeouts set over others: zeros leave those as they are.
+    pub const fn over(&self, others: &Self) -> Self {
+        const fn either(new: u32, old: u32) -> u32 {
+            if new == 0 { old } else { new }
+        }
+        Self {
+            tcp: either(self.tcp, others.tcp),
+            tcp_fin: either(self.tcp_fin, others.tcp_fin),
+            udp: either(self.udp, others.udp),
+        }
+    }
+}

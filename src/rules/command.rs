@@ -1,5 +1,7 @@
 //! What a line or a command line says to do.
 
+use std::path::PathBuf;
+
 use crate::model::{Change, ServiceKey};
 
 /// A whole command, every value checked.
@@ -11,8 +13,8 @@ pub enum Command {
     List(List),
     /// Print the table as rule lines.
     Save(Save),
-    /// Carry out the lines of standard input.
-    Restore,
+    /// Carry out the lines of a file, or of standard input.
+    Restore(Option<PathBuf>),
     /// Print the help.
     Help,
     /// Print the version.
@@ -70,9 +72,17 @@ pub enum ListFormat {
     Tunnels,
 }
 
-/// How to save.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What to save, and where to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Save {
     /// Addresses and ports as numbers.
     pub is_numeric: bool,
+    /// One service; all of them if `None`.
+    pub service: Option<ServiceKey>,
+    /// The timeouts and the sync daemons, too.
+    pub with_settings: bool,
+    /// The file; `None` for standard output.
+    pub file: Option<PathBuf>,
+    /// Nothing may take the place of rules in the file.
+    pub may_be_empty: bool,
 }

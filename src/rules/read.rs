@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::command::{Command, List, ListFormat, Save};
@@ -93,6 +94,7 @@ struct Options<'a> {
     for_service: ServiceOptions<'a>,
     for_server: ServerOptions,
     listing: ListOptions,
+    for_save: SaveOptions,
     for_daemon: DaemonOptions<'a>,
     is_numeric: bool,
 }
@@ -144,6 +146,12 @@ struct ListOptions {
     tunnels: bool,
     is_unsorted: bool,
     is_exact: bool,
+}
+
+#[derive(Debug, Default)]
+struct SaveOptions {
+    with_settings: bool,
+    may_be_empty: bool,
 }
 
 #[derive(Debug, Default)]
@@ -256,6 +264,8 @@ impl<'a> Options<'a> {
             TunInfo => self.listing.tunnels = true,
             Nosort => self.listing.is_unsorted = true,
             Exact => self.listing.is_exact = true,
+            All => self.for_save.with_settings = true,
+            AllowEmpty => self.for_save.may_be_empty = true,
             Sort => {}
             Numeric => self.is_numeric = true,
             McastInterface => self.for_daemon.interface = Some(text),
@@ -318,8 +328,8 @@ impl<'a> Options<'a> {
             }
             CommandName::StopDaemon => Change::StopDaemon(read_role(command.command, role)?),
             CommandName::List => return Ok(Command::List(self.list()?)),
-            CommandName::Save => return Ok(Command::Save(Save { is_numeric: self.is_numeric })),
-            CommandName::Restore => return Ok(Command::Restore),
+            CommandName::Save => return Ok(Command::Save(self.save(file(arguments)))),
+            CommandName::Restore => return Ok(Command::Restore(file(arguments))),
             CommandName::Help => return Ok(Command::Help),
             CommandName::Version => return Ok(Command::Version),
         }))
@@ -373,6 +383,7 @@ impl<'a> Options<'a> {
                 },
             for_server: _,
             listing: _,
+            for_save: _,
             for_daemon: _,
             is_numeric: _,
         } = self;
@@ -410,6 +421,7 @@ impl<'a> Options<'a> {
             for_server:
                 ServerOptions { forwarding, weight, upper_threshold, lower_threshold, tunnel },
             listing: _,
+            for_save: _,
             for_daemon: _,
             is_numeric: _,
         } = self;
@@ -453,6 +465,7 @@ impl<'a> Options<'a> {
             for_service: _,
             for_server: _,
             listing: _,
+            for_save: _,
             for_daemon: DaemonOptions { interface, sync_id, max_length, group, port, ttl },
             is_numeric: _,
         } = self;
@@ -468,6 +481,21 @@ impl<'a> Options<'a> {
         })
     }
 
+    fn save(self, file: Option<PathBuf>) -> Save {
+        let Options {
+            given: _,
+            service,
+            real_server: _,
+            for_service: _,
+            for_server: _,
+            listing: _,
+            for_save: SaveOptions { with_settings, may_be_empty },
+            for_daemon: _,
+            is_numeric,
+        } = self;
+        Save { is_numeric, service, with_settings, file, may_be_empty }
+    }
+
     fn list(self) -> Result<List, RuleError> {
         let Options {
             given: _,
@@ -476,6 +504,7 @@ impl<'a> Options<'a> {
             for_service: _,
             for_server: _,
             listing,
+            for_save: _,
             for_daemon: _,
             is_numeric,
         } = self;
@@ -534,6 +563,11 @@ impl<'a> Options<'a> {
             List::Table { service, format, is_numeric, is_sorted: !is_unsorted }
         })
     }
+}
+
+/// The file of a `-S` or `-R`; a lone dash is the standard stream.
+fn file(arguments: &[&str]) -> Option<PathBuf> {
+    arguments.first().filter(|&&word| word != "-").map(PathBuf::from)
 }
 
 fn missing(option: &'static str, command: &'static CommandSpec) -> RuleError {

@@ -86,6 +86,8 @@ pub enum OptionName {
     TunNocsum,
     TunCsum,
     TunRemcsum,
+    All,
+    AllowEmpty,
     Sort,
     Ipv6,
 }
@@ -163,6 +165,7 @@ impl OptionSpec {
             owners if owners.len() == EVERY_COMMAND.len() => "List options",
             owners if owners.len() == ON_SERVICES.len() => "Service",
             [AddService, ..] => "Service options",
+            [Save] => "Save options",
             [AddServer, ..] => "Real server options",
             [StartDaemon, ..] => "Daemon options",
             _ => "List options",
@@ -173,8 +176,8 @@ impl OptionSpec {
     pub fn presence_with(&self, command: CommandName) -> Presence {
         match (self.presence, command) {
             _ if !self.owners.contains(&command) => Refused,
-            // Listing and zeroing work on all services too.
-            (Required, List | Zero) => Allowed,
+            // These work on all services too.
+            (Required, List | Zero | Save) => Allowed,
             (presence, _) => presence,
         }
     }
@@ -208,14 +211,26 @@ pub static COMMANDS: &[CommandSpec] = &[
         "Delete a virtual service with its real servers",
     ),
     command(Clear, Some('C'), "clear", "flush", "Delete all virtual services"),
-    command(
-        Restore,
-        Some('R'),
-        "restore",
-        "restore",
-        "Carry out the commands on standard input, one a line",
-    ),
-    command(Save, Some('S'), "save", "save", "Print the table as commands that -R carries out"),
+    CommandSpec {
+        arguments: &["FILE"],
+        ..command(
+            Restore,
+            Some('R'),
+            "restore",
+            "restore",
+            "Carry out the commands in a file or on standard input, one a line",
+        )
+    },
+    CommandSpec {
+        arguments: &["FILE"],
+        ..command(
+            Save,
+            Some('S'),
+            "save",
+            "save",
+            "Save the table in a file, or print it, as commands that -R carries out",
+        )
+    },
     command(AddServer, Some('a'), "add-server", "add-server", "Add a real server to a service"),
     command(
         EditServer,
@@ -264,8 +279,17 @@ pub static COMMANDS: &[CommandSpec] = &[
     command(Version, Some('v'), "version", "version", "Print the version"),
 ];
 
-const ON_SERVICES: &[CommandName] =
-    &[AddService, EditService, DeleteService, AddServer, EditServer, DeleteServer, List, Zero];
+const ON_SERVICES: &[CommandName] = &[
+    AddService,
+    EditService,
+    DeleteService,
+    AddServer,
+    EditServer,
+    DeleteServer,
+    List,
+    Zero,
+    Save,
+];
 const WITH_SERVICE: &[CommandName] = &[AddService, EditService];
 const WITH_SERVER: &[CommandName] = &[AddServer, EditServer];
 const WITH_LIST: &[CommandName] = &[List];
@@ -503,6 +527,22 @@ pub static OPTIONS: &[OptionSpec] = &[
         Nothing,
         WITH_SERVER,
         "Remote checksum offload in a gue tunnel",
+    ),
+    option(
+        All,
+        None,
+        "all",
+        Nothing,
+        &[Save],
+        "Save the timeouts and the running sync daemons too",
+    ),
+    option(
+        AllowEmpty,
+        None,
+        "allow-empty",
+        Nothing,
+        &[Save],
+        "Save an empty table over a file that holds rules",
     ),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "List in order; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),

@@ -1,0 +1,146 @@
+//! ipvsadm-restore: a rules file to the kernel, all of it or nothing.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::Error;
+use super::session::Session;
+use crate::names::Labels;
+use crate::restore::{
+    Existing, Lock, LockError, Plan, Progress, RuleFile, Table, Target, carry_out,
+};
+use crate::rules::write_change;
+
+/// What to restore, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Restore<'a> {
+    /// The file's name, for messages.
+    pub name: &'a str,
+    /// Its content.
+    pub text: &'a [u8],
+    /// What becomes of what the file does not name.
+    pub existing: Existing,
+    /// Whether a file that leads to an empty table is an error.
+    pub refuses_empty: bool,
+}
+
+/// `--check`: reads the file and nothing else.
+///
+/// # Errors
+/// Every bad line.
+pub fn check(
+    restore: &Restore<'_>,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let mut file = RuleFile::read(restore.text, &mut session.names);
+    let table = match restore.existing {
+        Existing::Replaced => Target::of(&mut file, Table::default()).table,
+        // Whether an edit or a deletion fits depends on what the kernel has.
+        Existing::Kept => Table::default(),
+    };
+    restore.judge(&mut file, &table)?;
+    let (services, servers) = (table.services.len(), table.server_count());
+    let count = match restore.existing {
+        Existing::Replaced => format!("{services} services, {servers} real servers"),
+        Existing::Kept => format!("{} rules", file.rules.len()),
+    };
+    writeln!(
+        out,
+        "{}: {count}; whether their schedulers and engines load, only the kernel knows",
+        restore.name
+    )
+    .map_err(Error::Output)
+}
+
+/// `--diff`: writes the changes that a restore would make, as lines, and says whether there are any.
+///
+/// # Errors
+/// Every bad line; what the kernel says.
+pub fn diff(
+    restore: &Restore<'_>,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<bool, Error> {
+    let mut file = RuleFile::read(restore.text, &mut session.names);
+    let (plan, _) = restore.plan(&mut file, session)?;
+    let mut lines = Vec::new();
+    for step in plan.steps() {
+        write_change(&mut lines, &step.change, &Labels::numeric()).map_err(Error::Output)?;
+        lines.push(b'\n');
+    }
+    out.write_all(&lines).map_err(Error::Output)?;
+    Ok(!lines.is_empty())
+}
+
+/// Takes the lock of the network namespace. Where it cannot be had at all, the restore goes on without.
+///
+/// # Errors
+/// When another restore has it for all the time.
+pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<Lock>, Error> {
+    match Lock::wait(patience) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LockError::Busy { .. }) => Err(Error::Lock(error)),
+        Err(error @ LockError::Unavailable { .. }) => {
+            warn(&error);
+            Ok(None)
+        }
+    }
+}
+
+/// Makes the kernel's table what the file says.
+///
+/// # Errors
+/// Every bad line; what the kernel says. The table is what it was then, unless the error says otherwise.
+pub fn restore(
+    restore: &Restore<'_>,
+    session: &mut Session,
+    progress: &mut dyn Progress,
+) -> Result<(), Error> {
+    let mut file = RuleFile::read(restore.text, &mut session.names);
+    let (plan, current) = restore.plan(&mut file, session)?;
+    carry_out(&plan, &current, session.client()?, progress)
+        .map_err(|broken| Error::Broken { file: restore.name.to_owned(), broken })
+}
+
+impl Restore<'_> {
+    /// What has to change, and what the kernel has.
+    fn plan(&self, file: &mut RuleFile<'_>, session: &mut Session) -> Result<(Plan, Table), Error> {
+        // Before the kernel is asked for anything, the file has to be good.
+        let (target, current) = match self.existing {
+            Existing::Replaced => {
+                let target = Target::of(file, Table::default());
+                self.judge(file, &target.table)?;
+                (target, Table::read(session.client()?)?)
+            }
+            Existing::Kept => {
+                self.judge(file, &Table::default())?;
+                let current = Table::read(session.client()?)?;
+                let target = Target::of(file, current.clone());
+                self.judge(file, &target.table)?;
+                (target, current)
+            }
+        };
+        let mut plan = Plan::between(&current, &target.table);
+        if target.has_settings() {
+            let client = session.client()?;
+            plan.add_settings(&target, &client.timeouts()?, &client.daemons()?);
+        }
+        Ok((plan, current))
+    }
+
+    fn judge(&self, file: &mut RuleFile<'_>, table: &Table) -> Result<(), Error> {
+        if !file.bad_lines.is_empty() {
+            let lines = std::mem::take(&mut file.bad_lines);
+            return Err(Error::BadLines { file: self.name.to_owned(), lines });
+        }
+        let leads_to_nothing = match self.existing {
+            Existing::Replaced => table.services.is_empty(),
+            Existing::Kept => file.rules.is_empty(),
+        };
+        if self.refuses_empty && leads_to_nothing {
+            return Err(Error::NoRules { file: self.name.to_owned() });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Signals and progress while a plan is carried out.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_usize;
+
+use crate::restore::Progress;
+
+/// From this number of changes on, a terminal is shown how far they are.
+const LARGE: usize = 10_000;
+
+/// Notes the signals that ask to stop, and tells a terminal how far it is.
+#[derive(Debug)]
+pub(super) struct Watch {
+    signal: Arc<AtomicUsize>,
+    is_shown: bool,
+}
+
+impl Watch {
+    /// From now on SIGINT, SIGTERM and SIGHUP are only noted.
+    pub(super) fn new() -> io::Result<Self> {
+        let signal = Arc::new(AtomicUsize::new(0));
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            let noted = usize::try_from(number).unwrap_or_default();
+            register_usize(number, Arc::clone(&signal), noted)?;
+        }
+        Ok(Self { signal, is_shown: io::stderr().is_terminal() })
+    }
+}
+
+impl Progress for Watch {
+    fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            number => i32::try_from(number).ok(),
+        }
+    }
+
+    fn done(&mut self, steps: usize, of: usize) {
+        if self.is_shown && of >= LARGE {
+            let end = if steps == of { "\n" } else { "" };
+            // Nobody looks if it cannot be written.
+            let _ = write!(io::stderr(), "\r{steps} of {of} changes{end}");
+        }
+    }
+}

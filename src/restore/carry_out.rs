@@ -1,0 +1,137 @@
+//! A plan to the kernel: all of it, or none.
+
+use thiserror::Error;
+
+use super::{Plan, Step, Table};
+use crate::model::Change;
+use crate::netlink::{self, Client, Refused, Transport};
+
+/// How many changes go out between two looks at the signals: a few milliseconds of work for the kernel.
+const BATCH: usize = 64;
+
+/// Why a plan was not carried out.
+#[derive(Debug, Error)]
+pub enum Cause {
+    /// The kernel refused a change.
+    #[error("{refused}")]
+    Refused {
+        /// Why.
+        refused: Refused,
+        /// The change.
+        change: Box<Change>,
+        /// The line that asks for it; 0 where none does.
+        line: u64,
+    },
+    /// A signal came.
+    #[error("stopped by signal {0}")]
+    Stopped(i32),
+    /// The way to the kernel broke down.
+    #[error(transparent)]
+    Netlink(netlink::Error),
+}
+
+/// What became of the changes that had been made.
+#[derive(Debug)]
+pub enum Undone {
+    /// The table is what it was.
+    Whole,
+    /// Some could not be taken back.
+    InPart {
+        /// The first refusal.
+        refused: Option<Refused>,
+        /// What would still lead to the old table from what stands now.
+        left: Vec<Change>,
+    },
+    /// What stands cannot be read.
+    Unknown(netlink::Error),
+}
+
+/// A plan that was not carried out.
+#[derive(Debug, Error)]
+#[error("{cause}")]
+pub struct Broken {
+    /// Why.
+    pub cause: Cause,
+    /// What stands now.
+    pub undone: Undone,
+}
+
+/// Watches a plan being carried out.
+pub trait Progress {
+    /// The signal to stop at, if one came.
+    fn signal(&self) -> Option<i32>;
+
+    /// So many of all steps are done.
+    fn done(&mut self, steps: usize, of: usize);
+}
+
+/// Makes all changes of a plan, or none: when the kernel refuses one, or a signal comes, those that were made are
+/// taken back in reverse. Nothing is removed before all that comes is there.
+///
+/// # Errors
+/// Why it was not carried out, and what stands now.
+pub fn carry_out<T: Transport>(
+    plan: &Plan,
+    current: &Table,
+    client: &mut Client<T>,
+    progress: &mut dyn Progress,
+) -> Result<(), Broken> {
+    let total = plan.steps().count();
+    let mut made: Vec<&Step> = Vec::with_capacity(total);
+    for part in [&plan.additions, &plan.removals, &plan.settings] {
+        for batch in part.chunks(BATCH) {
+            let outcome = match progress.signal() {
+                Some(signal) => Err(Cause::Stopped(signal)),
+                None => make(batch, client, &mut made),
+            };
+            if let Err(cause) = outcome {
+                let undone = undo(&made, current, client);
+                return Err(Broken { cause, undone });
+            }
+            progress.done(made.len(), total);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a batch of changes and notes those that the kernel has made.
+fn make<'a, T: Transport>(
+    batch: &'a [Step],
+    client: &mut Client<T>,
+    made: &mut Vec<&'a Step>,
+) -> Result<(), Cause> {
+    let changes: Vec<Change> = batch.iter().map(|step| step.change.clone()).collect();
+    let failures = client.apply_all(&changes).map_err(Cause::Netlink)?;
+    let mut failed = failures.iter().map(|failure| failure.index).peekable();
+    for (index, step) in batch.iter().enumerate() {
+        if failed.next_if_eq(&index).is_none() {
+            made.push(step);
+        }
+    }
+    match failures.first().and_then(|failure| Some((failure.refused, batch.get(failure.index)?))) {
+        None => Ok(()),
+        Some((refused, step)) => {
+            Err(Cause::Refused { refused, change: Box::new(step.change.clone()), line: step.line })
+        }
+    }
+}
+
+fn undo<T: Transport>(made: &[&Step], old: &Table, client: &mut Client<T>) -> Undone {
+    let changes: Vec<Change> =
+        made.iter().rev().flat_map(|step| step.undo.iter().cloned()).collect();
+    let refused = match client.apply_all(&changes) {
+        Ok(failures) => match failures.first() {
+            None => return Undone::Whole,
+            Some(failure) => Some(failure.refused),
+        },
+        Err(_) => None,
+    };
+    match Table::read(client) {
+        Err(error) => Undone::Unknown(error),
+        Ok(now) => {
+            let way_back = Plan::between(&now, old);
+            let left = way_back.steps().map(|step| step.change.clone()).collect();
+            Undone::InPart { refused, left }
+        }
+    }
+}

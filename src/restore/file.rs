@@ -1,0 +1,141 @@
+//! A rules file: every line read, every bad one kept with what is wrong.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::TableError;
+use crate::model::Change;
+use crate::names::Names;
+use crate::rules::{Command, LineError, read_line};
+
+/// A change that a line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The number of the line, from 1.
+    pub line: u64,
+    /// The change.
+    pub change: Change,
+}
+
+/// What is wrong with a line of a rules file.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// The line cannot be read.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// It asks for something that is no change: listing, saving, restoring, help.
+    #[error("only rules can be restored")]
+    NotARule,
+    /// It does not fit the lines before it.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// A line that cannot be restored.
+#[derive(Debug)]
+pub struct BadLine {
+    /// Its number, from 1.
+    pub line: u64,
+    /// Its words, shortened if there are many.
+    pub text: String,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.line, self.text, self.problem)
+    }
+}
+
+/// A rules file in memory.
+#[derive(Debug)]
+pub struct RuleFile<'a> {
+    text: &'a [u8],
+    /// The rules in order.
+    pub rules: Vec<Rule>,
+    /// The lines that are none.
+    pub bad_lines: Vec<BadLine>,
+}
+
+/// How much of a bad line is shown.
+const SHOWN: usize = 120;
+
+impl<'a> RuleFile<'a> {
+    /// Reads all lines of a text.
+    pub fn read(text: &'a [u8], names: &mut Names) -> Self {
+        let mut file = Self { text, rules: Vec::new(), bad_lines: Vec::new() };
+        for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+            let problem = match read_line(line, names) {
+                Ok(None) => continue,
+                Ok(Some(Command::Change(change))) => {
+                    file.rules.push(Rule { line: number, change });
+                    continue;
+                }
+                Ok(Some(_)) => Problem::NotARule,
+                Err(error) => Problem::Line(error),
+            };
+            file.bad_lines.push(BadLine { line: number, text: shown(line), problem });
+        }
+        file
+    }
+
+    /// Marks lines that could be read as bad all the same; they come in order.
+    pub fn reject(&mut self, errors: Vec<(u64, TableError)>) {
+        let mut lines = self.text.split(|&byte| byte == b'\n').zip(1..);
+        for (number, error) in errors {
+            let line = lines.find(|&(_, line)| line == number).map_or(&b""[..], |(line, _)| line);
+            let problem = error.into();
+            self.bad_lines.push(BadLine { line: number, text: shown(line), problem });
+        }
+        self.bad_lines.sort_by_key(|bad| bad.line);
+    }
+
+    /// The words of a line, shortened if there are many.
+    pub fn shown(&self, line: u64) -> String {
+        let mut lines = self.text.split(|&byte| byte == b'\n').zip(1..);
+        lines.find(|&(_, number)| number == line).map(|(line, _)| shown(line)).unwrap_or_default()
+    }
+}
+
+fn shown(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line.get(..SHOWN).unwrap_or(line));
+    let mut text = text.trim().escape_debug().to_string();
+    if line.len() > SHOWN {
+        text.push_str("...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_a_rule_a_comment_or_a_bad_line_with_its_number() {
+        let text = b"# rules\n-A -t 10.0.0.1:80\r\n\n-A -t bogus..:80\n-Ln\n-C";
+        let file = RuleFile::read(text, &mut Names::new());
+        let rules: Vec<u64> = file.rules.iter().map(|rule| rule.line).collect();
+        assert_eq!(rules, [2, 6]);
+        let bad: Vec<String> = file.bad_lines.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            bad,
+            [
+                "4: -A -t bogus..:80: illegal virtual server address[:port] specified (`bogus..' is \
+                 neither an address nor a host name)",
+                "5: -Ln: only rules can be restored",
+            ]
+        );
+    }
+
+    #[test]
+    fn long_or_binary_line_is_shown_in_part_and_escaped() {
+        let mut text = vec![b'x'; 1 << 20];
+        text.extend_from_slice(b"\n\xff\x07");
+        let file = RuleFile::read(&text, &mut Names::new());
+        let [long, binary] = file.bad_lines.as_slice() else { panic!("two bad lines") };
+        assert!(long.text.len() < 130);
+        assert_eq!(binary.text, "\u{fffd}\\u{7}");
+    }
+}

@@ -1,0 +1,236 @@
+//! From one table to another: only what differs, in an order that loses nothing.
+
+use super::{Server, Service, Table, Target};
+use crate::model::{Change, ServiceKey, SyncDaemon, SyncRole, Timeouts};
+
+/// One change and the way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The change.
+    pub change: Change,
+    /// What takes it back, in order.
+    pub undo: Vec<Change>,
+    /// The line that asks for it; 0 where none does, as for what is no longer in the file.
+    pub line: u64,
+}
+
+/// Changes in three parts, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What comes or is edited.
+    pub additions: Vec<Step>,
+    /// What goes: only when all that comes is there, so that the kernel's hooks and every service that stays
+    /// are in place all the time.
+    pub removals: Vec<Step>,
+    /// Timeouts, sync daemons and counters.
+    pub settings: Vec<Step>,
+}
+
+impl Plan {
+    /// The changes from one table to another.
+    pub fn between(current: &Table, target: &Table) -> Self {
+        let mut plan = Self::default();
+        for (key, wanted) in &target.services {
+            match current.services.get(key) {
+                Some(known) => plan.adapt(key, known, wanted),
+                None => plan.create(key, wanted),
+            }
+        }
+        for (key, known) in &current.services {
+            if !target.services.contains_key(key) {
+                plan.removals.push(Step {
+                    change: Change::DeleteService(*key),
+                    undo: creation(key, known),
+                    line: 0,
+                });
+            }
+        }
+        plan
+    }
+
+    fn create(&mut self, key: &ServiceKey, wanted: &Service) {
+        self.additions.push(Step {
+            change: Change::AddService(wanted.service.clone()),
+            undo: vec![Change::DeleteService(*key)],
+            line: wanted.line,
+        });
+        for server in wanted.servers.values() {
+            self.add(key, server);
+        }
+    }
+
+    fn add(&mut self, key: &ServiceKey, Server { server, line }: &Server) {
+        self.additions.push(Step {
+            change: Change::AddServer(*key, *server),
+            undo: vec![Change::DeleteServer(*key, server.key)],
+            line: *line,
+        });
+    }
+
+    fn adapt(&mut self, key: &ServiceKey, known: &Service, wanted: &Service) {
+        if known.service != wanted.service {
+            self.additions.push(Step {
+                change: Change::EditService(wanted.service.clone()),
+                undo: vec![Change::EditService(known.service.clone())],
+                line: wanted.line,
+            });
+        }
+        for (server_key, wanted) in &wanted.servers {
+            match known.servers.get(server_key) {
+                None => self.add(key, wanted),
+                Some(known) if known.server != wanted.server => self.additions.push(Step {
+                    change: Change::EditServer(*key, wanted.server),
+                    undo: vec![Change::EditServer(*key, known.server)],
+                    line: wanted.line,
+                }),
+                Some(_) => {}
+            }
+        }
+        for (server_key, known) in &known.servers {
+            if !wanted.servers.contains_key(server_key) {
+                self.removals.push(Step {
+                    change: Change::DeleteServer(*key, *server_key),
+                    undo: vec![Change::AddServer(*key, known.server)],
+                    line: 0,
+                });
+            }
+        }
+    }
+
+    /// Adds what has to take effect after the table: what differs from the timeouts and daemons that there are.
+    pub fn add_settings(&mut self, target: &Target, timeouts: &Timeouts, daemons: &[SyncDaemon]) {
+        if let Some((wanted, line)) = &target.timeouts
+            && wanted.over(timeouts) != *timeouts
+        {
+            self.settings.push(Step {
+                change: Change::SetTimeouts(*wanted),
+                undo: vec![Change::SetTimeouts(*timeouts)],
+                line: *line,
+            });
+        }
+        for (role, wanted) in
+            [(SyncRole::Master, &target.master), (SyncRole::Backup, &target.backup)]
+        {
+            let running = daemons.iter().find(|daemon| daemon.role == role);
+            if let Some((wanted, line)) = wanted {
+                self.set_daemon(running, wanted.as_ref(), *line);
+            }
+        }
+        for (change, line) in &target.zeroed {
+            // Counters do not come back.
+            self.settings.push(Step { change: change.clone(), undo: Vec::new(), line: *line });
+        }
+    }
+
+    /// A daemon cannot be edited: one that has to be different stops first.
+    fn set_daemon(&mut self, running: Option<&SyncDaemon>, wanted: Option<&SyncDaemon>, line: u64) {
+        if let (Some(running), Some(wanted)) = (running, wanted)
+            && running.serves_as(wanted)
+        {
+            return;
+        }
+        if let Some(running) = running {
+            self.settings.push(Step {
+                change: Change::StopDaemon(running.role),
+                undo: vec![Change::StartDaemon(running.clone())],
+                line,
+            });
+        }
+        if let Some(wanted) = wanted {
+            self.settings.push(Step {
+                change: Change::StartDaemon(wanted.clone()),
+                undo: vec![Change::StopDaemon(wanted.role)],
+                line,
+            });
+        }
+    }
+
+    /// All steps in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.additions.iter().chain(&self.removals).chain(&self.settings)
+    }
+}
+
+/// The changes that make a service out of nothing.
+fn creation(key: &ServiceKey, service: &Service) -> Vec<Change> {
+    let servers = service.servers.values().map(|known| Change::AddServer(*key, known.server));
+    std::iter::once(Change::AddService(service.service.clone())).chain(servers).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Names;
+    use crate::restore::RuleFile;
+
+    fn table(text: &str) -> Table {
+        let mut file = RuleFile::read(text.as_bytes(), &mut Names::new());
+        let target = Target::of(&mut file, Table::default());
+        assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
+        target.table
+    }
+
+    fn shown(steps: &[Step]) -> Vec<String> {
+        let labels = crate::names::Labels::numeric();
+        let lines = steps.iter().map(|step| {
+            let mut line = Vec::new();
+            crate::rules::write_change(&mut line, &step.change, &labels).unwrap();
+            String::from_utf8(line).unwrap()
+        });
+        lines.collect()
+    }
+
+    const OLD: &str = "\
+        -A -t 10.0.0.1:80 -s rr\n\
+        -a -t 10.0.0.1:80 -r 10.1.0.1:80 -m\n\
+        -a -t 10.0.0.1:80 -r 10.1.0.2:80 -m\n\
+        -A -t 10.0.0.2:80 -s rr\n\
+        -a -t 10.0.0.2:80 -r 10.1.0.1:80 -m\n";
+
+    #[test]
+    fn table_that_stays_needs_no_change() {
+        let plan = Plan::between(&table(OLD), &table(OLD));
+        assert_eq!(plan, Plan::default());
+    }
+
+    #[test]
+    fn what_comes_is_added_before_what_goes_is_removed_and_an_edit_is_an_edit() {
+        let new = "\
+            -A -t 10.0.0.1:80 -s wrr\n\
+            -a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 5\n\
+            -a -t 10.0.0.1:80 -r 10.1.0.3:80 -m\n\
+            -A -f 7\n";
+        let plan = Plan::between(&table(OLD), &table(new));
+        assert_eq!(
+            shown(&plan.additions),
+            [
+                "-E -t 10.0.0.1:80 -s wrr",
+                "-e -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 5",
+                "-a -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 1",
+                "-A -f 7 -s wlc",
+            ]
+        );
+        assert_eq!(
+            shown(&plan.removals),
+            ["-d -t 10.0.0.1:80 -r 10.1.0.1:80", "-D -t 10.0.0.2:80"]
+        );
+    }
+
+    #[test]
+    fn every_step_leads_back() {
+        let (old, new) = (table(OLD), table("-A -t 10.0.0.1:80 -s lc\n-A -f 7\n"));
+        let plan = Plan::between(&old, &new);
+        let mut table = old.clone();
+        for step in plan.steps() {
+            table.change(&step.change, 0).unwrap();
+        }
+        assert_eq!(Plan::between(&table, &new), Plan::default());
+        let steps: Vec<&Step> = plan.steps().collect();
+        for step in steps.into_iter().rev() {
+            for change in &step.undo {
+                table.change(change, 0).unwrap();
+            }
+        }
+        assert_eq!(Plan::between(&table, &old), Plan::default());
+    }
+}

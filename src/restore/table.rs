@@ -1,0 +1,175 @@
+//! A table of virtual services and real servers in memory, changed by the kernel's rules.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use thiserror::Error;
+
+use crate::model::{Change, RealServer, RealServerKey, ServiceKey, VirtualService};
+use crate::netlink::{self, Client, Transport};
+
+/// A virtual service with its real servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The service.
+    pub service: VirtualService,
+    /// The line of the file that it comes from; 0 for one that the kernel has.
+    pub line: u64,
+    /// Its real servers.
+    pub servers: BTreeMap<RealServerKey, Server>,
+}
+
+/// A real server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The server.
+    pub server: RealServer,
+    /// The line of the file that it comes from; 0 for one that the kernel has.
+    pub line: u64,
+}
+
+/// Virtual services and their real servers, in the order of listings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The services.
+    pub services: BTreeMap<ServiceKey, Service>,
+}
+
+/// A change that does not fit a table, in the words that the kernel's refusal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TableError {
+    /// `-A` of a service that is there with other options.
+    #[error("Service already exists (line {0} has it with other options)")]
+    ServiceExists(u64),
+    /// `-E`, `-D` or `-Z` of one that is not there.
+    #[error("No such service (no line before this one adds it)")]
+    NoSuchService,
+    /// A real server for a service that is not there.
+    #[error("Service not defined (no line before this one adds it)")]
+    ServiceNotDefined,
+    /// `-a` of a real server that is there with other options.
+    #[error("Destination already exists (line {0} has it with other options)")]
+    ServerExists(u64),
+    /// `-e` or `-d` of one that is not there.
+    #[error("No such destination (no line before this one adds it)")]
+    NoSuchServer,
+}
+
+impl Table {
+    /// Reads the kernel's table.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or sends what cannot be read.
+    pub fn read<T: Transport>(client: &mut Client<T>) -> Result<Self, netlink::Error> {
+        let mut table = Self::default();
+        for state in client.services()? {
+            let key = state.service.key;
+            let servers = client.real_servers(&key)?.into_iter().map(|state| {
+                let server = state.server;
+                (server.key, Server { server, line: 0 })
+            });
+            let service = Service { service: state.service, line: 0, servers: servers.collect() };
+            table.services.insert(key, service);
+        }
+        Ok(table)
+    }
+
+    /// How many real servers there are.
+    pub fn server_count(&self) -> usize {
+        self.services.values().map(|service| service.servers.len()).sum()
+    }
+
+    /// Makes a change as the kernel would. What the kernel had before the file (line 0) may be added by the file
+    /// once more, with other options too; what a line has added only with the same.
+    ///
+    /// # Errors
+    /// Why the kernel would refuse.
+    pub fn change(&mut self, change: &Change, line: u64) -> Result<(), TableError> {
+        match change {
+            Change::AddService(service) => self.add_service(service, line),
+            Change::EditService(service) => {
+                let known = self.services.get_mut(&service.key).ok_or(TableError::NoSuchService)?;
+                known.service = as_kept(service);
+                known.line = line;
+                Ok(())
+            }
+            Change::DeleteService(key) => {
+                self.services.remove(key).map(drop).ok_or(TableError::NoSuchService)
+            }
+            Change::AddServer(key, server) => self.add_server(key, server, line),
+            Change::EditServer(key, server) => {
+                let servers = self.servers(key)?;
+                let known = servers.get_mut(&server.key).ok_or(TableError::NoSuchServer)?;
+                *known = Server { server: *server, line };
+                Ok(())
+            }
+            Change::DeleteServer(key, server) => {
+                self.servers(key)?.remove(server).map(drop).ok_or(TableError::NoSuchServer)
+            }
+            Change::Flush => {
+                self.services.clear();
+                Ok(())
+            }
+            Change::Zero(Some(key)) if !self.services.contains_key(key) => {
+                Err(TableError::NoSuchService)
+            }
+            Change::Zero(_)
+            | Change::SetTimeouts(_)
+            | Change::StartDaemon(_)
+            | Change::StopDaemon(_) => Ok(()),
+        }
+    }
+
+    fn servers(
+        &mut self,
+        key: &ServiceKey,
+    ) -> Result<&mut BTreeMap<RealServerKey, Server>, TableError> {
+        let service = self.services.get_mut(key).ok_or(TableError::ServiceNotDefined)?;
+        Ok(&mut service.servers)
+    }
+
+    fn add_service(&mut self, service: &VirtualService, line: u64) -> Result<(), TableError> {
+        let service = as_kept(service);
+        match self.services.entry(service.key) {
+            Entry::Vacant(entry) => {
+                entry.insert(Service { service, line, servers: BTreeMap::new() });
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                if known.line != 0 && known.service != service {
+                    return Err(TableError::ServiceExists(known.line));
+                }
+                known.service = service;
+                known.line = line;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_server(
+        &mut self,
+        key: &ServiceKey,
+        server: &RealServer,
+        line: u64,
+    ) -> Result<(), TableError> {
+        let added = Server { server: *server, line };
+        match self.servers(key)?.entry(server.key) {
+            Entry::Vacant(entry) => {
+                entry.insert(added);
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get();
+                if known.line != 0 && known.server != *server {
+                    return Err(TableError::ServerExists(known.line));
+                }
+                entry.insert(added);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A service as it is read back.
+fn as_kept(service: &VirtualService) -> VirtualService {
+    VirtualService { unused_netmask: None, ..service.clone() }
+}

@@ -1,0 +1,78 @@
+//! What a rules file leads to: a table, and what takes effect after it.
+
+use super::{RuleFile, Table, TableError};
+use crate::model::{Change, SyncDaemon, SyncRole, Timeouts};
+
+/// What becomes of what the kernel has and the file does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It goes.
+    Replaced,
+    /// It stays.
+    Kept,
+}
+
+/// What a rules file leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The virtual services and real servers.
+    pub table: Table,
+    /// What `--set` lines ask for, with the line of the last.
+    pub timeouts: Option<(Timeouts, u64)>,
+    /// What the last line about the master daemon asks for: one that runs, or none.
+    pub master: Option<(Option<SyncDaemon>, u64)>,
+    /// The same of the backup daemon.
+    pub backup: Option<(Option<SyncDaemon>, u64)>,
+    /// `-Z` lines: counters are zeroed at last.
+    pub zeroed: Vec<(Change, u64)>,
+}
+
+impl Target {
+    /// Follows the rules of a file from a table on, as the kernel would line by line. Lines that do not fit the
+    /// ones before become bad lines of the file.
+    pub fn of(file: &mut RuleFile<'_>, start: Table) -> Self {
+        let mut target = Self { table: start, ..Self::default() };
+        let mut errors = Vec::new();
+        for rule in &file.rules {
+            if let Err(error) = target.follow(&rule.change, rule.line) {
+                errors.push((rule.line, error));
+            }
+        }
+        file.reject(errors);
+        target
+    }
+
+    /// Whether anything is to take effect after the table.
+    pub fn has_settings(&self) -> bool {
+        let Self { table: _, timeouts, master, backup, zeroed } = self;
+        timeouts.is_some() || master.is_some() || backup.is_some() || !zeroed.is_empty()
+    }
+
+    fn follow(&mut self, change: &Change, line: u64) -> Result<(), TableError> {
+        self.table.change(change, line)?;
+        match change {
+            Change::SetTimeouts(timeouts) => {
+                let before = self.timeouts.map(|(timeouts, _)| timeouts);
+                let timeouts = match before {
+                    Some(before) => timeouts.over(&before),
+                    None => *timeouts,
+                };
+                self.timeouts = Some((timeouts, line));
+            }
+            Change::StartDaemon(daemon) => {
+                *self.daemon(daemon.role) = Some((Some(daemon.clone()), line));
+            }
+            Change::StopDaemon(role) => *self.daemon(*role) = Some((None, line)),
+            Change::Zero(_) => self.zeroed.push((change.clone(), line)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn daemon(&mut self, role: SyncRole) -> &mut Option<(Option<SyncDaemon>, u64)> {
+        match role {
+            SyncRole::Master => &mut self.master,
+            SyncRole::Backup => &mut self.backup,
+        }
+    }
+}

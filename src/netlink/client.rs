@@ -76,7 +76,16 @@ impl netlink_packet_core::Emitable for Request<'_> {
     }
 }
 
-/// One message from the kernel, as far as the client needs to tell them apart.
+/// One message from the kernel.
+struct Message<'a> {
+    /// The number of the request that it answers.
+    sequence: u32,
+    /// The table changed since the message before it. Any message of a dump may say so, and each says it once.
+    is_interrupted: bool,
+    answer: Answer<'a>,
+}
+
+/// What a message says, as far as the client needs to tell them apart.
 enum Answer<'a> {
     /// The attributes of a message of the family.
     Payload(&'a [u8]),
@@ -177,9 +186,10 @@ impl<T: Transport> Client<T> {
             while !finished {
                 self.receive()?;
                 for message in Messages(&self.incoming) {
-                    let (sequence, answer) = message?;
-                    let place = sequence.wrapping_sub(first) as usize;
-                    let (Some(change), Answer::End(result)) = (changes.get(place), answer) else {
+                    let message = message?;
+                    let place = message.sequence.wrapping_sub(first) as usize;
+                    let (Some(change), Answer::End(result)) = (changes.get(place), message.answer)
+                    else {
                         continue;
                     };
                     if let Err(errno) = result {
@@ -337,13 +347,16 @@ impl<T: Transport> Client<T> {
         loop {
             self.receive()?;
             for message in Messages(&self.incoming) {
-                match message? {
-                    (sequence, _) if sequence != self.sequence => {}
-                    (_, Answer::Payload(payload)) => return Ok(read(payload)?),
-                    (_, Answer::End(result)) => {
-                        return result.map_err(|errno| Refused { operation, errno }.into());
-                    }
+                let message = message?;
+                if message.sequence != self.sequence {
+                    continue;
                 }
+                return match message.answer {
+                    Answer::Payload(payload) => Ok(read(payload)?),
+                    Answer::End(result) => {
+                        result.map_err(|errno| Refused { operation, errno }.into())
+                    }
+                };
             }
         }
     }
@@ -359,23 +372,26 @@ impl<T: Transport> Client<T> {
         self.queue(command, NLM_F_DUMP);
         self.send()?;
         let mut outcome = Ok(());
+        let mut is_interrupted = false;
         loop {
             self.receive()?;
             for message in Messages(&self.incoming) {
-                match message? {
-                    (sequence, _) if sequence != self.sequence => {}
+                let message = message?;
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                is_interrupted |= message.is_interrupted;
+                match message.answer {
                     // After one that cannot be read the rest of the dump is taken in all the same: the
                     // socket is of use for the next request only when it is empty.
-                    (_, Answer::Payload(payload)) => {
+                    Answer::Payload(payload) => {
                         if outcome.is_ok() {
                             outcome = read(payload).map_err(Error::from);
                         }
                     }
-                    (_, Answer::End(Ok(()))) => return outcome,
-                    (_, Answer::End(Err(Errno::INTR))) => return Err(Error::Interrupted),
-                    (_, Answer::End(Err(errno))) => {
-                        return Err(Refused { operation, errno }.into());
-                    }
+                    Answer::End(Ok(())) if is_interrupted => return Err(Error::Interrupted),
+                    Answer::End(Ok(())) => return outcome,
+                    Answer::End(Err(errno)) => return Err(Refused { operation, errno }.into()),
                 }
             }
         }
@@ -396,11 +412,11 @@ fn nest(payload: &[u8], kind: u16) -> Result<Option<&[u8]>, DecodeError> {
     Ok(None)
 }
 
-/// The messages of a datagram with their sequence numbers. Ends after the first that is cut short.
+/// The messages of a datagram. Ends after the first that is cut short.
 struct Messages<'a>(&'a [u8]);
 
 impl<'a> Iterator for Messages<'a> {
-    type Item = Result<(u32, Answer<'a>), DecodeError>;
+    type Item = Result<Message<'a>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -415,35 +431,43 @@ impl<'a> Iterator for Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    fn split_first(&mut self) -> Result<(u32, Answer<'a>), DecodeError> {
+    fn split_first(&mut self) -> Result<Message<'a>, DecodeError> {
         let message = NetlinkBuffer::new_checked(self.0)?;
         let payload = message.payload();
         let answer = match message.message_type() {
             NLMSG_ERROR => {
                 let code = ErrorBuffer::new_checked(payload)?.code();
-                Answer::End(code.map_or(Ok(()), |code| Err(errno(code.get()))))
+                Answer::End(match code {
+                    None => Ok(()),
+                    Some(code) => Err(errno(code.get())?),
+                })
             }
-            NLMSG_DONE if message.flags() & NLM_F_DUMP_INTR != 0 => Answer::End(Err(Errno::INTR)),
             NLMSG_DONE => match DoneBuffer::new_checked(payload).map_or(0, |done| done.code()) {
                 0 => Answer::End(Ok(())),
-                code => Answer::End(Err(errno(code))),
+                code => Answer::End(Err(errno(code)?)),
             },
             _ => {
                 GenlHeader::parse(payload)?;
                 Answer::Payload(payload.get(GENL_HEADER..).unwrap_or_default())
             }
         };
-        let sequence = message.sequence_number();
         let length = (message.length() as usize).next_multiple_of(netlink_packet_core::NLA_ALIGNTO);
         self.0 = self.0.get(length..).unwrap_or_default();
-        Ok((sequence, answer))
+        Ok(Message {
+            sequence: message.sequence_number(),
+            is_interrupted: message.flags() & NLM_F_DUMP_INTR != 0,
+            answer,
+        })
     }
 }
 
 /// `GENL_HDRLEN` of linux/genetlink.h.
 const GENL_HEADER: usize = 4;
 
-/// The kernel sends errno negated.
-fn errno(code: i32) -> Errno {
-    Errno::from_raw_os_error(code.saturating_abs())
+/// The kernel sends errno negated, from 1 to 4095 (`MAX_ERRNO`); another number is none.
+fn errno(code: i32) -> Result<Errno, DecodeError> {
+    match code.checked_neg() {
+        Some(number @ 1..=4095) => Ok(Errno::from_raw_os_error(number)),
+        _ => Err(DecodeError::Unknown { attribute: "errno", value: code.cast_unsigned() }),
+    }
 }

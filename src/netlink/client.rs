@@ -471,3 +471,6 @@ fn errno(code: i32) -> Result<Errno, DecodeError> {
         _ => Err(DecodeError::Unknown { attribute: "errno", value: code.cast_unsigned() }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod codec;
 mod error;
 mod kernel;
 mod module;
+#[cfg(test)]
+mod replay;
 mod transport;
 
 pub use client::{Client, Failure};

@@ -159,3 +159,73 @@ fn start_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io::Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+    use crate::names::Names;
+    use crate::rules::{Command, read_line};
+
+    fn written(change: &Change) -> String {
+        let mut line = Vec::new();
+        write_change(&mut line, change, &Labels::numeric()).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    fn read(line: &str) -> Change {
+        match read_line(line.as_bytes(), &mut Names::new()) {
+            Ok(Some(Command::Change(change))) => change,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn line_of_each_kind_is_written_as_it_is_read() {
+        for line in [
+            "-A -t 10.0.0.1:80 -s wlc",
+            "-A -u 10.0.0.1:5060 -s rr -p 60 -M 255.255.0.0 --pe sip -o -b flag-1,flag-2,flag-3",
+            "-A --sctp-service [2001:db8::1]:9899 -s wrr -p 360 -M 64",
+            "-A -f 5 -6 -s sh -p 80 -M 56 -b sh-fallback,sh-port",
+            "-A -f 4294967295 -s mh -b mh-port",
+            "-E -t 10.0.0.1:0 -s wlc -p 360",
+            "-D -f 5 -6",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 0 -x 200 -y 100",
+            "-a -t 10.0.0.1:80 -r [2001:db8::2]:80 -i -w 1 --tun-type ipip",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 -x 9 --tun-type gue --tun-port 6080 --tun-remcsum",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type gre --tun-nocsum",
+            "-e -f 7 -r 10.0.0.2:0 -m -w 2147483647",
+            "-d -u [2001:db8::1]:53 -r [2001:db8::2]:53",
+            "-Z -t 10.0.0.1:80",
+            "-Z",
+            "-C",
+            "--set 900 120 300",
+            "--start-daemon master --mcast-interface eth0 --syncid 0",
+            "--start-daemon backup --mcast-interface lo --syncid 255 --sync-maxlen 1400 --mcast-group ff02::81 --mcast-port 9000 --mcast-ttl 3",
+            "--stop-daemon backup",
+        ] {
+            assert_eq!(written(&read(line)), line);
+        }
+    }
+
+    #[test]
+    fn mask_that_tells_all_addresses_apart_is_left_out() {
+        assert_eq!(
+            written(&read("-A -t 10.0.0.1:80 -s rr -p -M 255.255.255.255")),
+            "-A -t 10.0.0.1:80 -s rr -p 360"
+        );
+        assert_eq!(written(&read("-A -f 1 -6 -p -M 128")), "-A -f 1 -6 -s wlc -p 360");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_change_is_read_as_it_was_written(change in arbitrary::change()) {
+            prop_assert_eq!(read(&written(&change)), change);
+        }
+    }
+}

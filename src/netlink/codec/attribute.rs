@@ -146,3 +146,62 @@ impl<'a> Attribute<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(bytes: &[u8]) -> Vec<Result<&[u8], DecodeError>> {
+        attributes(bytes).map(|attribute| attribute.map(|attribute| attribute.value)).collect()
+    }
+
+    #[test]
+    fn attribute_is_padded_to_four_bytes_and_its_padding_is_no_part_of_it() {
+        let mut buffer = Vec::new();
+        put(&mut buffer, 1, b"abcde");
+        put_text(&mut buffer, 2, "rr");
+        assert_eq!(buffer.len(), 12 + 8);
+        let values: Vec<&[u8]> = values(&buffer).into_iter().map(Result::unwrap).collect();
+        assert_eq!(values, [&b"abcde"[..], b"rr\0"]);
+    }
+
+    #[test]
+    fn nest_is_as_long_as_what_is_in_it_and_says_that_it_is_one() {
+        let mut buffer = Vec::new();
+        put_nested(&mut buffer, 7, |buffer| put_u32(buffer, 1, 5));
+        assert_eq!(buffer[..4], [12_u16.to_ne_bytes(), (7 | NLA_F_NESTED).to_ne_bytes()].concat());
+        let nest = attributes(&buffer).next().unwrap().unwrap();
+        assert_eq!((nest.kind, nest.value.len()), (7, 8));
+    }
+
+    #[test]
+    fn attributes_that_are_cut_short_end_with_an_error() {
+        let mut buffer = Vec::new();
+        put_u32(&mut buffer, 1, 5);
+        put_u32(&mut buffer, 2, 6);
+        for end in 1..buffer.len() {
+            let values = values(&buffer[..end]);
+            assert_eq!(values.last().unwrap().is_err(), end != 8, "{end}");
+        }
+        // One that claims more than there is, and one that claims less than its own header.
+        for length in [100, 3, 0] {
+            buffer[..2].copy_from_slice(&u16::to_ne_bytes(length));
+            assert!(matches!(values(&buffer)[..], [Err(_)]), "{length}");
+        }
+    }
+
+    #[test]
+    fn text_ends_at_its_first_nul_or_with_the_attribute() {
+        for value in [&b"rr"[..], b"rr\0", b"rr\0junk"] {
+            assert_eq!(Attribute { kind: 6, value }.text().unwrap(), "rr");
+        }
+        assert!(Attribute { kind: 6, value: b"\xff" }.text().is_err());
+    }
+
+    #[test]
+    fn value_that_a_newer_kernel_made_longer_is_read_from_its_beginning() {
+        let value = [0x1f, 0x90, 1, 2];
+        assert_eq!(Attribute { kind: 1, value: &value }.u16_network_order().unwrap(), 8080);
+        assert!(Attribute { kind: 1, value: &value[..1] }.u16_network_order().is_err());
+    }
+}

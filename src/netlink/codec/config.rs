@@ -43,3 +43,48 @@ pub(in crate::netlink) fn decode_info(bytes: &[u8]) -> Result<Info, DecodeError>
         table_size: table_size.ok_or(DecodeError::Missing("IPVS_INFO_ATTR_CONN_TAB_SIZE"))?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+    use crate::netlink::replay::{payloads, with, without};
+
+    #[test]
+    fn timeouts_are_read_as_they_were_set() {
+        let timeouts = decode_timeouts(&payloads("config").remove(0)).unwrap();
+        assert_eq!(timeouts, Timeouts { tcp: 901, tcp_fin: 121, udp: 301 });
+    }
+
+    #[test]
+    fn timeouts_of_a_kernel_without_udp_balancing_have_none_for_it() {
+        let config = without(&payloads("config").remove(0), IPVS_CMD_ATTR_TIMEOUT_UDP);
+        let timeouts = decode_timeouts(&with(&config, 99, b"new")).unwrap();
+        assert_eq!(timeouts, Timeouts { tcp: 901, tcp_fin: 121, udp: 0 });
+    }
+
+    #[test]
+    fn info_is_the_version_and_the_size_of_the_connection_table() {
+        let info = decode_info(&payloads("info").remove(0)).unwrap();
+        assert_eq!((info.version.to_string().as_str(), info.table_size), ("1.2.1", 4096));
+    }
+
+    #[test]
+    fn info_without_version_or_size_is_an_error() {
+        for kind in [IPVS_INFO_ATTR_VERSION, IPVS_INFO_ATTR_CONN_TAB_SIZE] {
+            let error = decode_info(&without(&payloads("info").remove(0), kind)).unwrap_err();
+            assert!(matches!(error, DecodeError::Missing(_)), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn timeouts_are_read_as_they_were_written(timeouts in arbitrary::timeouts()) {
+            let mut buffer = Vec::new();
+            encode_timeouts(&mut buffer, &timeouts);
+            prop_assert_eq!(decode_timeouts(&buffer).unwrap(), timeouts);
+        }
+    }
+}

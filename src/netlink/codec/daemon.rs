@@ -84,3 +84,90 @@ fn decode_sync_id(attribute: Attribute<'_>) -> Result<u8, DecodeError> {
     u8::try_from(number)
         .map_err(|_| DecodeError::Unknown { attribute: "IPVS_DAEMON_ATTR_SYNC_ID", value: number })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+    use crate::netlink::replay::{nests, with, without};
+
+    #[test]
+    fn daemons_are_read_as_they_were_started() {
+        let group =
+            |text: &str| Some(MulticastGroup::try_from(text.parse::<IpAddr>().unwrap()).unwrap());
+        let daemons = nests("daemons");
+        let daemons: Vec<SyncDaemon> =
+            daemons.iter().map(|nest| decode_daemon(nest).unwrap()).collect();
+        let expected = [
+            SyncDaemon {
+                role: SyncRole::Master,
+                interface: "lo".parse().unwrap(),
+                sync_id: 1,
+                max_length: Some(1400),
+                group: group("224.0.1.81"),
+                port: Some(9000),
+                ttl: Some(3),
+            },
+            // What was not given the kernel has filled in.
+            SyncDaemon {
+                role: SyncRole::Backup,
+                interface: "lo".parse().unwrap(),
+                sync_id: 2,
+                max_length: Some(65487),
+                group: group("ff02::81"),
+                port: Some(8848),
+                ttl: Some(1),
+            },
+        ];
+        assert_eq!(daemons, expected);
+    }
+
+    #[test]
+    fn daemon_of_an_older_kernel_has_no_group() {
+        let older = [
+            IPVS_DAEMON_ATTR_SYNC_MAXLEN,
+            IPVS_DAEMON_ATTR_MCAST_GROUP,
+            IPVS_DAEMON_ATTR_MCAST_PORT,
+            IPVS_DAEMON_ATTR_MCAST_TTL,
+        ]
+        .iter()
+        .fold(nests("daemons").remove(0), |nest, &kind| without(&nest, kind));
+        let daemon = decode_daemon(&older).unwrap();
+        assert_eq!((daemon.max_length, daemon.group), (None, None));
+        assert_eq!((daemon.port, daemon.ttl), (None, None));
+    }
+
+    #[test]
+    fn attribute_of_a_newer_kernel_is_left_alone() {
+        let nest = nests("daemons").remove(0);
+        let daemon = decode_daemon(&with(&nest, 99, b"new")).unwrap();
+        assert_eq!(daemon, decode_daemon(&nest).unwrap());
+    }
+
+    #[test]
+    fn daemon_that_is_neither_master_nor_backup_is_an_error() {
+        let nest = nests("daemons").remove(0);
+        let error = decode_daemon(&with(&nest, IPVS_DAEMON_ATTR_STATE, &3_u32.to_ne_bytes()));
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("IPVS_DAEMON_ATTR_STATE is 3"), "{error}");
+    }
+
+    #[test]
+    fn daemon_without_role_or_interface_is_an_error() {
+        for kind in [IPVS_DAEMON_ATTR_STATE, IPVS_DAEMON_ATTR_MCAST_IFN] {
+            let error = decode_daemon(&without(&nests("daemons").remove(0), kind)).unwrap_err();
+            assert!(matches!(error, DecodeError::Missing(_)), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn daemon_is_read_as_it_was_written(daemon in arbitrary::sync_daemon()) {
+            let mut buffer = Vec::new();
+            encode_daemon(&mut buffer, &daemon);
+            prop_assert_eq!(decode_daemon(&buffer[4..]).unwrap(), daemon);
+        }
+    }
+}

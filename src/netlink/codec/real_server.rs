@@ -149,3 +149,149 @@ pub(in crate::netlink) fn decode_real_server(
         unknown_attributes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+    use crate::netlink::replay::{nests, with, without};
+
+    fn one_server() -> Vec<u8> {
+        nests("destinations_after_traffic").remove(0)
+    }
+
+    fn servers(name: &str, family: Family) -> Vec<RealServer> {
+        let nests = nests(name);
+        let servers = nests.iter().map(|nest| decode_real_server(nest, family).unwrap().server);
+        let mut servers: Vec<RealServer> = servers.collect();
+        servers.sort_by_key(|server| server.key);
+        servers
+    }
+
+    fn added(address: &str, port: u16, forwarding: Forwarding) -> RealServer {
+        let key = RealServerKey { address: address.parse().unwrap(), port };
+        RealServer { forwarding, ..RealServer::new(key) }
+    }
+
+    #[test]
+    fn real_servers_are_read_as_they_were_added() {
+        let gue = Tunnel::Gue { port: 6080, checksum: TunnelChecksum::Remote };
+        let gre = Tunnel::Gre { checksum: TunnelChecksum::Full };
+        let expected = [
+            added("10.1.0.1", 80, Forwarding::DirectRouting),
+            RealServer {
+                weight: 5,
+                upper_threshold: 100,
+                lower_threshold: 50,
+                ..added("10.1.0.2", 8080, Forwarding::Masquerading)
+            },
+            RealServer { weight: 0, ..added("10.1.0.3", 80, Forwarding::Tunneling(Tunnel::Ipip)) },
+            added("10.1.0.4", 80, Forwarding::Tunneling(gue)),
+            added("10.1.0.5", 80, Forwarding::Tunneling(gre)),
+            added("2001:db8::6", 80, Forwarding::Tunneling(Tunnel::Ipip)),
+            RealServer { weight: 65535, ..added("127.0.0.1", 80, Forwarding::Masquerading) },
+        ];
+        assert_eq!(servers("destinations", Family::Ipv4), expected);
+    }
+
+    #[test]
+    fn server_of_another_family_than_its_service_says_so_itself() {
+        let expected = [
+            added("10.0.0.2", 80, Forwarding::Tunneling(Tunnel::Ipip)),
+            RealServer { weight: 3, ..added("2001:db8::10", 8080, Forwarding::Masquerading) },
+        ];
+        assert_eq!(servers("destinations6", Family::Ipv6), expected);
+    }
+
+    #[test]
+    fn server_whose_family_is_not_said_has_that_of_its_service() {
+        let older = without(&one_server(), IPVS_DEST_ATTR_ADDR_FAMILY);
+        let address = |family| decode_real_server(&older, family).unwrap().server.key.address;
+        assert_eq!(address(Family::Ipv4).to_string(), "10.0.0.1");
+        assert_eq!(address(Family::Ipv6).to_string(), "a00:1::");
+    }
+
+    #[test]
+    fn connections_are_counted_beside_the_totals() {
+        let state = decode_real_server(&one_server(), Family::Ipv4).unwrap();
+        let connections = (state.active_connections, state.inactive_connections);
+        assert_eq!((connections, state.persistent_connections), ((3, 122), 0));
+        assert_eq!(state.counters.connections, 95);
+        assert_eq!(state.rates.outgoing_bytes, 33653);
+    }
+
+    #[test]
+    fn counters_of_32_bits_are_taken_where_there_are_no_others() {
+        let decoded = |nest: &[u8]| decode_real_server(nest, Family::Ipv4).unwrap();
+        let state = decoded(&one_server());
+        assert_eq!(decoded(&without(&one_server(), IPVS_DEST_ATTR_STATS64)), state);
+        assert_eq!(decoded(&without(&one_server(), IPVS_DEST_ATTR_STATS)), state);
+    }
+
+    #[test]
+    fn unknown_attribute_is_recorded_and_the_rest_is_read() {
+        let known = decode_real_server(&one_server(), Family::Ipv4).unwrap();
+        assert_eq!(known.unknown_attributes, []);
+        let state = decode_real_server(&with(&one_server(), 99, b"new"), Family::Ipv4).unwrap();
+        assert_eq!((state.unknown_attributes, state.server), (vec![99], known.server));
+    }
+
+    #[test]
+    fn forwarding_method_is_three_bits_and_one_that_no_option_asks_for_is_kept() {
+        let decoded = |method: u32| {
+            let edited = with(&one_server(), IPVS_DEST_ATTR_FWD_METHOD, &method.to_ne_bytes());
+            decode_real_server(&edited, Family::Ipv4).unwrap().server.forwarding
+        };
+        assert_eq!(decoded(1), Forwarding::Other(Forwarding::LOCAL_NODE));
+        assert_eq!(decoded(4), Forwarding::Other(4));
+        // IP_VS_CONN_F_INACTIVE and others stand above them.
+        assert_eq!(decoded(0x100 | 3), Forwarding::DirectRouting);
+    }
+
+    #[test]
+    fn tunnel_that_stands_for_nothing_is_named() {
+        let tunneled = with(&one_server(), IPVS_DEST_ATTR_FWD_METHOD, &2_u32.to_ne_bytes());
+        let kind = with(&tunneled, IPVS_DEST_ATTR_TUN_TYPE, &[3]);
+        let error = decode_real_server(&kind, Family::Ipv4).unwrap_err().to_string();
+        assert!(error.starts_with("IPVS_DEST_ATTR_TUN_TYPE is 3"), "{error}");
+        let gre = with(&tunneled, IPVS_DEST_ATTR_TUN_TYPE, &[2]);
+        let flags = with(&gre, IPVS_DEST_ATTR_TUN_FLAGS, &[8, 0]);
+        let error = decode_real_server(&flags, Family::Ipv4).unwrap_err().to_string();
+        assert!(error.starts_with("IPVS_DEST_ATTR_TUN_FLAGS is 8"), "{error}");
+    }
+
+    #[test]
+    fn tunnel_without_attributes_of_its_own_is_ip_in_ip() {
+        let tunneled = with(&one_server(), IPVS_DEST_ATTR_FWD_METHOD, &2_u32.to_ne_bytes());
+        let older = [IPVS_DEST_ATTR_TUN_TYPE, IPVS_DEST_ATTR_TUN_PORT, IPVS_DEST_ATTR_TUN_FLAGS]
+            .iter()
+            .fold(tunneled, |nest, &kind| without(&nest, kind));
+        let state = decode_real_server(&older, Family::Ipv4).unwrap();
+        assert_eq!(state.server.forwarding, Forwarding::Tunneling(Tunnel::Ipip));
+    }
+
+    #[test]
+    fn server_without_what_identifies_it_names_what_is_missing() {
+        for (kind, name) in [
+            (IPVS_DEST_ATTR_ADDR, "IPVS_DEST_ATTR_ADDR"),
+            (IPVS_DEST_ATTR_PORT, "IPVS_DEST_ATTR_PORT"),
+            (IPVS_DEST_ATTR_FWD_METHOD, "IPVS_DEST_ATTR_FWD_METHOD"),
+        ] {
+            let nest = without(&one_server(), kind);
+            let error = decode_real_server(&nest, Family::Ipv4).unwrap_err();
+            assert!(matches!(error, DecodeError::Missing(missing) if missing == name), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn real_server_is_read_as_it_was_written((service, server) in arbitrary::real_server()) {
+            let mut buffer = Vec::new();
+            encode_real_server(&mut buffer, &server);
+            let read = decode_real_server(&buffer[4..], service.family()).unwrap();
+            prop_assert_eq!(read.server, server);
+        }
+    }
+}

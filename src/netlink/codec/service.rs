@@ -168,3 +168,154 @@ pub(in crate::netlink) fn decode_service(bytes: &[u8]) -> Result<ServiceState, D
         unknown_attributes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Counters, Rates, arbitrary};
+    use crate::netlink::replay::{nests, with, without};
+
+    fn one_service() -> Vec<u8> {
+        nests("service").remove(0)
+    }
+
+    fn added(protocol: Protocol, address: &str, port: u16, scheduler: &str) -> VirtualService {
+        let key = ServiceKey::Address { protocol, address: address.parse().unwrap(), port };
+        VirtualService { scheduler: scheduler.parse().unwrap(), ..VirtualService::new(key) }
+    }
+
+    fn marked(mark: u32, family: Family, scheduler: &str) -> VirtualService {
+        let key = ServiceKey::Fwmark { mark: NonZeroU32::new(mark).unwrap(), family };
+        VirtualService { scheduler: scheduler.parse().unwrap(), ..VirtualService::new(key) }
+    }
+
+    #[test]
+    fn services_are_read_as_they_were_added() {
+        let mut services: Vec<VirtualService> =
+            nests("services").iter().map(|nest| decode_service(nest).unwrap().service).collect();
+        services.sort_by_key(|service| service.key);
+        let persistent = |timeout, netmask| Some(Persistence { timeout, netmask });
+        let expected = [
+            added(Protocol::Tcp, "10.0.0.1", 80, "rr"),
+            VirtualService {
+                persistence: persistent(60, Netmask::Ipv4([255, 255, 255, 0].into())),
+                engine: Some("sip".parse().unwrap()),
+                ..added(Protocol::Udp, "10.0.0.1", 5060, "wlc")
+            },
+            VirtualService { one_packet: true, ..added(Protocol::Udp, "10.0.0.3", 53, "sh") },
+            VirtualService {
+                scheduler_flags: SchedulerFlags::new([true, true, false]),
+                ..added(Protocol::Sctp, "10.0.0.2", 9899, "mh")
+            },
+            VirtualService {
+                persistence: persistent(300, Netmask::Ipv6(64)),
+                ..added(Protocol::Tcp, "2001:db8::1", 443, "wrr")
+            },
+            marked(7, Family::Ipv4, "lc"),
+            VirtualService {
+                persistence: persistent(100, Netmask::host(Family::Ipv6)),
+                ..marked(8, Family::Ipv6, "sed")
+            },
+            marked(u32::MAX, Family::Ipv4, "fo"),
+        ];
+        assert_eq!(services, expected);
+    }
+
+    #[test]
+    fn fwmark_service_has_no_port_attribute() {
+        let mut buffer = Vec::new();
+        encode_service_key(&mut buffer, &marked(7, Family::Ipv6, "rr").key);
+        let kinds: Vec<u16> =
+            attributes(&buffer[4..]).map(|attribute| attribute.unwrap().kind).collect();
+        assert_eq!(kinds, [IPVS_SVC_ATTR_AF, IPVS_SVC_ATTR_FWMARK]);
+    }
+
+    #[test]
+    fn unknown_attribute_is_recorded_and_the_rest_is_read() {
+        let known = decode_service(&one_service()).unwrap();
+        assert_eq!(known.unknown_attributes, []);
+        let newer = with(&with(&one_service(), 77, b"new"), 78, b"");
+        let state = decode_service(&newer).unwrap();
+        assert_eq!(state.unknown_attributes, [77, 78]);
+        assert_eq!(state.service, known.service);
+    }
+
+    #[test]
+    fn counters_of_32_bits_are_taken_where_there_are_no_others() {
+        let newer = nests("services_after_traffic").remove(0);
+        let state = decode_service(&newer).unwrap();
+        assert_ne!(state.counters, Counters::default());
+        assert_ne!(state.rates, Rates::default());
+        assert_eq!(decode_service(&without(&newer, IPVS_SVC_ATTR_STATS)).unwrap(), state);
+        let older = without(&newer, IPVS_SVC_ATTR_STATS64);
+        assert_eq!(decode_service(&older).unwrap(), state);
+        let neither = decode_service(&without(&older, IPVS_SVC_ATTR_STATS)).unwrap();
+        assert_eq!(neither.counters, Counters::default());
+    }
+
+    #[test]
+    fn service_without_what_identifies_it_names_what_is_missing() {
+        for (kind, name) in [
+            (IPVS_SVC_ATTR_AF, "IPVS_SVC_ATTR_AF"),
+            (IPVS_SVC_ATTR_PROTOCOL, "IPVS_SVC_ATTR_PROTOCOL"),
+            (IPVS_SVC_ATTR_ADDR, "IPVS_SVC_ATTR_ADDR"),
+            (IPVS_SVC_ATTR_PORT, "IPVS_SVC_ATTR_PORT"),
+            (IPVS_SVC_ATTR_SCHED_NAME, "IPVS_SVC_ATTR_SCHED_NAME"),
+        ] {
+            let error = decode_service(&without(&one_service(), kind)).unwrap_err();
+            assert!(matches!(error, DecodeError::Missing(missing) if missing == name), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_stand_for_nothing_are_named() {
+        for (kind, value, message) in [
+            (IPVS_SVC_ATTR_PROTOCOL, 47_u16, "IPVS_SVC_ATTR_PROTOCOL is 47"),
+            (IPVS_SVC_ATTR_AF, 1, "address family is 1"),
+        ] {
+            let edited = with(&one_service(), kind, &value.to_ne_bytes());
+            let error = decode_service(&edited).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn value_that_is_too_short_is_an_error() {
+        for kind in [IPVS_SVC_ATTR_AF, IPVS_SVC_ATTR_ADDR, IPVS_SVC_ATTR_FLAGS] {
+            let error = decode_service(&with(&one_service(), kind, b"\n")).unwrap_err();
+            assert!(matches!(error, DecodeError::TooShort { length: 1, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn scheduler_that_is_no_text_is_an_error() {
+        let edited = with(&one_service(), IPVS_SVC_ATTR_SCHED_NAME, b"\xff\0");
+        assert!(matches!(decode_service(&edited), Err(DecodeError::NotText { kind: 6 })));
+    }
+
+    #[test]
+    fn mask_without_persistence_reaches_the_kernel() {
+        let netmask = Netmask::Ipv4([255, 255, 0, 0].into());
+        let service = added(Protocol::Tcp, "10.0.0.1", 80, "rr");
+        let mut buffer = Vec::new();
+        encode_service(
+            &mut buffer,
+            &VirtualService { unused_netmask: Some(netmask), ..service.clone() },
+        );
+        let sent = attributes(&buffer[4..]).map(Result::unwrap);
+        let mask = sent.filter(|attribute| attribute.kind == IPVS_SVC_ATTR_NETMASK).last();
+        assert_eq!(mask.unwrap().value, [255, 255, 0, 0]);
+        assert_eq!(decode_service(&buffer[4..]).unwrap().service, service);
+    }
+
+    proptest! {
+        #[test]
+        fn service_is_read_as_it_was_written(service in arbitrary::virtual_service()) {
+            let mut buffer = Vec::new();
+            encode_service(&mut buffer, &service);
+            prop_assert_eq!(decode_service(&buffer[4..]).unwrap().service, service);
+        }
+    }
+}

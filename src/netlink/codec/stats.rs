@@ -40,3 +40,53 @@ impl Stats<'_> {
         Ok((counters, rates))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::replay::{nests, with, without};
+
+    fn decoded(kind: u16, edit: impl FnOnce(&[u8]) -> Vec<u8>) -> (Counters, Rates) {
+        let service = nests("services_after_traffic").remove(0);
+        let mut found = attributes(&service).map(Result::unwrap);
+        let nest = edit(found.find(|attribute| attribute.kind == kind).unwrap().value);
+        let narrow = Some(Attribute { kind, value: &nest });
+        Stats { narrow, wide: None }.decode().unwrap()
+    }
+
+    #[test]
+    fn counters_of_32_and_of_64_bits_say_the_same() {
+        let counters = Counters {
+            connections: 95,
+            incoming_packets: 564,
+            outgoing_packets: 377,
+            incoming_bytes: 125_088,
+            outgoing_bytes: 305_364,
+        };
+        let rates = Rates {
+            connections: 10,
+            incoming_packets: 62,
+            outgoing_packets: 42,
+            incoming_bytes: 13_789,
+            outgoing_bytes: 33_653,
+        };
+        for kind in [IPVS_SVC_ATTR_STATS, IPVS_SVC_ATTR_STATS64] {
+            assert_eq!(decoded(kind, <[u8]>::to_vec), (counters, rates));
+        }
+    }
+
+    #[test]
+    fn counter_that_is_missing_is_zero_and_one_that_is_unknown_is_left_alone() {
+        let edit = |nest: &[u8]| with(&without(nest, IPVS_STATS_ATTR_CONNS), 99, b"new counter");
+        let (counters, _) = decoded(IPVS_SVC_ATTR_STATS64, edit);
+        assert_eq!((counters.connections, counters.incoming_packets), (0, 564));
+    }
+
+    #[test]
+    fn counter_of_64_bits_is_taken_whole() {
+        let most = u64::MAX.to_ne_bytes();
+        let (counters, _) =
+            decoded(IPVS_SVC_ATTR_STATS64, |nest| with(nest, IPVS_STATS_ATTR_CONNS, &most));
+        assert_eq!(counters.connections, u64::MAX);
+    }
+}

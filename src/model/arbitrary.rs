@@ -1,0 +1,169 @@
+//! Random values for property tests: all that a rule can say, and nothing that it cannot.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Weights and thresholds are not negative in the kernel's signed numbers.
+const MAX_SIGNED: u32 = i32::MAX as u32;
+
+fn family() -> impl Strategy<Value = Family> {
+    prop_oneof![Just(Family::Ipv4), Just(Family::Ipv6)]
+}
+
+fn address(family: Family) -> BoxedStrategy<IpAddr> {
+    match family {
+        Family::Ipv4 => any::<Ipv4Addr>().prop_map(IpAddr::V4).boxed(),
+        Family::Ipv6 => any::<Ipv6Addr>().prop_map(IpAddr::V6).boxed(),
+    }
+}
+
+/// A name that is one word of a rule line; `ipvsadm` and comments are none.
+fn name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> {
+    "[a-z0-9_.:-][a-z0-9_.:#-]{0,14}"
+        .prop_filter("a word", |name| name != "ipvsadm")
+        .prop_map(|name| name.parse().unwrap())
+}
+
+pub(crate) fn service_key() -> impl Strategy<Value = ServiceKey> {
+    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
+    prop_oneof![
+        (protocol, family().prop_flat_map(address), any::<u16>())
+            .prop_map(|(protocol, address, port)| ServiceKey::Address { protocol, address, port }),
+        (any::<NonZeroU32>(), family())
+            .prop_map(|(mark, family)| ServiceKey::Fwmark { mark, family }),
+    ]
+}
+
+fn persistence(family: Family) -> impl Strategy<Value = Persistence> {
+    let netmask = match family {
+        Family::Ipv4 => any::<Ipv4Addr>().prop_map(Netmask::Ipv4).boxed(),
+        Family::Ipv6 => (1..=128_u8).prop_map(Netmask::Ipv6).boxed(),
+    };
+    (1..=Persistence::MAX_TIMEOUT, prop_oneof![Just(Netmask::host(family)), netmask])
+        .prop_map(|(timeout, netmask)| Persistence { timeout, netmask })
+}
+
+fn service_of(key: ServiceKey) -> impl Strategy<Value = VirtualService> {
+    let scheduler = prop_oneof![
+        Just(SchedulerName::default()),
+        Just("sh".parse().unwrap()),
+        Just("mh".parse().unwrap()),
+        name(),
+    ];
+    let is_on_all_ports = matches!(key, ServiceKey::Address { port: 0, .. });
+    let persistent = if is_on_all_ports { 1.0 } else { 0.5 };
+    let may_be_one_packet = !matches!(key.protocol(), Some(Protocol::Tcp | Protocol::Sctp));
+    (
+        scheduler,
+        any::<[bool; 3]>(),
+        proptest::option::weighted(persistent, persistence(key.family())),
+        proptest::option::of(name()),
+        any::<bool>(),
+    )
+        .prop_map(move |(scheduler, flags, persistence, engine, one_packet)| VirtualService {
+            scheduler,
+            scheduler_flags: SchedulerFlags::new(flags),
+            persistence,
+            engine,
+            one_packet: one_packet && may_be_one_packet,
+            ..VirtualService::new(key)
+        })
+}
+
+pub(crate) fn virtual_service() -> impl Strategy<Value = VirtualService> {
+    service_key().prop_flat_map(service_of)
+}
+
+fn forwarding() -> impl Strategy<Value = Forwarding> {
+    use TunnelChecksum::{Full, None, Remote};
+
+    let gue = (1..=u16::MAX, prop_oneof![Just(None), Just(Full), Just(Remote)]);
+    let gre = prop_oneof![Just(None), Just(Full)];
+    let tunnel = prop_oneof![
+        Just(Tunnel::Ipip),
+        gue.prop_map(|(port, checksum)| Tunnel::Gue { port, checksum }),
+        gre.prop_map(|checksum| Tunnel::Gre { checksum }),
+    ];
+    prop_oneof![
+        Just(Forwarding::Masquerading),
+        Just(Forwarding::DirectRouting),
+        tunnel.prop_map(Forwarding::Tunneling),
+    ]
+}
+
+/// A real server that the service can have: of its family and port where the forwarding method demands it.
+fn server_of(service: ServiceKey) -> impl Strategy<Value = RealServer> {
+    let thresholds = (0..=MAX_SIGNED).prop_flat_map(|upper| (Just(upper), 0..=upper));
+    (forwarding(), family(), any::<u16>(), 0..=MAX_SIGNED, thresholds).prop_flat_map(
+        move |(forwarding, family, port, weight, (upper_threshold, lower_threshold))| {
+            let is_tunneled = matches!(forwarding, Forwarding::Tunneling(_));
+            let port = match service {
+                ServiceKey::Address { port, .. } if !forwarding.maps_ports() => port,
+                _ => port,
+            };
+            address(if is_tunneled { family } else { service.family() }).prop_map(move |address| {
+                let key = RealServerKey { address, port };
+                RealServer { key, forwarding, weight, upper_threshold, lower_threshold }
+            })
+        },
+    )
+}
+
+pub(crate) fn real_server() -> impl Strategy<Value = (ServiceKey, RealServer)> {
+    service_key().prop_flat_map(|service| (Just(service), server_of(service)))
+}
+
+fn role() -> impl Strategy<Value = SyncRole> {
+    prop_oneof![Just(SyncRole::Master), Just(SyncRole::Backup)]
+}
+
+pub(crate) fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
+    let group = family().prop_flat_map(address).prop_map(|address| match address {
+        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() >> 4 | 0xe << 28)),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() | 0xff << 120)),
+    });
+    let group = group.prop_map(|address| MulticastGroup::try_from(address).unwrap());
+    (
+        (role(), name(), any::<u8>()),
+        proptest::option::of(1..=65507_u16),
+        proptest::option::of(group),
+        proptest::option::of(1..=u16::MAX),
+        proptest::option::of(1..=u8::MAX),
+    )
+        .prop_map(|((role, interface, sync_id), max_length, group, port, ttl)| SyncDaemon {
+            role,
+            interface,
+            sync_id,
+            max_length,
+            group,
+            port,
+            ttl,
+        })
+}
+
+pub(crate) fn timeouts() -> impl Strategy<Value = Timeouts> {
+    let seconds = || 0..=Persistence::MAX_TIMEOUT;
+    (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp })
+}
+
+pub(crate) fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        virtual_service().prop_map(Change::AddService),
+        virtual_service().prop_map(Change::EditService),
+        service_key().prop_map(Change::DeleteService),
+        real_server().prop_map(|(service, server)| Change::AddServer(service, server)),
+        real_server().prop_map(|(service, server)| Change::EditServer(service, server)),
+        real_server().prop_map(|(service, server)| Change::DeleteServer(service, server.key)),
+        proptest::option::of(service_key()).prop_map(Change::Zero),
+        Just(Change::Flush),
+        timeouts().prop_map(Change::SetTimeouts),
+        sync_daemon().prop_map(Change::StartDaemon),
+        role().prop_map(Change::StopDaemon),
+    ]
+}

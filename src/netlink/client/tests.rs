@@ -1,0 +1,311 @@
+//! A client whose kernel is a replay: sequence numbers, ends, refusals, batches, and answers that are none.
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::super::replay::{HEADER, Replay, answering, fixture, messages};
+use super::*;
+use crate::model::{Protocol, Timeouts, VirtualService};
+
+/// What looking the family up takes; the requests of a test are numbered from here on.
+const FAMILY: u32 = 1;
+const FIRST: u32 = 2;
+
+fn client(answers: impl IntoIterator<Item = Vec<u8>>) -> Client<Replay> {
+    let family = answering(FAMILY, &fixture("family"));
+    Client::new(Replay::new(std::iter::once(family).chain(answers))).unwrap()
+}
+
+/// The fixture as the answer to the first request.
+fn answer(name: &str) -> Vec<u8> {
+    answering(FIRST, &fixture(name))
+}
+
+/// The kernel's word on a request: 0, or an errno.
+fn acknowledgement(sequence: u32, errno: Option<Errno>) -> Vec<u8> {
+    let mut message = answering(sequence, &fixture("ack"));
+    let code = errno.map_or(0, |errno| -errno.raw_os_error());
+    message[HEADER..HEADER + 4].copy_from_slice(&code.to_ne_bytes());
+    message
+}
+
+fn service(host: u8) -> VirtualService {
+    let address = IpAddr::from([10, 0, 0, host]);
+    VirtualService::new(ServiceKey::Address { protocol: Protocol::Tcp, address, port: 80 })
+}
+
+fn additions(count: u8) -> Vec<Change> {
+    (0..count).map(|host| Change::AddService(service(host))).collect()
+}
+
+fn sequence(message: &[u8]) -> u32 {
+    u32::from_ne_bytes(*message[8..].first_chunk().unwrap())
+}
+
+fn wants_acknowledgement(message: &[u8]) -> bool {
+    u16::from_ne_bytes(*message[6..].first_chunk().unwrap()) & NLM_F_ACK != 0
+}
+
+#[test]
+fn requests_go_to_the_family_that_was_looked_up() {
+    let mut client = client([answer("info")]);
+    client.info().unwrap();
+    let [look_up, info] = client.transport.sent.as_slice() else { panic!("{client:?}") };
+    assert!(look_up.windows(5).any(|name| name == b"IPVS\0"));
+    assert_eq!(info[4..6], 0x1c_u16.to_ne_bytes());
+    assert_eq!(info[HEADER], IPVS_CMD_GET_INFO);
+}
+
+#[test]
+fn kernel_without_the_family_is_told_from_one_that_refuses() {
+    let connect = |answer: Vec<u8>| Client::new(Replay::new([answer])).unwrap_err();
+    let missing = connect(answering(FAMILY, &fixture("family_missing")));
+    assert!(matches!(missing, Error::NoFamily), "{missing}");
+    let forbidden = connect(acknowledgement(FAMILY, Some(Errno::PERM)));
+    assert!(matches!(forbidden, Error::Refused(_)), "{forbidden}");
+}
+
+#[test]
+fn dump_is_read_to_its_end_over_many_datagrams() {
+    let services = answer("services");
+    let mut answers: Vec<Vec<u8>> =
+        messages(&services).iter().map(|message| message.to_vec()).collect();
+    answers.push(answer("done"));
+    assert_eq!(client(answers).services().unwrap().len(), 8);
+    let at_once = [services, answer("done")].concat();
+    assert_eq!(client([at_once]).services().unwrap().len(), 8);
+}
+
+#[test]
+fn dump_that_does_not_end_is_an_error() {
+    let error = client([answer("services")]).services().unwrap_err();
+    assert!(matches!(error, Error::Socket { call: "receive", .. }), "{error}");
+}
+
+#[test]
+fn dump_that_ends_with_an_errno_is_refused() {
+    let mut done = answer("done");
+    done[HEADER..].copy_from_slice(&(-Errno::NOBUFS.raw_os_error()).to_ne_bytes());
+    let error = client([answer("services"), done]).services().unwrap_err();
+    let refused = Refused { operation: Operation::ListServices, errno: Errno::NOBUFS };
+    assert!(matches!(error, Error::Refused(error) if error == refused), "{error}");
+}
+
+#[test]
+fn dump_is_interrupted_whichever_message_says_so() {
+    let flag = |message: &mut [u8]| {
+        let [low, high] = NLM_F_DUMP_INTR.to_ne_bytes();
+        message[6] |= low;
+        message[7] |= high;
+    };
+    for interrupted in [0, 3, 8] {
+        let dump = [answer("services"), answer("done")].concat();
+        let mut dump: Vec<Vec<u8>> = messages(&dump).into_iter().map(<[u8]>::to_vec).collect();
+        flag(&mut dump[interrupted]);
+        let mut client = client([dump.concat(), acknowledgement(FIRST + 1, None)]);
+        let error = client.services().unwrap_err();
+        assert!(matches!(error, Error::Interrupted), "{error}");
+        client.apply(&Change::Flush).unwrap();
+    }
+}
+
+#[test]
+fn answers_to_other_requests_are_skipped() {
+    let others =
+        || [answering(77, &fixture("error_missing")), answering(FIRST + 1, &fixture("info"))];
+    let with_others = |answers: Vec<Vec<u8>>| client(others().into_iter().chain(answers));
+    assert_eq!(with_others(vec![answer("info")]).info().unwrap().table_size, 4096);
+    let dump = vec![
+        answering(77, &fixture("services")),
+        answering(77, &fixture("done")),
+        answer("services"),
+        answer("done"),
+    ];
+    assert_eq!(with_others(dump).services().unwrap().len(), 8);
+    with_others(vec![answer("ack")]).apply(&Change::Flush).unwrap();
+}
+
+#[test]
+fn what_one_request_asks_for_is_what_it_gets() {
+    let timeouts = client([answer("config")]).timeouts().unwrap();
+    assert_eq!(timeouts, Timeouts { tcp: 901, tcp_fin: 121, udp: 301 });
+    let state = client([answer("service")]).service(&service(1).key).unwrap();
+    assert_eq!(state.service.key, service(1).key);
+    let daemons = client([answer("daemons"), answer("done")]).daemons().unwrap();
+    assert_eq!(daemons.len(), 2);
+    let servers = client([answer("destinations"), answer("done")]).real_servers(&service(9).key);
+    assert_eq!(servers.unwrap().len(), 7);
+}
+
+#[test]
+fn refusal_says_what_was_asked_in_the_words_of_1_31() {
+    let key = service(1).key;
+    let error = client([answer("error_missing")]).service(&key).unwrap_err();
+    assert_eq!(error.to_string(), "No such service");
+    let error = client([answer("error_permission")]).services().unwrap_err();
+    assert_eq!(error.to_string(), "Permission denied (you must be root)");
+    let error = client([answer("error_exists")]).apply(&additions(1)[0]).unwrap_err();
+    assert_eq!(error.to_string(), "Service already exists");
+    let error = client([answer("error_missing")]).apply(&Change::DeleteService(key));
+    assert_eq!(error.unwrap_err().to_string(), "No such service");
+}
+
+#[test]
+fn of_three_changes_the_second_and_the_last_are_refused() {
+    let mut client = client([
+        acknowledgement(FIRST + 1, Some(Errno::EXIST)),
+        acknowledgement(FIRST + 2, Some(Errno::NOENT)),
+    ]);
+    let failures = client.apply_all(&additions(3)).unwrap();
+    let failures: Vec<(usize, String)> =
+        failures.iter().map(|failure| (failure.index, failure.refused.to_string())).collect();
+    let expected = [
+        (1, "Service already exists".to_owned()),
+        (2, "Scheduler or persistence engine not found".to_owned()),
+    ];
+    assert_eq!(failures, expected);
+}
+
+#[test]
+fn sixty_four_changes_go_out_at_once_and_only_the_last_wants_an_answer() {
+    let (first, second, third) = (FIRST + 63, FIRST + 127, FIRST + 129);
+    let mut client = client([
+        acknowledgement(first, None),
+        acknowledgement(FIRST + 70, Some(Errno::EXIST)),
+        acknowledgement(second, None),
+        acknowledgement(third, None),
+    ]);
+    let failures = client.apply_all(&additions(130)).unwrap();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [70]);
+    let sent: Vec<Vec<&[u8]>> =
+        client.transport.sent[1..].iter().map(|datagram| messages(datagram)).collect();
+    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [64, 64, 2]);
+    let sent = sent.concat();
+    let numbers: Vec<u32> = sent.iter().map(|message| sequence(message)).collect();
+    assert_eq!(numbers, (FIRST..FIRST + 130).collect::<Vec<u32>>());
+    let acknowledged = sent.iter().filter(|message| wants_acknowledgement(message));
+    assert_eq!(
+        acknowledged.map(|message| sequence(message)).collect::<Vec<_>>(),
+        [first, second, third]
+    );
+}
+
+#[test]
+fn change_whose_answer_never_comes_is_not_reported_as_made() {
+    for answers in [vec![], vec![acknowledgement(FIRST, Some(Errno::EXIST))]] {
+        let error = client(answers).apply_all(&additions(2)).unwrap_err();
+        assert!(matches!(error, Error::Socket { call: "receive", .. }), "{error}");
+    }
+}
+
+#[test]
+fn no_change_asks_nothing() {
+    let mut client = client([]);
+    assert_eq!(client.apply_all(&[]).unwrap(), []);
+    assert_eq!(client.transport.sent.len(), 1);
+}
+
+#[test]
+fn client_is_of_use_after_an_answer_that_cannot_be_read() {
+    let services = answer("services");
+    let mut garbled = services.clone();
+    // The first attribute of the first service claims to be longer than the service.
+    garbled[HEADER + 8] = 0xff;
+    for unreadable in [garbled, services[..services.len() - 1].to_vec()] {
+        let mut client = client([
+            unreadable,
+            answer("done"),
+            answering(FIRST + 1, &fixture("services")),
+            answering(FIRST + 1, &fixture("done")),
+        ]);
+        let error = client.services().unwrap_err();
+        assert!(matches!(error, Error::Decode(_)), "{error}");
+        assert_eq!(client.services().unwrap().len(), 8);
+    }
+}
+
+#[test]
+fn dump_that_is_cut_short_is_a_shorter_list_between_messages_and_an_error_elsewhere() {
+    let whole = answer("services");
+    let mut ends = vec![0];
+    for message in messages(&whole) {
+        ends.push(ends[ends.len() - 1] + message.len());
+    }
+    for end in 0..=whole.len() {
+        let services = client([whole[..end].to_vec(), answer("done")]).services();
+        match (services, ends.iter().position(|&between| between == end)) {
+            (Ok(services), Some(count)) => assert_eq!(services.len(), count),
+            (Err(Error::Decode(_)), None) => {}
+            (outcome, _) => panic!("{end}: {outcome:?}"),
+        }
+    }
+}
+
+/// Asks for everything and takes any answer.
+fn ask_all(answers: &[Vec<u8>]) {
+    let key = service(1).key;
+    let answers = || answers.iter().cloned();
+    let _ = client(answers()).services();
+    let _ = client(answers()).service(&key);
+    let _ = client(answers()).real_servers(&key);
+    let _ = client(answers()).timeouts();
+    let _ = client(answers()).daemons();
+    let _ = client(answers()).info();
+    let _ = client(answers()).apply_all(&additions(2));
+    let _ = Client::new(Replay::new(answers()));
+}
+
+const FIXTURES: [&str; 16] = [
+    "ack",
+    "config",
+    "daemons",
+    "destinations",
+    "destinations6",
+    "destinations_after_traffic",
+    "done",
+    "error_exists",
+    "error_missing",
+    "error_permission",
+    "family",
+    "family_missing",
+    "info",
+    "service",
+    "services",
+    "services_after_traffic",
+];
+
+#[test]
+fn answer_that_is_cut_short_anywhere_is_no_panic() {
+    for name in FIXTURES {
+        let whole = answer(name);
+        // One message has it all; a dump is cut in the test above.
+        for end in 0..whole.len().min(400) {
+            ask_all(&[whole[..end].to_vec(), answer("done")]);
+        }
+    }
+}
+
+#[test]
+fn number_that_is_no_errno_is_an_error() {
+    for code in [1, -4096, i32::MIN] {
+        let mut answer = acknowledgement(FIRST, None);
+        answer[HEADER..HEADER + 4].copy_from_slice(&i32::to_ne_bytes(code));
+        let error = client([answer]).apply(&Change::Flush).unwrap_err();
+        assert!(matches!(error, Error::Decode(_)), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn answer_with_wrong_bytes_is_no_panic(
+        name in proptest::sample::select(&FIXTURES[..]),
+        wrong in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = answer(name);
+        for (place, byte) in wrong {
+            *place.get_mut(&mut bytes) = byte;
+        }
+        ask_all(&[bytes, answer("done")]);
+    }
+}

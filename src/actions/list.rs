@@ -133,7 +133,7 @@ fn list_by_netlink(
             let servers = servers.iter().map(|state| state.server.key.address);
             address(&state.service.key).into_iter().chain(servers)
         }));
-        let view = TableView { format: style.format, labels: &labels };
+        let view = TableView { format: style.format, labels };
         view.write_heading(&mut page.lines).map_err(Error::Output)?;
         for (state, servers) in &all {
             add_service(&mut page, view, state, servers)?;
@@ -189,8 +189,9 @@ fn list_by_procfs(
             }
         }
     }
+    let numeric = Labels::numeric();
     let labels = if style.is_numeric {
-        Labels::numeric()
+        &numeric
     } else {
         let addresses: BTreeSet<IpAddr> = listed
             .iter()
@@ -201,7 +202,7 @@ fn list_by_procfs(
             .collect();
         session.names.label(addresses)
     };
-    let view = TableView { format: ListFormat::Plain, labels: &labels };
+    let view = TableView { format: ListFormat::Plain, labels };
     let mut page = Page::new(out);
     write_info(&mut page.lines, &table.info).map_err(Error::Output)?;
     view.write_heading(&mut page.lines).map_err(Error::Output)?;
@@ -338,7 +339,7 @@ fn add_named(
     let labels = session.names.label(addresses);
     for line in lines() {
         let connection = Connection::read(line)?;
-        page.add(|out| write_connection(out, &connection, &labels, with_engine_data))?;
+        page.add(|out| write_connection(out, &connection, labels, with_engine_data))?;
     }
     Ok(())
 }

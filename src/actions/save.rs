@@ -115,8 +115,9 @@ fn write_lines(
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let numeric = Labels::numeric();
     let labels = if save.is_numeric {
-        Labels::numeric()
+        &numeric
     } else {
         session.names.label_exactly(rules.iter().filter_map(|rule| match rule {
             Change::AddServer(_, server) => Some(server.key.address),
@@ -129,7 +130,7 @@ fn write_lines(
     };
     let mut lines = Vec::new();
     for rule in rules {
-        write_change(&mut lines, rule, &labels).map_err(Error::Output)?;
+        write_change(&mut lines, rule, labels).map_err(Error::Output)?;
         lines.push(b'\n');
     }
     out.write_all(&lines).map_err(Error::Output)

@@ -60,14 +60,15 @@ fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
 }
 
 /// What came of asking for the name of an address.
-enum Answer {
+pub(super) enum Answer {
     Name(String),
     NoName,
     /// The name server was not heard.
     Silence,
 }
 
-fn ask(address: IpAddr) -> Answer {
+/// The name of an address.
+pub(super) fn name(address: IpAddr) -> Answer {
     match getnameinfo(&SocketAddr::new(address, 0), NAME_ONLY) {
         Ok((name, _)) => Answer::Name(name),
         Err(error) if matches!(error.kind(), LookupErrorKind::Again) => Answer::Silence,
@@ -75,9 +76,9 @@ fn ask(address: IpAddr) -> Answer {
     }
 }
 
-/// As [`ask`], for a name that leads to the address and to no other.
-fn ask_exactly(address: IpAddr) -> Answer {
-    match ask(address) {
+/// The name of an address if it leads to the address and to no other.
+pub(super) fn exact_name(address: IpAddr) -> Answer {
+    match name(address) {
         Answer::Name(name) => match addresses(&name) {
             Ok(addresses) if addresses == [address] => Answer::Name(name),
             _ => Answer::NoName,
@@ -86,30 +87,24 @@ fn ask_exactly(address: IpAddr) -> Answer {
     }
 }
 
-pub(super) fn names(addresses: impl IntoIterator<Item = IpAddr>) -> HashMap<IpAddr, String> {
-    ask_all(addresses, ask)
-}
-
-pub(super) fn exact_names(addresses: impl IntoIterator<Item = IpAddr>) -> HashMap<IpAddr, String> {
-    ask_all(addresses, ask_exactly)
-}
-
-fn ask_all(
-    addresses: impl IntoIterator<Item = IpAddr>,
+/// Asks for many names at once and adds what is found. Says whether it got through to the end.
+pub(super) fn ask_all(
+    questions: BTreeSet<IpAddr>,
     ask: fn(IpAddr) -> Answer,
-) -> HashMap<IpAddr, String> {
-    let questions: BTreeSet<IpAddr> = addresses.into_iter().collect();
-    let workers = questions.len().min(WORKERS);
+    found: &mut HashMap<IpAddr, Option<String>>,
+) -> bool {
     let open = questions.len();
+    let workers = open.min(WORKERS);
     let questions = Arc::new(Mutex::new(questions.into_iter()));
     let (sender, answers) = mpsc::channel();
     for _ in 0..workers {
         let (questions, sender) = (Arc::clone(&questions), sender.clone());
         // A look-up that hangs cannot be taken back: its thread is left behind and ends with the process.
-        thread::spawn(move || work(&questions, &sender, ask));
+        // Where there can be no more threads, those that there are do the work.
+        let _ = thread::Builder::new().spawn(move || work(&questions, &sender, ask));
     }
     drop(sender);
-    collect(&answers, open, PATIENCE)
+    collect(&answers, open, PATIENCE, found)
 }
 
 type Questions = Mutex<std::collections::btree_set::IntoIter<IpAddr>>;
@@ -125,30 +120,33 @@ fn work(questions: &Questions, sender: &Sender<(IpAddr, Answer)>, ask: fn(IpAddr
     }
 }
 
-/// Takes answers in until all are there, or until none but silence has come for as long as patience lasts.
+/// Takes answers in until all are there (true), or until none but silence has come for as long as patience
+/// lasts (false).
 fn collect(
     answers: &Receiver<(IpAddr, Answer)>,
     mut open: usize,
     patience: Duration,
-) -> HashMap<IpAddr, String> {
-    let mut names = HashMap::new();
+    found: &mut HashMap<IpAddr, Option<String>>,
+) -> bool {
     let mut heard = Instant::now();
     while open > 0 {
         let Ok((address, answer)) = answers.recv_timeout(patience.saturating_sub(heard.elapsed()))
         else {
-            break;
+            return false;
         };
         open -= 1;
-        match answer {
-            Answer::Silence => continue,
-            Answer::NoName => {}
-            Answer::Name(name) => {
-                names.insert(address, name);
-            }
+        if !matches!(answer, Answer::Silence) {
+            heard = Instant::now();
         }
-        heard = Instant::now();
+        found.insert(
+            address,
+            match answer {
+                Answer::Name(name) => Some(name),
+                Answer::NoName | Answer::Silence => None,
+            },
+        );
     }
-    names
+    true
 }
 
 #[cfg(test)]
@@ -158,17 +156,20 @@ mod tests {
     #[test]
     fn silence_is_no_answer_and_patience_ends() {
         let (sender, answers) = mpsc::channel();
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
-        sender.send((address, Answer::Name("one.example".into()))).unwrap();
-        sender.send((address, Answer::Silence)).unwrap();
-        let names = collect(&answers, 3, Duration::from_millis(20));
-        assert_eq!(names.len(), 1);
+        let [one, two] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
+        sender.send((one, Answer::Name("one.example".into()))).unwrap();
+        sender.send((two, Answer::Silence)).unwrap();
+        let mut found = HashMap::new();
+        assert!(!collect(&answers, 3, Duration::from_millis(20), &mut found));
+        assert_eq!(found, HashMap::from([(one, Some("one.example".into())), (two, None)]));
     }
 
     #[test]
     fn every_answer_is_taken_in() {
         let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.1"].map(|text| text.parse().unwrap());
-        let names = ask_all(addresses, |address| Answer::Name(format!("host-{address}")));
-        assert_eq!(names.len(), 2);
+        let mut found = HashMap::new();
+        let ask = |address| Answer::Name(format!("host-{address}"));
+        assert!(ask_all(BTreeSet::from(addresses), ask, &mut found));
+        assert_eq!(found.len(), 2);
     }
 }

@@ -1,16 +1,21 @@
-//! Names that have been found, ready to be printed: no look-up happens here.
+//! Names that have been found, ready to be printed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
+use super::hosts::{Answer, ask_all};
+use super::services::ServicesFile;
 use crate::model::Protocol;
 
 /// What addresses and ports are called in what is printed.
 #[derive(Debug, Default)]
 pub struct Labels {
-    hosts: HashMap<IpAddr, String>,
+    /// `None` for one that has no name.
+    hosts: HashMap<IpAddr, Option<String>>,
     ports: HashMap<(Protocol, u16), String>,
+    /// No answer came for so long that nobody is asked any more.
+    is_unanswered: bool,
 }
 
 impl Labels {
@@ -19,16 +24,26 @@ impl Labels {
         Self::default()
     }
 
-    pub(super) fn named(
-        hosts: HashMap<IpAddr, String>,
-        ports: HashMap<(Protocol, u16), String>,
-    ) -> Self {
-        Self { hosts, ports }
+    /// Adds the names of addresses that have not been asked for before.
+    pub(super) fn extend(
+        &mut self,
+        services: &mut ServicesFile,
+        addresses: impl IntoIterator<Item = IpAddr>,
+        ask: fn(IpAddr) -> Answer,
+    ) {
+        if self.ports.is_empty() {
+            self.ports = services.names();
+        }
+        let new = addresses.into_iter().filter(|address| !self.hosts.contains_key(address));
+        let new: BTreeSet<IpAddr> = new.collect();
+        if !self.is_unanswered {
+            self.is_unanswered = !ask_all(new, ask, &mut self.hosts);
+        }
     }
 
     /// `address:port` with an IPv6 address or name in brackets. Without a protocol the port is a number.
     pub fn endpoint(&self, address: IpAddr, port: u16, protocol: Option<Protocol>) -> Endpoint<'_> {
-        let host = self.hosts.get(&address).map(String::as_str);
+        let host = self.hosts.get(&address).and_then(Option::as_deref);
         // Port 0 stands for every port and has no name.
         let service = protocol
             .filter(|_| port != 0)
@@ -79,8 +94,9 @@ mod tests {
     fn endpoint_is_named_and_an_ipv6_name_is_in_brackets() {
         let address: IpAddr = "2001:db8::1".parse().unwrap();
         let labels = Labels {
-            hosts: HashMap::from([(address, "vip.example".into())]),
+            hosts: HashMap::from([(address, Some("vip.example".into()))]),
             ports: HashMap::from([((Protocol::Tcp, 80), "http".into())]),
+            is_unanswered: false,
         };
         let shown = |port, protocol| labels.endpoint(address, port, protocol).to_string();
         assert_eq!(shown(80, Some(Protocol::Tcp)), "[vip.example]:http");

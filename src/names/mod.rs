@@ -20,6 +20,8 @@ use services::ServicesFile;
 pub struct Names {
     services: ServicesFile,
     resolved: hosts::Resolved,
+    shown: Labels,
+    exact: Labels,
 }
 
 impl Names {
@@ -41,15 +43,16 @@ impl Names {
         self.services.port(name, protocol)
     }
 
-    /// The names of addresses for people to read: where no name is found, or no answer at all has come for
-    /// 12 seconds, the address stays a number.
-    pub fn label(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
-        Labels::named(hosts::names(addresses), self.services.names())
+    /// The names of addresses for people to read. Those not asked for before are looked up together; where no
+    /// name is found, or no answer at all has come for 12 seconds, an address stays a number.
+    pub fn label(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
+        self.shown.extend(&mut self.services, addresses, hosts::name);
+        &self.shown
     }
 
-    /// The names of addresses for rules that are read back: only those that lead to the address and to no
-    /// other.
-    pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Labels {
-        Labels::named(hosts::exact_names(addresses), self.services.names())
+    /// As [`Names::label`], for rules that are read back: only names that lead to the address and to no other.
+    pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
+        self.exact.extend(&mut self.services, addresses, hosts::exact_name);
+        &self.exact
     }
 }

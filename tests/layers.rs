@@ -1,0 +1,192 @@
+//! The rules of the house that no compiler and no lint holds: which module may use which, and how a file begins.
+
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module of the library and its floor. A module uses itself and lower floors; those of one floor do not know
+/// each other.
+const FLOORS: [(&str, u8); 9] = [
+    ("model", 0),
+    ("names", 1),
+    ("netlink", 1),
+    ("procfs", 1),
+    ("rules", 2),
+    ("restore", 3),
+    ("view", 4),
+    ("actions", 5),
+    ("cli", 6),
+];
+
+/// A file is split when it nears 500 lines, tests not counted; here is where it has to be.
+const MOST_LINES: usize = 700;
+
+fn floor(module: &str) -> u8 {
+    let found = FLOORS.iter().find(|(name, _)| *name == module);
+    found.unwrap_or_else(|| panic!("src/{module} has no floor in tests/layers.rs")).1
+}
+
+struct Source {
+    /// The path below src.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    fn all() -> Vec<Source> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut sources = Vec::new();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = fs::read_to_string(&path).unwrap();
+                    sources.push(Source { path: path.strip_prefix(&root).unwrap().into(), text });
+                }
+            }
+        }
+        sources
+    }
+
+    /// The directory right below src; `None` for lib.rs.
+    fn module(&self) -> Option<&str> {
+        let mut parts = self.path.iter();
+        let first = parts.next()?.to_str()?;
+        parts.next().map(|_| first)
+    }
+
+    /// The lines with code on them, but for strings and the ends of lines that are comments.
+    fn code(&self) -> impl Iterator<Item = &str> {
+        let lines = self.text.lines();
+        lines.map(str::trim_start).filter(|line| !line.starts_with("//") && !line.is_empty())
+    }
+
+    /// The modules of this crate that the code names.
+    fn uses(&self) -> BTreeSet<String> {
+        let code = self.code().collect::<Vec<_>>().join("\n");
+        let mut uses = BTreeSet::new();
+        for (place, _) in code.match_indices("crate::") {
+            if code[..place].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
+                continue;
+            }
+            let path = &code[place + "crate::".len()..];
+            let end = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_');
+            match path.strip_prefix('{') {
+                None => uses.extend(end(path).map(|end| path[..end].to_owned())),
+                Some(group) => uses.extend(top_level(group)),
+            }
+        }
+        uses
+    }
+}
+
+/// The first words of a group of imports, up to its closing brace.
+fn top_level(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut words = vec![String::new()];
+    for character in group.chars() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => words.push(String::new()),
+            _ if depth == 0 => words.last_mut().unwrap().push(character),
+            _ => {}
+        }
+    }
+    let first = |word: &String| word.trim().split("::").next().unwrap().to_owned();
+    words.iter().map(first).filter(|word| !word.is_empty()).collect()
+}
+
+/// Fails with all files that a rule does not hold for.
+fn holds_everywhere(rule: impl Fn(&Source) -> bool) {
+    let sources = Source::all();
+    assert!(sources.len() > 50, "only {} files", sources.len());
+    let broken: Vec<&PathBuf> =
+        sources.iter().filter(|source| !rule(source)).map(|source| &source.path).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[test]
+fn module_uses_itself_and_lower_floors() {
+    for source in Source::all() {
+        let Some(module) = source.module().filter(|&module| module != "bin") else { continue };
+        for used in source.uses() {
+            assert!(
+                used == module || floor(&used) < floor(module),
+                "src/{} uses {used}, which is no lower floor than {module}",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn module_does_not_climb_to_the_crate_by_super() {
+    holds_everywhere(|source| {
+        let depth = source.path.components().count();
+        // In src/a/mod.rs, super is the crate itself; in src/a/b.rs and src/a/b/mod.rs, super::super is.
+        let is_root = source.path.ends_with("mod.rs");
+        let climb = format!("use {}", "super::".repeat(if is_root { depth - 1 } else { depth }));
+        // Indented imports are of a module within the file, such as its tests, and begin one further down.
+        depth < 2 || !source.text.lines().any(|line| line.starts_with(&climb))
+    });
+}
+
+#[test]
+fn every_module_of_the_library_has_a_floor() {
+    let library = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
+    let modules = library
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let modules: BTreeSet<&str> = modules.collect();
+    assert_eq!(modules, FLOORS.iter().map(|(name, _)| *name).collect());
+}
+
+#[test]
+fn only_the_command_line_knows_clap() {
+    holds_everywhere(|source| {
+        source.module() == Some("cli") || !source.code().any(|line| line.contains("clap::"))
+    });
+}
+
+#[test]
+fn only_the_command_line_touches_arguments_standard_streams_and_exit_codes() {
+    holds_everywhere(|source| {
+        let touches = ["std::env", "env::args", "stdin()", "stdout()", "stderr()", "ExitCode"];
+        let is_outside = matches!(source.module(), Some("cli" | "bin"));
+        is_outside || !source.code().any(|line| touches.iter().any(|word| line.contains(word)))
+    });
+}
+
+#[test]
+fn every_file_begins_with_what_it_is_responsible_for() {
+    holds_everywhere(|source| source.text.starts_with("//! "));
+}
+
+#[test]
+fn no_file_is_much_longer_than_500_lines() {
+    holds_everywhere(|source| {
+        let (code, _) =
+            source.text.split_once("#[cfg(test)]\nmod tests").unwrap_or((&source.text, ""));
+        code.lines().count() <= MOST_LINES
+    });
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    holds_everywhere(|source| !source.code().any(|line| line.contains("unsafe")));
+}
+
+#[test]
+fn groups_of_imports_are_read_by_their_first_words() {
+    assert_eq!(
+        top_level("netlink, rules::{Command, Save},\n model::Change};"),
+        ["netlink", "rules", "model"]
+    );
+}

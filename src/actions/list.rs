@@ -1,7 +1,7 @@
 //! `-L`: the table, the connections, the timeouts, the daemons.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::Error;
@@ -9,10 +9,10 @@ use super::session::{Session, lacks_rights};
 use crate::model::{Counters, Rates, RealServerState, RealServerSummary, ServiceKey, ServiceState};
 use crate::names::Labels;
 use crate::procfs::{self, Connection, for_each_connection_line, read_table};
-use crate::rules::{List, ListFormat};
+use crate::rules::{JsonSubject, List, ListFormat};
 use crate::view::{
-    TableView, write_connection, write_connections_heading, write_daemon, write_info,
-    write_timeouts,
+    JsonList, TableView, write_connection, write_connections_heading, write_daemon, write_info,
+    write_json_daemons, write_json_timeouts, write_timeouts,
 };
 
 /// How much is written at once.
@@ -55,6 +55,7 @@ pub fn list(list: &List, session: &mut Session, out: &mut dyn Write) -> Result<(
             }
             Ok(())
         }
+        List::Json(subject) => list_json(subject, session, out),
     }
 }
 
@@ -78,7 +79,17 @@ impl<'a> Page<'a> {
     }
 
     fn add(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
-        append(&mut self.lines);
+        self.try_add(|lines| {
+            append(lines);
+            Ok(())
+        })
+    }
+
+    fn try_add(
+        &mut self,
+        append: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        append(&mut self.lines).map_err(Error::Output)?;
         if self.lines.len() >= OUTPUT { self.write() } else { Ok(()) }
     }
 
@@ -320,6 +331,54 @@ fn list_connections(
             Ok::<_, Error>(())
         })?;
         add_named(&mut page, &portion, session, with_engine_data)?;
+    }
+    page.write()
+}
+
+fn list_json(
+    subject: JsonSubject,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let mut page = Page::new(out);
+    match subject {
+        JsonSubject::Table(selection) => {
+            let info = session.client()?.info()?;
+            let services = match selection {
+                Some(key) => vec![session.client()?.service(&key)?],
+                None => {
+                    let mut services = session.client()?.services()?;
+                    services.sort_unstable_by_key(|state| state.service.key);
+                    services
+                }
+            };
+            let mut list = JsonList::of_services(&mut page.lines, &info).map_err(Error::Output)?;
+            for state in &services {
+                let mut servers = session.client()?.real_servers(&state.service.key)?;
+                servers.sort_unstable_by_key(|state| state.server.key);
+                page.try_add(|out| list.service(out, state, &servers))?;
+            }
+            page.try_add(|out| list.end(out))?;
+        }
+        JsonSubject::Connections => {
+            if !procfs::has_connections() {
+                session.client()?;
+            }
+            let mut list = JsonList::of_connections(&mut page.lines).map_err(Error::Output)?;
+            for_each_connection_line(|line| {
+                let connection = Connection::read(line)?;
+                page.try_add(|out| list.connection(out, &connection))
+            })?;
+            page.try_add(|out| list.end(out))?;
+        }
+        JsonSubject::Timeouts => {
+            let timeouts = session.client()?.timeouts()?;
+            page.try_add(|out| write_json_timeouts(out, &timeouts))?;
+        }
+        JsonSubject::Daemons => {
+            let daemons = session.client()?.daemons()?;
+            page.try_add(|out| write_json_daemons(out, &daemons))?;
+        }
     }
     page.write()
 }

@@ -46,6 +46,21 @@ pub enum List {
     Timeouts,
     /// The sync daemons.
     Daemons,
+    /// One of the others as JSON, with all that is known of it.
+    Json(JsonSubject),
+}
+
+/// What to list as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonSubject {
+    /// Virtual services and their real servers; one service, or all of them if `None`.
+    Table(Option<ServiceKey>),
+    /// The connections.
+    Connections,
+    /// The connection timeouts.
+    Timeouts,
+    /// The sync daemons.
+    Daemons,
 }
 
 /// The columns of a listing.

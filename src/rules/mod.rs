@@ -13,7 +13,7 @@ mod table;
 mod tokens;
 mod values;
 
-pub use command::{Command, List, ListFormat, Save};
+pub use command::{Command, JsonSubject, List, ListFormat, Save};
 pub use error::{RuleError, ValueError};
 pub use line::{LineError, words};
 pub use read::read_command;

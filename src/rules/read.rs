@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::command::{Command, List, ListFormat, Save};
+use super::command::{Command, JsonSubject, List, ListFormat, Save};
 use super::table::{CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence};
 use super::tokens::{Token, Tokens};
 use super::values::{endpoint, number};
@@ -146,6 +146,7 @@ struct ListOptions {
     tunnels: bool,
     is_unsorted: bool,
     is_exact: bool,
+    is_json: bool,
 }
 
 #[derive(Debug, Default)]
@@ -264,6 +265,7 @@ impl<'a> Options<'a> {
             TunInfo => self.listing.tunnels = true,
             Nosort => self.listing.is_unsorted = true,
             Exact => self.listing.is_exact = true,
+            Json => self.listing.is_json = true,
             All => self.for_save.with_settings = true,
             AllowEmpty => self.for_save.may_be_empty = true,
             Sort => {}
@@ -519,6 +521,7 @@ impl<'a> Options<'a> {
             tunnels,
             is_unsorted,
             is_exact,
+            is_json,
         } = listing;
         let mut subjects = [
             (connections, "connection"),
@@ -544,6 +547,17 @@ impl<'a> Options<'a> {
             && (connections || timeouts || daemons)
         {
             return Err(RuleError::ListFormatConflict { format });
+        }
+        if is_json {
+            return Ok(List::Json(if connections {
+                JsonSubject::Connections
+            } else if timeouts {
+                JsonSubject::Timeouts
+            } else if daemons {
+                JsonSubject::Daemons
+            } else {
+                JsonSubject::Table(service)
+            }));
         }
         Ok(if connections {
             List::Connections { is_numeric, with_engine_data: persistent_connections }

@@ -86,6 +86,7 @@ pub enum OptionName {
     TunNocsum,
     TunCsum,
     TunRemcsum,
+    Json,
     All,
     AllowEmpty,
     Sort,
@@ -527,6 +528,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         Nothing,
         WITH_SERVER,
         "Remote checksum offload in a gue tunnel",
+    ),
+    option(
+        Json,
+        None,
+        "json",
+        Nothing,
+        WITH_LIST,
+        "List everything that is known, as JSON with numbers only",
     ),
     option(
         All,

@@ -6,9 +6,11 @@
 mod column;
 mod connections;
 mod daemons;
+mod json;
 mod numbers;
 mod table;
 
 pub use connections::{write_connection, write_connections_heading};
 pub use daemons::{write_daemon, write_timeouts};
+pub use json::{JsonList, write_json_daemons, write_json_timeouts};
 pub use table::{TableView, write_info};

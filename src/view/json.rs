@@ -1,0 +1,380 @@
+//! What the kernel knows as JSON, for programs: numbers only, nothing shortened, everything there.
+//!
+//! Each list has one entry a line, so that a large one can be read as a stream.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::model::{
+    Counters, Family, Forwarding, Info, MulticastGroup, Netmask, Protocol, Rates, RealServerState,
+    ServiceKey, ServiceState, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
+};
+use crate::procfs::Connection;
+
+#[derive(Serialize)]
+struct JsonService<'a> {
+    #[serde(flatten)]
+    key: JsonKey,
+    scheduler: &'a str,
+    scheduler_flags: Vec<&'static str>,
+    persistence: Option<JsonPersistence>,
+    persistence_engine: Option<&'a str>,
+    one_packet: bool,
+    counters: JsonCounters,
+    rates: JsonCounters,
+    real_servers: Vec<JsonServer>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum JsonKey {
+    Address { protocol: &'static str, address: IpAddr, port: u16 },
+    Fwmark { fwmark: u32, family: &'static str },
+}
+
+#[derive(Serialize)]
+struct JsonPersistence {
+    timeout: u32,
+    netmask: String,
+}
+
+#[derive(Serialize)]
+struct JsonServer {
+    address: IpAddr,
+    port: u16,
+    forwarding: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel: Option<JsonTunnel>,
+    weight: u32,
+    upper_threshold: u32,
+    lower_threshold: u32,
+    active_connections: u32,
+    inactive_connections: u32,
+    persistent_connections: u32,
+    counters: JsonCounters,
+    rates: JsonCounters,
+}
+
+#[derive(Serialize)]
+struct JsonTunnel {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<&'static str>,
+}
+
+/// Totals, or the same a second.
+#[derive(Serialize)]
+struct JsonCounters {
+    connections: u64,
+    incoming_packets: u64,
+    outgoing_packets: u64,
+    incoming_bytes: u64,
+    outgoing_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct JsonConnection<'a> {
+    protocol: &'a str,
+    client: JsonEndpoint,
+    service: JsonEndpoint,
+    real_server: JsonEndpoint,
+    state: &'a str,
+    expires: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persistence_engine: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine_data: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct JsonEndpoint {
+    address: IpAddr,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct JsonTimeouts {
+    tcp: u32,
+    tcp_fin: u32,
+    udp: u32,
+}
+
+#[derive(Serialize)]
+struct JsonDaemon<'a> {
+    role: String,
+    interface: &'a str,
+    sync_id: u8,
+    sync_maxlen: Option<u16>,
+    group: Option<IpAddr>,
+    port: Option<u16>,
+    ttl: Option<u8>,
+}
+
+/// A list that is written entry by entry.
+#[derive(Debug)]
+pub struct JsonList {
+    is_empty: bool,
+}
+
+impl JsonList {
+    /// Begins the table of virtual services.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn of_services(out: &mut (impl Write + ?Sized), info: &Info) -> io::Result<Self> {
+        let Info { version, table_size } = info;
+        write!(
+            out,
+            "{{\"version\":\"{version}\",\"connection_table_size\":{table_size},\"services\":["
+        )?;
+        Ok(Self { is_empty: true })
+    }
+
+    /// Begins the list of connections.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn of_connections(out: &mut (impl Write + ?Sized)) -> io::Result<Self> {
+        out.write_all(b"{\"connections\":[")?;
+        Ok(Self { is_empty: true })
+    }
+
+    fn entry(&mut self, out: &mut (impl Write + ?Sized), entry: &impl Serialize) -> io::Result<()> {
+        out.write_all(if self.is_empty { b"\n" } else { b",\n" })?;
+        self.is_empty = false;
+        Ok(serde_json::to_writer(&mut *out, entry)?)
+    }
+
+    /// Writes a virtual service with its real servers.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn service(
+        &mut self,
+        out: &mut (impl Write + ?Sized),
+        state: &ServiceState,
+        servers: &[RealServerState],
+    ) -> io::Result<()> {
+        let service = &state.service;
+        let entry = JsonService {
+            key: key(&service.key),
+            scheduler: service.scheduler.as_str(),
+            scheduler_flags: service.scheduler_flags.names(&service.scheduler).collect(),
+            persistence: service.persistence.map(|persistence| JsonPersistence {
+                timeout: persistence.timeout,
+                netmask: match persistence.netmask {
+                    Netmask::Ipv4(mask) => mask.to_string(),
+                    Netmask::Ipv6(length) => format!("/{length}"),
+                },
+            }),
+            persistence_engine: service.engine.as_ref().map(|engine| engine.as_str()),
+            one_packet: service.one_packet,
+            counters: counters(&state.counters),
+            rates: rates(&state.rates),
+            real_servers: servers.iter().map(server).collect(),
+        };
+        self.entry(out, &entry)
+    }
+
+    /// Writes a connection.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn connection(
+        &mut self,
+        out: &mut (impl Write + ?Sized),
+        connection: &Connection<'_>,
+    ) -> io::Result<()> {
+        let endpoint = |(address, port)| JsonEndpoint { address, port };
+        let entry = JsonConnection {
+            protocol: connection.protocol,
+            client: endpoint(connection.client),
+            service: endpoint(connection.service),
+            real_server: endpoint(connection.server),
+            state: connection.state,
+            expires: connection.expires,
+            persistence_engine: connection.engine.map(|(engine, _)| engine),
+            engine_data: connection.engine.map(|(_, data)| data),
+        };
+        self.entry(out, &entry)
+    }
+
+    /// Ends the list.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn end(self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        out.write_all(if self.is_empty { b"]}\n" } else { b"\n]}\n" })
+    }
+}
+
+/// Writes the timeouts.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn write_json_timeouts(out: &mut (impl Write + ?Sized), timeouts: &Timeouts) -> io::Result<()> {
+    let Timeouts { tcp, tcp_fin, udp } = *timeouts;
+    serde_json::to_writer(&mut *out, &JsonTimeouts { tcp, tcp_fin, udp })?;
+    out.write_all(b"\n")
+}
+
+/// Writes the sync daemons.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn write_json_daemons(
+    out: &mut (impl Write + ?Sized),
+    daemons: &[SyncDaemon],
+) -> io::Result<()> {
+    out.write_all(b"{\"daemons\":[")?;
+    let mut list = JsonList { is_empty: true };
+    for daemon in daemons {
+        let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl } = daemon;
+        let entry = JsonDaemon {
+            role: role.to_string(),
+            interface: interface.as_str(),
+            sync_id: *sync_id,
+            sync_maxlen: *max_length,
+            group: group.map(MulticastGroup::address),
+            port: *port,
+            ttl: *ttl,
+        };
+        list.entry(out, &entry)?;
+    }
+    list.end(out)
+}
+
+fn key(key: &ServiceKey) -> JsonKey {
+    match *key {
+        ServiceKey::Address { protocol, address, port } => {
+            let protocol = match protocol {
+                Protocol::Tcp => "tcp",
+                Protocol::Udp => "udp",
+                Protocol::Sctp => "sctp",
+            };
+            JsonKey::Address { protocol, address, port }
+        }
+        ServiceKey::Fwmark { mark, family } => {
+            let family = match family {
+                Family::Ipv4 => "ipv4",
+                Family::Ipv6 => "ipv6",
+            };
+            JsonKey::Fwmark { fwmark: mark.get(), family }
+        }
+    }
+}
+
+fn server(state: &RealServerState) -> JsonServer {
+    let server = &state.server;
+    let (forwarding, tunnel) = match server.forwarding {
+        Forwarding::Masquerading => ("masquerading", None),
+        Forwarding::DirectRouting => ("direct_routing", None),
+        Forwarding::Tunneling(kind) => ("tunneling", Some(tunnel(kind))),
+        Forwarding::Other(Forwarding::LOCAL_NODE) => ("local", None),
+        Forwarding::Other(_) => ("unknown", None),
+    };
+    JsonServer {
+        address: server.key.address,
+        port: server.key.port,
+        forwarding,
+        tunnel,
+        weight: server.weight,
+        upper_threshold: server.upper_threshold,
+        lower_threshold: server.lower_threshold,
+        active_connections: state.active_connections,
+        inactive_connections: state.inactive_connections,
+        persistent_connections: state.persistent_connections,
+        counters: counters(&state.counters),
+        rates: rates(&state.rates),
+    }
+}
+
+fn tunnel(tunnel: Tunnel) -> JsonTunnel {
+    let checksum = |checksum| {
+        Some(match checksum {
+            TunnelChecksum::None => "none",
+            TunnelChecksum::Full => "full",
+            TunnelChecksum::Remote => "remote",
+        })
+    };
+    match tunnel {
+        Tunnel::Ipip => JsonTunnel { r#type: "ipip", port: None, checksum: None },
+        Tunnel::Gue { port, checksum: sum } => {
+            JsonTunnel { r#type: "gue", port: Some(port), checksum: checksum(sum) }
+        }
+        Tunnel::Gre { checksum: sum } => {
+            JsonTunnel { r#type: "gre", port: None, checksum: checksum(sum) }
+        }
+    }
+}
+
+fn counters(counters: &Counters) -> JsonCounters {
+    let Counters {
+        connections,
+        incoming_packets,
+        outgoing_packets,
+        incoming_bytes,
+        outgoing_bytes,
+    } = *counters;
+    JsonCounters { connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes }
+}
+
+fn rates(rates: &Rates) -> JsonCounters {
+    let Rates { connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes } =
+        *rates;
+    JsonCounters { connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RealServer, RealServerKey, Version, VirtualService};
+
+    #[test]
+    fn service_is_one_line_with_its_real_servers() {
+        let key = ServiceKey::Address {
+            protocol: Protocol::Tcp,
+            address: "2001:db8::1".parse().unwrap(),
+            port: 80,
+        };
+        let state = ServiceState {
+            service: VirtualService::new(key),
+            counters: Counters { connections: 5_000_000_000, ..Counters::default() },
+            rates: Rates::default(),
+            unknown_attributes: Vec::new(),
+        };
+        let server = RealServerState {
+            server: RealServer {
+                forwarding: Forwarding::Tunneling(Tunnel::Gue {
+                    port: 6080,
+                    checksum: TunnelChecksum::Full,
+                }),
+                ..RealServer::new(RealServerKey { address: "10.0.0.2".parse().unwrap(), port: 80 })
+            },
+            active_connections: 1,
+            inactive_connections: 2,
+            persistent_connections: 3,
+            counters: Counters::default(),
+            rates: Rates::default(),
+            unknown_attributes: Vec::new(),
+        };
+        let info = Info { version: Version { major: 1, minor: 2, patch: 1 }, table_size: 4096 };
+        let mut out = Vec::new();
+        let mut list = JsonList::of_services(&mut out, &info).unwrap();
+        list.service(&mut out, &state, &[server]).unwrap();
+        list.service(&mut out, &state, &[]).unwrap();
+        list.end(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let service = &json["services"][0];
+        assert_eq!(service["address"], "2001:db8::1");
+        assert_eq!(service["counters"]["connections"], 5_000_000_000_u64);
+        assert_eq!(service["real_servers"][0]["tunnel"]["checksum"], "full");
+        assert_eq!(service["persistence"], serde_json::Value::Null);
+    }
+}

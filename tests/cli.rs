@@ -1,1 +1,232 @@
-//! x
+//! The programs where no kernel is asked: help, words that are wrong, and a kernel without IPVS.
+//!
+//! None of these command lines changes a table, whatever kernel they run on.
+
+#![cfg(test)]
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ipvs::rules::{COMMANDS, OPTIONS};
+
+const IPVSADM: &str = env!("CARGO_BIN_EXE_ipvsadm");
+const SAVE: &str = env!("CARGO_BIN_EXE_ipvsadm-save");
+const RESTORE: &str = env!("CARGO_BIN_EXE_ipvsadm-restore");
+
+const TRY: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.";
+
+/// What a run left behind.
+#[derive(Debug)]
+struct Outcome {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Outcome {
+    feed(program, arguments, b"")
+}
+
+fn feed<S: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = S>,
+    input: &[u8],
+) -> Outcome {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that has no use for its input may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs ipvsadm with blank-separated words.
+fn ipvsadm(line: &str) -> Outcome {
+    run(IPVSADM, line.split(' '))
+}
+
+/// Demands status and standard error of each command line, and silence on standard output.
+fn all_are_refused(lines: &[(&str, i32, &str)]) {
+    for &(line, status, message) in lines {
+        let Outcome { status: found, stdout, stderr } = ipvsadm(line);
+        assert_eq!((found, stderr.as_str()), (Some(status), message), "{line}");
+        assert_eq!(stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn help_names_every_command_and_option_and_looks_at_nothing_behind_it() {
+    let help = ipvsadm("-h");
+    assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
+    let commands = COMMANDS.iter().map(|spec| spec.long);
+    for name in commands.chain(OPTIONS.iter().map(|spec| spec.long)) {
+        assert!(help.stdout.contains(&format!("--{name}")), "--{name}");
+    }
+    for line in ["--help", "-h -w x", "-hL", "--help foo --nosuch"] {
+        assert_eq!(ipvsadm(line).stdout, help.stdout, "{line}");
+    }
+}
+
+#[test]
+fn version_is_one_line_that_scripts_can_compare() {
+    for line in ["-v", "--version", "-v -L", "-vh"] {
+        let version = ipvsadm(line);
+        assert_eq!((version.status, version.stderr.as_str()), (Some(0), ""), "{line}");
+        let number = version.stdout.strip_prefix("ipvsadm v").unwrap();
+        assert!(number.starts_with(env!("CARGO_PKG_VERSION")), "{number}");
+        assert_eq!(version.stdout.lines().count(), 1, "{line}");
+    }
+}
+
+#[test]
+fn line_without_a_command_says_so_and_where_help_is() {
+    for (line, message) in [
+        ("foo", "no command"),
+        ("--", "no command"),
+        ("-", "no command"),
+        ("-n -L", "--numeric comes before a command"),
+        ("-nL", "--numeric comes before a command"),
+        ("-t 10.0.0.1:80 -A", "--tcp-service comes before a command"),
+        ("--start-daemon", "--start-daemon: missing argument"),
+        ("--list=", "--list=: option does not take an argument"),
+        ("-Q", "-Q: unknown option"),
+        ("--lisst", "--lisst: unknown option (did you mean --list?)"),
+    ] {
+        all_are_refused(&[(line, 255, &format!("{message}\n{TRY}\n"))]);
+    }
+}
+
+#[test]
+fn words_that_cannot_be_read_exit_with_255() {
+    all_are_refused(&[
+        ("-L -Q", 255, "-Q: unknown option\n"),
+        ("-L -zq", 255, "-zq: unknown option\n"),
+        ("-L --num", 255, "--num: unknown option (did you mean --numeric?)\n"),
+        ("-A -t", 255, "-t: missing argument\n"),
+        ("-L --stats=1", 255, "--stats=1: option does not take an argument\n"),
+        ("-A --schedular rr", 255, "--schedular: unknown option (did you mean --scheduler?)\n"),
+    ]);
+}
+
+#[test]
+fn words_that_make_no_sense_exit_with_2() {
+    all_are_refused(&[
+        ("-L foo", 2, "unexpected argument foo\n"),
+        ("-C -A", 2, "invalid option `-A' (there is a command already: flush)\n"),
+        ("-L -n -n", 2, "multiple 'numeric' options specified\n"),
+        (
+            "-A",
+            2,
+            "You need to supply the 'service-address' option for the 'add-service' command\n",
+        ),
+        ("-C -n", 2, "Illegal 'numeric' option with the 'flush' command\n"),
+        ("-A -t 10.0.0.1", 2, "Zero port specified for non-persistent service\n"),
+        (
+            "-A -f 0",
+            2,
+            "invalid fwmark value `0' specified (a number from 1 to 4294967295 is needed)\n",
+        ),
+        ("--set 1 2", 2, "--set option requires 3 timeout values (2 given)\n"),
+        (
+            "--stop-daemon both",
+            2,
+            "illegal start_daemon specified (`both' is neither master nor backup)\n",
+        ),
+    ]);
+}
+
+#[test]
+fn typographic_dash_is_named_with_the_plain_one_that_was_meant() {
+    for (line, message) in [
+        ("–L", "unexpected argument –L (it begins with U+2013, not with a plain dash: -L)\n"),
+        (
+            "-A —t 10.0.0.1:80",
+            "unexpected argument —t (it begins with U+2014, not with a plain dash: -t)\n",
+        ),
+    ] {
+        all_are_refused(&[(line, 2, message)]);
+    }
+}
+
+#[test]
+fn argument_that_is_not_utf8_is_refused_before_anything_is_done() {
+    let word = || OsString::from_vec(b"-t10.0.0.\xff".to_vec());
+    for program in [IPVSADM, SAVE, RESTORE] {
+        let outcome = run(program, [word()]);
+        assert_eq!(outcome.status, Some(2), "{program}");
+        assert_eq!(outcome.stderr, "unexpected argument -t10.0.0.\u{fffd} (not UTF-8)\n");
+    }
+}
+
+#[test]
+fn rule_lines_are_refused_with_their_numbers_and_the_first_gives_the_status() {
+    let lines = b"# comment\n-Q\n\n-A\n  ipvsadm -A -t 10.0.0.1:80 -w 1 # here\r\n\xff\n-R\n";
+    let outcome = feed(IPVSADM, ["-R"], lines);
+    let expected = [
+        "-Q: unknown option (line 2)",
+        "You need to supply the 'service-address' option for the 'add-service' command (line 4)",
+        "Illegal 'weight' option with the 'add-service' command (line 5)",
+        "not UTF-8 text from byte 1 on (line 6)",
+        "-R within the lines that are being restored (line 7)",
+    ];
+    assert_eq!(outcome.stderr.lines().collect::<Vec<_>>(), expected);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(255), ""));
+    assert_eq!(feed(IPVSADM, ["-R"], b"-A\n-Q\n").status, Some(2));
+}
+
+#[test]
+fn no_rule_line_at_all_is_done_without_a_kernel() {
+    for input in [&b""[..], b"\n\n", b"# nothing\nipvsadm\n \t\r\n"] {
+        let outcome = feed(IPVSADM, ["-R"], input);
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn help_of_save_and_restore_does_nothing_else() {
+    for program in [SAVE, RESTORE] {
+        for word in ["-h", "--help"] {
+            let help = run(program, [word]);
+            assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""), "{program} {word}");
+            let name = Path::new(program).file_name().unwrap().to_str().unwrap();
+            assert!(help.stdout.contains(&format!("Usage: {name}")), "{}", help.stdout);
+        }
+    }
+}
+
+#[test]
+fn option_that_save_and_restore_do_not_know_is_refused() {
+    for (program, word) in [(SAVE, "-x"), (SAVE, "--nosuch"), (RESTORE, "-n"), (RESTORE, "-Q")] {
+        let outcome = run(program, [word]);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{program} {word}");
+        assert!(outcome.stderr.lines().next().unwrap().contains(word), "{}", outcome.stderr);
+    }
+}
+
+/// Where the kernel has IPVS, that these do not fail for want of it is all that can be said here.
+#[test]
+fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
+    // The table has no such service to zero.
+    let change = &["-Z", "-t", "192.0.2.0:1"];
+    for (program, arguments) in
+        [(IPVSADM, &[][..]), (IPVSADM, &["-L", "--timeout"]), (IPVSADM, change), (SAVE, &["-n"])]
+    {
+        let outcome = run(program, arguments);
+        let missing = "Can't initialize ipvs: Protocol not available\n\
+            Are you sure that IP Virtual Server is built in the kernel or as module?\n";
+        if Path::new("/proc/net/ip_vs").exists() {
+            assert_ne!(outcome.stderr, missing, "{program} {arguments:?}");
+        } else {
+            assert_eq!(outcome.stderr, missing, "{program} {arguments:?}");
+            assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
+        }
+    }
+}

@@ -183,18 +183,13 @@ fn list_by_procfs(
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let mut listed = Vec::with_capacity(table.services.len());
-    for (service, servers) in join(&mut table, session)? {
-        listed.push((service, servers));
-    }
+    let mut listed = join(&table, session)?;
     if style.is_sorted {
         listed.sort_unstable_by_key(|(state, _)| state.service.key);
         for (_, servers) in &mut listed {
             match servers {
                 Servers::InTable(place) => {
-                    if let Some(service) = table.services.get(*place).cloned() {
-                        table.servers_mut(&service).sort_unstable_by_key(|server| server.key);
-                    }
+                    table.servers_mut(*place).sort_unstable_by_key(|server| server.key);
                 }
                 Servers::Asked(servers) => servers.sort_unstable_by_key(|server| server.key),
             }
@@ -237,9 +232,7 @@ enum Servers {
 impl Servers {
     fn in_table<'a>(&'a self, table: &'a procfs::Table) -> &'a [RealServerSummary] {
         match self {
-            Self::InTable(place) => {
-                table.services.get(*place).map(|service| table.servers(service)).unwrap_or_default()
-            }
+            Self::InTable(place) => table.servers(*place),
             Self::Asked(servers) => servers,
         }
     }
@@ -247,7 +240,7 @@ impl Servers {
 
 /// Joins the file with a dump of the services, in the order of the dump. Without rights the file has to do.
 fn join(
-    table: &mut procfs::Table,
+    table: &procfs::Table,
     session: &mut Session,
 ) -> Result<Vec<(ServiceState, Servers)>, Error> {
     if table.services.is_empty() {

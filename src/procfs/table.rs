@@ -37,14 +37,16 @@ pub struct ListedService {
 }
 
 impl Table {
-    /// The real servers of a service, in the kernel's order.
-    pub fn servers(&self, service: &ListedService) -> &[RealServerSummary] {
-        self.servers.get(service.servers.clone()).unwrap_or_default()
+    /// The real servers of the service at a place of [`Table::services`], in the kernel's order.
+    pub fn servers(&self, place: usize) -> &[RealServerSummary] {
+        let range = self.services.get(place).map(|service| service.servers.clone());
+        self.servers.get(range.unwrap_or_default()).unwrap_or_default()
     }
 
     /// As [`Table::servers`], to be put in another order.
-    pub fn servers_mut(&mut self, service: &ListedService) -> &mut [RealServerSummary] {
-        self.servers.get_mut(service.servers.clone()).unwrap_or_default()
+    pub fn servers_mut(&mut self, place: usize) -> &mut [RealServerSummary] {
+        let range = self.services.get(place).map(|service| service.servers.clone());
+        self.servers.get_mut(range.unwrap_or_default()).unwrap_or_default()
     }
 }
 
@@ -208,8 +210,9 @@ FWM  00000006 rr
         let table = read(TABLE).unwrap();
         assert_eq!(table.info.table_size, 4096);
         let [tcp, sip, dns, mark] = table.services.as_slice() else { panic!("{table:?}") };
-        assert_eq!(table.servers(tcp).len(), 2);
-        assert_eq!(table.servers(tcp)[0].inactive_connections, 2);
+        assert_eq!(tcp.service.scheduler.as_str(), "rr");
+        assert_eq!(table.servers(0).len(), 2);
+        assert_eq!(table.servers(0)[0].inactive_connections, 2);
         let persistence = sip.service.persistence.unwrap();
         assert_eq!((persistence.timeout, persistence.netmask), (60, Netmask::Ipv6(128)));
         assert!(dns.service.one_packet);
@@ -218,7 +221,7 @@ FWM  00000006 rr
             Netmask::Ipv4([255, 255, 255, 0].into())
         );
         assert_eq!(mark.service.key.family(), Family::Ipv6);
-        assert_eq!(table.servers(mark).len(), 1);
+        assert_eq!(table.servers(3).len(), 1);
     }
 
     #[test]

@@ -7,10 +7,12 @@
 mod command;
 mod error;
 mod line;
+mod options;
 mod read;
 mod saved;
 mod table;
 mod tokens;
+mod tunnel;
 mod values;
 
 pub use command::{Command, JsonSubject, List, ListFormat, Save};

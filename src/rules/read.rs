@@ -2,25 +2,22 @@
 //! the same one is named: values from left to right, then what is left over, then which options the command
 //! has, then what they mean together.
 
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::str::FromStr;
 
+use super::RuleError;
 use super::command::{Command, JsonSubject, List, ListFormat, Save};
-use super::table::{CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence};
+use super::options::{
+    DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
+};
+use super::table::{CommandName, CommandSpec, OPTIONS, OptionName, Presence};
 use super::tokens::{Token, Tokens};
-use super::values::{endpoint, number};
-use super::{RuleError, ValueError};
+use super::values::number;
 use crate::model::{
-    Change, Family, Forwarding, InterfaceName, MulticastGroup, NameError, Netmask, Persistence,
-    PersistenceEngineName, Protocol, RealServer, RealServerKey, SchedulerFlags, SchedulerName,
-    ServiceKey, SyncDaemon, SyncRole, Timeouts, Tunnel, TunnelChecksum, VirtualService,
+    Change, Family, Forwarding, InterfaceName, Netmask, Persistence, Protocol, RealServer,
+    RealServerKey, SchedulerFlags, SchedulerName, ServiceKey, SyncDaemon, SyncRole, Timeouts,
+    VirtualService,
 };
 use crate::names::Names;
-
-/// The largest weight and threshold: the kernel and 1.31 take them for signed numbers.
-const MAX_SIGNED: i64 = i32::MAX as i64;
 
 /// Reads a command.
 ///
@@ -84,214 +81,7 @@ fn read_role(command: CommandName, text: &str) -> Result<SyncRole, RuleError> {
     text.parse().map_err(|reason| RuleError::BadRole { command, reason })
 }
 
-/// The values of a line, one field an option or group of options. Which command has which is not known here;
-/// the table says it, and the commands below take them apart field by field.
-#[derive(Debug, Default)]
-struct Options<'a> {
-    given: Given,
-    service: Option<ServiceKey>,
-    real_server: Option<RealServerKey>,
-    for_service: ServiceOptions<'a>,
-    for_server: ServerOptions,
-    listing: ListOptions,
-    for_save: SaveOptions,
-    for_daemon: DaemonOptions<'a>,
-    is_numeric: bool,
-}
-
-#[derive(Debug, Default)]
-struct ServiceOptions<'a> {
-    scheduler: Option<SchedulerName>,
-    scheduler_flags: Option<&'a str>,
-    timeout: Option<u32>,
-    netmask: Option<Netmask>,
-    engine: Option<PersistenceEngineName>,
-    is_one_packet: bool,
-}
-
-#[derive(Debug, Default)]
-struct ServerOptions {
-    forwarding: Option<OptionName>,
-    weight: Option<u32>,
-    upper_threshold: Option<u32>,
-    lower_threshold: Option<u32>,
-    tunnel: TunnelOptions,
-}
-
-#[derive(Debug, Default)]
-struct TunnelOptions {
-    kind: Option<TunnelKind>,
-    port: Option<u16>,
-    has_no_checksum: bool,
-    has_checksum: bool,
-    has_remote_checksum: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum TunnelKind {
-    Ipip,
-    Gue,
-    Gre,
-}
-
-#[derive(Debug, Default)]
-struct ListOptions {
-    connections: bool,
-    timeouts: bool,
-    daemons: bool,
-    stats: bool,
-    rate: bool,
-    thresholds: bool,
-    persistent_connections: bool,
-    tunnels: bool,
-    is_unsorted: bool,
-    is_exact: bool,
-    is_json: bool,
-}
-
-#[derive(Debug, Default)]
-struct SaveOptions {
-    with_settings: bool,
-    may_be_empty: bool,
-}
-
-#[derive(Debug, Default)]
-struct DaemonOptions<'a> {
-    interface: Option<&'a str>,
-    sync_id: Option<u8>,
-    max_length: Option<u16>,
-    group: Option<MulticastGroup>,
-    port: Option<u16>,
-    ttl: Option<u8>,
-}
-
-/// Which groups of options were given.
-#[derive(Clone, Copy, Debug, Default)]
-struct Given(u64);
-
-impl Given {
-    fn has(self, group: OptionName) -> bool {
-        self.0 & (1 << group as u8) != 0
-    }
-
-    fn add(&mut self, group: OptionName) {
-        self.0 |= 1 << group as u8;
-    }
-}
-
-impl<'a> Options<'a> {
-    /// Takes one option in.
-    fn read(
-        &mut self,
-        spec: &'static OptionSpec,
-        value: Option<&'a str>,
-        names: &mut Names,
-    ) -> Result<(), RuleError> {
-        use OptionName::*;
-
-        let option = spec.option;
-        // 1.31 takes these two any number of times.
-        if self.given.has(spec.group) && !matches!(option, Sort | Ipv6) {
-            return Err(RuleError::Repeated(spec.title));
-        }
-        self.given.add(spec.group);
-        let text = value.unwrap_or_default();
-        let bad = |reason| RuleError::BadValue { option, value: text.to_owned(), reason };
-        match option {
-            TcpService => {
-                self.service = Some(service_key(text, Protocol::Tcp, names).map_err(bad)?)
-            }
-            UdpService => {
-                self.service = Some(service_key(text, Protocol::Udp, names).map_err(bad)?)
-            }
-            SctpService => {
-                self.service = Some(service_key(text, Protocol::Sctp, names).map_err(bad)?);
-            }
-            FwmarkService => {
-                let mark = number::<u32>(text, 1..=u32::MAX.into()).map_err(bad)?;
-                let mark = NonZeroU32::new(mark).unwrap_or(NonZeroU32::MIN);
-                self.service = Some(ServiceKey::Fwmark { mark, family: Family::Ipv4 });
-            }
-            Ipv6 => match &mut self.service {
-                Some(ServiceKey::Fwmark { family, .. }) => *family = Family::Ipv6,
-                _ => return Err(RuleError::Ipv6BeforeMark),
-            },
-            // An empty name is what a script makes of an empty variable; 1.31 takes the default then.
-            Scheduler | Engine if text.is_empty() => {}
-            Scheduler => self.for_service.scheduler = Some(name(text).map_err(bad)?),
-            Engine => self.for_service.engine = Some(name(text).map_err(bad)?),
-            SchedulerFlags => self.for_service.scheduler_flags = Some(text),
-            Persistent => {
-                self.for_service.timeout = Some(match value {
-                    Some(text) => number(text, 1..=Persistence::MAX_TIMEOUT.into()).map_err(bad)?,
-                    None => Persistence::DEFAULT_TIMEOUT,
-                });
-            }
-            Netmask => {
-                let family = self.service.map_or(Family::Ipv4, |service| service.family());
-                let netmask = netmask(text, family)
-                    .ok_or_else(|| bad(ValueError::NotAMask { bits: family.bits() }))?;
-                self.for_service.netmask = Some(netmask);
-            }
-            Ops => self.for_service.is_one_packet = true,
-            RealServer => self.real_server = Some(self.server_key(text, names).map_err(bad)?),
-            Gatewaying | Ipip | Masquerading => self.for_server.forwarding = Some(option),
-            Weight => self.for_server.weight = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?),
-            UpperThreshold => {
-                self.for_server.upper_threshold = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
-            }
-            LowerThreshold => {
-                self.for_server.lower_threshold = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
-            }
-            TunType => {
-                self.for_server.tunnel.kind = Some(match text {
-                    "ipip" => TunnelKind::Ipip,
-                    "gue" => TunnelKind::Gue,
-                    "gre" => TunnelKind::Gre,
-                    _ => return Err(bad(ValueError::NotATunnel(text.to_owned()))),
-                });
-            }
-            TunPort => self.for_server.tunnel.port = Some(number(text, 1..=65535).map_err(bad)?),
-            TunNocsum => self.for_server.tunnel.has_no_checksum = true,
-            TunCsum => self.for_server.tunnel.has_checksum = true,
-            TunRemcsum => self.for_server.tunnel.has_remote_checksum = true,
-            Connection => self.listing.connections = true,
-            Timeout => self.listing.timeouts = true,
-            Daemon => self.listing.daemons = true,
-            Stats => self.listing.stats = true,
-            Rate => self.listing.rate = true,
-            Thresholds => self.listing.thresholds = true,
-            PersistentConn => self.listing.persistent_connections = true,
-            TunInfo => self.listing.tunnels = true,
-            Nosort => self.listing.is_unsorted = true,
-            Exact => self.listing.is_exact = true,
-            Json => self.listing.is_json = true,
-            All => self.for_save.with_settings = true,
-            AllowEmpty => self.for_save.may_be_empty = true,
-            Sort => {}
-            Numeric => self.is_numeric = true,
-            McastInterface => self.for_daemon.interface = Some(text),
-            SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),
-            SyncMaxlen => self.for_daemon.max_length = Some(number(text, 1..=65507).map_err(bad)?),
-            McastGroup => self.for_daemon.group = Some(multicast_group(text).map_err(bad)?),
-            McastPort => self.for_daemon.port = Some(number(text, 1..=65535).map_err(bad)?),
-            McastTtl => self.for_daemon.ttl = Some(number(text, 1..=255).map_err(bad)?),
-        }
-        Ok(())
-    }
-
-    /// Reads a real server. What it leaves open comes from the service, if that stands before it: the port,
-    /// and whose port names count.
-    fn server_key(&self, text: &str, names: &mut Names) -> Result<RealServerKey, ValueError> {
-        let (protocol, default_port) = match self.service {
-            Some(ServiceKey::Address { protocol, port, .. }) => (Some(protocol), port),
-            Some(ServiceKey::Fwmark { .. }) => (Some(Protocol::Tcp), 0),
-            None => (None, 0),
-        };
-        let (address, port) = endpoint(text, protocol, names)?;
-        Ok(RealServerKey { address, port: port.unwrap_or(default_port) })
-    }
-
+impl Options<'_> {
     /// All is read: what do the options make together?
     fn finish(
         self,
@@ -586,90 +376,6 @@ fn file(arguments: &[&str]) -> Option<PathBuf> {
 
 fn missing(option: &'static str, command: &'static CommandSpec) -> RuleError {
     RuleError::Missing { option, command: command.title }
-}
-
-impl TunnelOptions {
-    fn is_given(&self) -> bool {
-        let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
-        kind.is_some()
-            || port.is_some()
-            || *has_no_checksum
-            || *has_checksum
-            || *has_remote_checksum
-    }
-
-    /// Each type of tunnel takes the options that it has, in the order in which 1.31 looks at them.
-    fn tunnel(self) -> Result<Tunnel, RuleError> {
-        let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
-        let (tunnel, has_port, has_checksums, has_remote) = match kind {
-            None | Some(TunnelKind::Ipip) => ("ipip", false, false, false),
-            Some(TunnelKind::Gue) => ("gue", true, true, true),
-            Some(TunnelKind::Gre) => ("gre", false, true, false),
-        };
-        let illegal = |option| Err(RuleError::TunnelIllegal { option, tunnel });
-        let conflict = |later, earlier| Err(RuleError::TunnelConflict { later, earlier, tunnel });
-        if has_port && port.is_none() {
-            return Err(RuleError::TunnelMissing { option: "tun-port", tunnel });
-        }
-        if !has_port && port.is_some() {
-            return illegal("tun-port");
-        }
-        if has_no_checksum && !has_checksums {
-            return illegal("tun-nocsum");
-        }
-        if has_checksum && !has_checksums {
-            return illegal("tun-csum");
-        }
-        if has_checksum && has_no_checksum {
-            return conflict("tun-csum", "tun-nocsum");
-        }
-        if has_remote_checksum && !has_remote {
-            return illegal("tun-remcsum");
-        }
-        if has_remote_checksum && has_no_checksum {
-            return conflict("tun-remcsum", "tun-nocsum");
-        }
-        if has_remote_checksum && has_checksum {
-            return conflict("tun-remcsum", "tun-csum");
-        }
-        let checksum = match (has_checksum, has_remote_checksum) {
-            (true, _) => TunnelChecksum::Full,
-            (_, true) => TunnelChecksum::Remote,
-            _ => TunnelChecksum::None,
-        };
-        Ok(match (kind, port) {
-            (Some(TunnelKind::Gue), Some(port)) => Tunnel::Gue { port, checksum },
-            (Some(TunnelKind::Gre), _) => Tunnel::Gre { checksum },
-            _ => Tunnel::Ipip,
-        })
-    }
-}
-
-fn name<N: FromStr<Err = NameError>>(text: &str) -> Result<N, ValueError> {
-    Ok(text.parse()?)
-}
-
-fn service_key(
-    text: &str,
-    protocol: Protocol,
-    names: &mut Names,
-) -> Result<ServiceKey, ValueError> {
-    let (address, port) = endpoint(text, Some(protocol), names)?;
-    Ok(ServiceKey::Address { protocol, address, port: port.unwrap_or_default() })
-}
-
-fn multicast_group(text: &str) -> Result<MulticastGroup, ValueError> {
-    let address: IpAddr = text.parse().map_err(|_| ValueError::NotAnAddress(text.to_owned()))?;
-    Ok(MulticastGroup::try_from(address)?)
-}
-
-/// Reads a dotted mask or a prefix length for IPv4, a prefix length for IPv6.
-fn netmask(text: &str, family: Family) -> Option<Netmask> {
-    match (number(text, 1..=family.bits().into()), family) {
-        (Ok(length), _) => Netmask::of_length(length, family),
-        (Err(_), Family::Ipv4) => text.parse().ok().map(Netmask::Ipv4),
-        (Err(_), Family::Ipv6) => None,
-    }
 }
 
 fn read_timeouts(words: &[&str]) -> Result<Timeouts, RuleError> {

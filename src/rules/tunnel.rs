@@ -1,0 +1,92 @@
+//! The options of a tunnel, and which of them each type has.
+
+use std::str::FromStr;
+
+use super::{RuleError, ValueError};
+use crate::model::{Tunnel, TunnelChecksum};
+
+#[derive(Debug, Default)]
+pub(super) struct TunnelOptions {
+    pub(super) kind: Option<TunnelKind>,
+    pub(super) port: Option<u16>,
+    pub(super) has_no_checksum: bool,
+    pub(super) has_checksum: bool,
+    pub(super) has_remote_checksum: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TunnelKind {
+    Ipip,
+    Gue,
+    Gre,
+}
+
+impl FromStr for TunnelKind {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "ipip" => Ok(Self::Ipip),
+            "gue" => Ok(Self::Gue),
+            "gre" => Ok(Self::Gre),
+            _ => Err(ValueError::NotATunnel(text.to_owned())),
+        }
+    }
+}
+
+impl TunnelOptions {
+    pub(super) fn is_given(&self) -> bool {
+        let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
+        kind.is_some()
+            || port.is_some()
+            || *has_no_checksum
+            || *has_checksum
+            || *has_remote_checksum
+    }
+
+    /// Each type of tunnel takes the options that it has, in the order in which 1.31 looks at them.
+    pub(super) fn tunnel(self) -> Result<Tunnel, RuleError> {
+        let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
+        let (tunnel, has_port, has_checksums, has_remote) = match kind {
+            None | Some(TunnelKind::Ipip) => ("ipip", false, false, false),
+            Some(TunnelKind::Gue) => ("gue", true, true, true),
+            Some(TunnelKind::Gre) => ("gre", false, true, false),
+        };
+        let illegal = |option| Err(RuleError::TunnelIllegal { option, tunnel });
+        let conflict = |later, earlier| Err(RuleError::TunnelConflict { later, earlier, tunnel });
+        if has_port && port.is_none() {
+            return Err(RuleError::TunnelMissing { option: "tun-port", tunnel });
+        }
+        if !has_port && port.is_some() {
+            return illegal("tun-port");
+        }
+        if has_no_checksum && !has_checksums {
+            return illegal("tun-nocsum");
+        }
+        if has_checksum && !has_checksums {
+            return illegal("tun-csum");
+        }
+        if has_checksum && has_no_checksum {
+            return conflict("tun-csum", "tun-nocsum");
+        }
+        if has_remote_checksum && !has_remote {
+            return illegal("tun-remcsum");
+        }
+        if has_remote_checksum && has_no_checksum {
+            return conflict("tun-remcsum", "tun-nocsum");
+        }
+        if has_remote_checksum && has_checksum {
+            return conflict("tun-remcsum", "tun-csum");
+        }
+        let checksum = match (has_checksum, has_remote_checksum) {
+            (true, _) => TunnelChecksum::Full,
+            (_, true) => TunnelChecksum::Remote,
+            _ => TunnelChecksum::None,
+        };
+        Ok(match (kind, port) {
+            (Some(TunnelKind::Gue), Some(port)) => Tunnel::Gue { port, checksum },
+            (Some(TunnelKind::Gre), _) => Tunnel::Gre { checksum },
+            _ => Tunnel::Ipip,
+        })
+    }
+}

@@ -58,3 +58,8 @@ mod actions;
 pub mod cli;
 #[cfg(feature = "cli")]
 mod view;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,8 +75,8 @@ pub enum RuleError {
     UnexpectedArgument(String),
     /// As before, for a word with a dash that an editor made typographic.
     #[error(
-        "unexpected argument {word} (it begins with U+{:04X}, not with a plain dash: -{})",
-        u32::from(*.dash), .word.trim_start_matches(*.dash)
+        "unexpected argument {word} (it begins with U+{:04X}; an option begins with a plain dash: {})",
+        u32::from(*.dash), plain(.word)
     )]
     TypographicDash {
         /// The word.
@@ -246,6 +246,14 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         _ => "illegal value specified",
     };
     sentence.to_owned()
+}
+
+/// A word as it was before something made its dashes typographic. A long one has become a single one.
+fn plain(word: &str) -> String {
+    let dashes = |c| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    let name = word.trim_start_matches(dashes);
+    let is_long = word.starts_with('\u{2014}') && name.chars().nth(1).is_some();
+    format!("{}{name}", if is_long { "--" } else { "-" })
 }
 
 fn daemon_complaint(command: CommandName) -> &'static str {

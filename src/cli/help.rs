@@ -16,11 +16,11 @@ Usage:
   ipvsadm -a|-e SERVICE -r HOST[:PORT] [-g|-i|-m] [-w WEIGHT] [-x MAX] [-y MIN] [TUNNEL OPTIONS]
   ipvsadm -d SERVICE -r HOST[:PORT]
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
-  ipvsadm -L -c|--timeout|--daemon
+  ipvsadm -L -c|--timeout|--daemon [-n] [--json]
   ipvsadm -Z [SERVICE]
   ipvsadm -C
-  ipvsadm -S [-n]
-  ipvsadm -R
+  ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE] [FILE]
+  ipvsadm -R [FILE]
   ipvsadm --set TCP TCPFIN UDP
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]
   ipvsadm --stop-daemon master|backup

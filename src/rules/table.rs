@@ -357,8 +357,8 @@ pub static OPTIONS: &[OptionSpec] = &[
         "scheduler",
         Value("SCHEDULER"),
         WITH_SERVICE,
-        "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh or any other that the kernel \
-         has [default: wlc]",
+        "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos or another that the \
+         kernel has [default: wlc]",
     ),
     option(
         Persistent,

@@ -35,6 +35,6 @@ pub(super) fn write_help(out: &mut dyn Write) -> io::Result<()> {
         b"Administers the Linux Virtual Server, the kernel's layer-4 load balancer (IPVS).\n\n",
     )?;
     out.write_all(USAGE.as_bytes())?;
-    let help = front::command().help_template("\n{all-args}\n").render_help();
-    write!(out, "{help}")
+    let help = front::command().help_template("{all-args}\n").render_help();
+    write!(out, "\n{help}")
 }

@@ -1,0 +1,53 @@
+//! What there is to list, as JSON.
+
+use super::{Page, find_connections};
+use crate::actions::{Error, Session};
+use crate::procfs::{Connection, for_each_connection_line};
+use crate::rules::JsonSubject;
+use crate::view::{JsonList, write_json_daemons, write_json_timeouts};
+
+/// Writes one document.
+pub(super) fn list(
+    subject: JsonSubject,
+    session: &mut Session,
+    page: &mut Page<'_>,
+) -> Result<(), Error> {
+    match subject {
+        JsonSubject::Table(selection) => {
+            let info = session.client()?.info()?;
+            let services = match selection {
+                Some(key) => vec![session.client()?.service(&key)?],
+                None => {
+                    let mut services = session.client()?.services()?;
+                    services.sort_unstable_by_key(|state| state.service.key);
+                    services
+                }
+            };
+            let mut list = JsonList::of_services(&mut page.lines, &info).map_err(Error::Output)?;
+            for state in &services {
+                let mut servers = session.client()?.real_servers(&state.service.key)?;
+                servers.sort_unstable_by_key(|state| state.server.key);
+                page.try_add(|out| list.service(out, state, &servers))?;
+            }
+            page.try_add(|out| list.end(out))?;
+        }
+        JsonSubject::Connections => {
+            find_connections(session)?;
+            let mut list = JsonList::of_connections(&mut page.lines).map_err(Error::Output)?;
+            for_each_connection_line(|line| {
+                let connection = Connection::read(line)?;
+                page.try_add(|out| list.connection(out, &connection))
+            })?;
+            page.try_add(|out| list.end(out))?;
+        }
+        JsonSubject::Timeouts => {
+            let timeouts = session.client()?.timeouts()?;
+            page.try_add(|out| write_json_timeouts(out, &timeouts))?;
+        }
+        JsonSubject::Daemons => {
+            let daemons = session.client()?.daemons()?;
+            page.try_add(|out| write_json_daemons(out, &daemons))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `-L`: the table, the connections, the timeouts, the daemons.
+
+mod connections;
+mod json;
+mod table;
+
+use std::io::{self, Write};
+
+use super::{Error, Session};
+use crate::procfs;
+use crate::rules::{List, ListFormat};
+use crate::view::{write_daemon, write_timeouts};
+use table::Style;
+
+/// How much is written at once.
+const OUTPUT: usize = 64 * 1024;
+
+/// Carries out a `-L`.
+///
+/// # Errors
+/// When the kernel says no, or the output cannot be written.
+pub fn list(list: &List, session: &mut Session, out: &mut dyn Write) -> Result<(), Error> {
+    let mut page = Page::new(out);
+    match *list {
+        List::Table { service, format, is_numeric, is_sorted } => {
+            let style = Style { format, is_numeric, is_sorted };
+            match service {
+                Some(key) => table::list_service(style, key, session, &mut page)?,
+                None if format == ListFormat::Plain => {
+                    table::list_summaries(style, session, &mut page)?;
+                }
+                None => table::list_all(style, session, &mut page)?,
+            }
+        }
+        List::Connections { is_numeric: true, with_engine_data } => {
+            connections::list_numeric(with_engine_data, session, &mut page)?;
+        }
+        List::Connections { is_numeric: false, with_engine_data } => {
+            connections::list_named(with_engine_data, session, &mut page)?;
+        }
+        List::Timeouts => {
+            let timeouts = session.client()?.timeouts()?;
+            page.try_add(|out| write_timeouts(out, &timeouts))?;
+        }
+        List::Daemons => {
+            for daemon in session.client()?.daemons()? {
+                page.try_add(|out| write_daemon(out, &daemon))?;
+            }
+        }
+        List::Json(subject) => json::list(subject, session, &mut page)?,
+    }
+    page.write()
+}
+
+/// Gathers lines and writes them many at a time.
+struct Page<'a> {
+    out: &'a mut dyn Write,
+    lines: Vec<u8>,
+}
+
+impl<'a> Page<'a> {
+    fn new(out: &'a mut dyn Write) -> Self {
+        Self { out, lines: Vec::new() }
+    }
+
+    /// Adds a line that memory alone is needed for.
+    fn add(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        self.try_add(|lines| {
+            append(lines);
+            Ok(())
+        })
+    }
+
+    /// Adds what is written as to a file.
+    fn try_add(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Error> {
+        write(&mut self.lines).map_err(Error::Output)?;
+        if self.lines.len() >= OUTPUT { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        self.out.write_all(&self.lines).map_err(Error::Output)?;
+        self.lines.clear();
+        Ok(())
+    }
+}
+
+/// The file of the connections is open to all; where it is not there, the kernel may have to load its module.
+fn find_connections(session: &mut Session) -> Result<(), Error> {
+    if !procfs::has_connections() {
+        session.client()?;
+    }
+    Ok(())
+}

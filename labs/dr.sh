@@ -65,7 +65,7 @@ expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
 title "Nothing went out through the director; the kernel sums up every two seconds"
-pause 3
+sleep 3
 on director "ipvsadm -L -n --stats"
 expect "connections, and packets out, that --stats counts" "50 0" "$(awk '$1 == "TCP" { print $3, $5 }' <<<"$said")"
 

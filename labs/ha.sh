@@ -139,7 +139,7 @@ expect "the connection goes on, through director2" "$through" "$(awk '{ print $4
 title "director1 comes back, and takes the address back"
 on director1 "ip link set lan up"
 look director1 "ip -brief -4 address show dev lan" 192.0.2.100
-pause 1
+sleep 1
 expect "holds the virtual address in the end" "director1 " "$(holder)"
 on director1 "ipvsadm -L -n"
 on director2 "ipvsadm -L -n"

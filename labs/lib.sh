@@ -1,13 +1,11 @@
 # What every lab is made of: hosts, networks, commands that are shown and then run, and what must have been seen.
 # Sourced by the labs; moves the lab onto a kernel with IPVS first, where hosts are network namespaces.
-#
-# With LAB_DRY set it only lists the commands, and runs none: tests/docs.rs holds the pages in docs/ against that list.
 set -eu
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Only out here can one see whether a person is watching.
 [ ! -t 1 ] || export LAB_BOLD=$'\e[1m' LAB_PLAIN=$'\e[0m'
-[ -n "${WITH_IPVS:-}${LAB_DRY:-}" ] || exec "$project/tests/with-ipvs" "$(readlink -f "$0")" "$@"
+[ -n "${WITH_IPVS:-}" ] || exec "$project/tests/with-ipvs" "$(readlink -f "$0")" "$@"
 
 # --- Hosts, and the cables between them ----------------------------------------------------------------------------
 
@@ -24,28 +22,23 @@ leave() {
   [ -z "$work" ] || { umount -l "$work" && rmdir "$work"; }
 }
 
-if [ -z "${LAB_DRY:-}" ]; then
-  # The ipvsadm under the lens: the one that was built, unless a directory with another is given.
-  PATH=${LAB_BIN:-$project/target/release}:$PATH:/usr/sbin:/sbin
-  command -v ipvsadm >/dev/null || { echo "no ipvsadm to show: cargo build --release" >&2; exit 2; }
-  trap leave EXIT
-  work=$(mktemp -d)
-  mount -t tmpfs lab "$work" && mount --make-private "$work"
+# The ipvsadm under the lens: the one that was built, unless a directory with another is given.
+PATH=${LAB_BIN:-$project/target/release}:$PATH:/usr/sbin:/sbin
+command -v ipvsadm >/dev/null || { echo "no ipvsadm to show: cargo build --release" >&2; exit 2; }
+trap leave EXIT
+work=$(mktemp -d)
+mount -t tmpfs lab "$work" && mount --make-private "$work"
 
-  # Tools by the names that they have on most machines.
-  mkdir "$work/bin"
-  PATH=$PATH:$work/bin
-  ln -s "$(command -v busybox)" "$work/bin/arping"
-  for tool in iptables ip6tables; do
-    # The kernel of User Mode Linux has no nftables.
-    legacy=$(command -v "$tool-legacy") && mkdir -p "$work/legacy" && ln -s "$legacy" "$work/legacy/$tool" || true
-  done
-  PATH=$work/legacy:$PATH
-  unpacked=$project/target/debian/root
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' \
-    "$unpacked/usr/lib/$(uname -m)-linux-gnu" "$unpacked/usr/sbin/keepalived" >"$work/bin/keepalived"
-  chmod +x "$work/bin/keepalived"
-fi
+# Tools by the names that they have on most machines. User Mode Linux has no nftables, hence the other iptables.
+mkdir "$work/bin"
+PATH=$work/bin:$PATH
+link() { ! command -v "$1" >/dev/null || ln -s "$(command -v "$1")" "$work/bin/$2"; }
+link busybox arping
+link iptables-legacy iptables
+unpacked=$project/target/debian/root
+printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
+  "$unpacked/usr/lib/$(uname -m)-linux-gnu" "$unpacked/usr/sbin/keepalived" >"$work/bin/keepalived"
+chmod +x "$work/bin/keepalived"
 
 # title TEXT: what comes next, and why.
 title() { printf '\n--- %s\n' "$*"; }
@@ -54,7 +47,6 @@ title() { printf '\n--- %s\n' "$*"; }
 host() {
   local name
   for name; do
-    [ -z "${LAB_DRY:-}" ] || continue
     ip netns add "$name"
     hosts+=("$name")
     : >"$work/$name"
@@ -68,15 +60,13 @@ host() {
 network() {
   local name=$1 pair machine address
   shift
-  if [ -z "${LAB_DRY:-}" ]; then
-    ip netns add "switch-$name"
-    hosts+=("switch-$name")
-    ip -n "switch-$name" link add bridge type bridge
-    ip -n "switch-$name" link set bridge up
-  fi
+  ip netns add "switch-$name"
+  hosts+=("switch-$name")
+  ip -n "switch-$name" link add bridge type bridge
+  ip -n "switch-$name" link set bridge up
   for pair; do
     machine=${pair%%=*} address=${pair#*=}
-    if [ -z "${LAB_DRY:-}" ] && ! ip -n "$machine" link show "$name" >/dev/null 2>&1; then
+    if ! ip -n "$machine" link show "$name" >/dev/null 2>&1; then
       ip -n "switch-$name" link add "$machine" master bridge type veth peer name "$name" netns "$machine"
       ip -n "switch-$name" link set "$machine" up
       ip -n "$machine" link set "$name" up
@@ -92,7 +82,6 @@ network() {
 
 typed() { printf '%s# %s\n' "$1" "${LAB_BOLD:-}$2${LAB_PLAIN:-}"; }
 run() {
-  [ -z "${LAB_DRY:-}" ] || { said=; return; }
   said=$(nsenter --net="/run/netns/$1" --mount="$work/$1" bash -c "$2" 2>&1)
 }
 
@@ -115,14 +104,11 @@ look() {
   while run "$1" "$2" || true; do
     found=0
     grep -qE -- "${3#!}" <<<"$said" || found=1
-    [ -z "${LAB_DRY:-}" ] && [ $SECONDS -lt $deadline ] && [ $found != $wanted ] || break
+    [ $SECONDS -lt $deadline ] && [ $found != $wanted ] || break
     sleep 0.2
   done
   [ -z "$said" ] || printf '%s\n' "$said"
 }
-
-# pause SECONDS: for what takes its time.
-pause() { [ -n "${LAB_DRY:-}" ] || sleep "$1"; }
 
 # web HOST PORT: a real web server there, whose only page is the host's name.
 web() {
@@ -154,7 +140,6 @@ count() { grep -cE -- "$1" <<<"$said" || true; }
 
 # conclude: what was seen, and the lab's exit status.
 conclude() {
-  [ -z "${LAB_DRY:-}" ] || exit 0
   title "Seen, with $(command -v ipvsadm)"
   printf '%s\n' "${seen[@]}"
   [ $failures = 0 ] || { printf '%s of %s are not as they should be.\n' $failures ${#seen[@]}; exit 1; }

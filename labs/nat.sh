@@ -50,7 +50,7 @@ expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
 title "What went through, all in all and by the second; the kernel sums up every two seconds"
-pause 3
+sleep 3
 on director "ipvsadm -L -n --stats"
 expect "connections that --stats counts" 50 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
 on director "ipvsadm -L -n --rate"
@@ -61,8 +61,21 @@ ask client http://192.0.2.1 4
 expect "weight 0, answers by real2 of 4" 0 "$(answered real2)"
 on director "ipvsadm -L -n"
 
+title "What goes wrong most often: real1's way out is not the director, and its answers are lost"
+on real1 "ip route del default"
+on client "curl -sS --max-time 1 http://192.0.2.1/ || true"
+on director "ipvsadm -L -n -c | grep -v TIME_WAIT"
+expect "connections in SYN_RECV to real1" 1 "$(count 'SYN_RECV .* 10.0.0.11:8080$')"
+on real1 "ip route add default via 10.0.0.1"
+
 title "What ipvsadm-restore would read to set this up again"
 on director "ipvsadm -S -n"
 expect "lines saved" 3 "$(wc -l <<<"$said")"
+
+title "All undone"
+on director "ipvsadm -D -t 192.0.2.1:80"
+on director "echo 0 >/proc/sys/net/ipv4/ip_forward"
+on director "ipvsadm -S -n"
+expect "lines saved in the end" 0 "$(count .)"
 
 conclude

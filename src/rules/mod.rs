@@ -11,6 +11,8 @@ mod options;
 mod read;
 mod saved;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod tunnel;
 mod values;

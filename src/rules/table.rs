@@ -574,3 +574,6 @@ const EVERY_COMMAND: &[CommandName] = &[
     StartDaemon,
     StopDaemon,
 ];
+
+#[cfg(test)]
+mod tests;

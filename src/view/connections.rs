@@ -59,3 +59,66 @@ pub fn write_connection(
     }
     out.push(b'\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str, with_engine_data: bool) -> String {
+        let mut out = Vec::new();
+        let connection = Connection::read(line.as_bytes()).unwrap();
+        write_connection(&mut out, &connection, &Labels::numeric(), with_engine_data);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn heading_has_two_more_columns_with_engine_data() {
+        let heading = |with_engine_data| {
+            let mut out = Vec::new();
+            write_connections_heading(&mut out, with_engine_data).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let plain = "IPVS connection entries\n\
+            pro expire state       source             virtual            destination";
+        assert_eq!(heading(false), format!("{plain}\n"));
+        assert_eq!(heading(true), format!("{plain}        pe name          pe_data\n"));
+    }
+
+    #[test]
+    fn connection_is_shown_in_columns_that_move_where_they_must() {
+        for (line, expected) in [
+            (
+                "TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55",
+                "TCP 00:55  SYN_RECV    10.0.0.1:40003     10.0.0.1:81        10.9.0.77:8080\n",
+            ),
+            (
+                "SCTP 0A000001 9C4F 0A000001 0050 0A090002 0050 SHUTDOWN_ACK_SENT 894",
+                "SCTP 14:54  SHUTDOWN_ACK_SENT 10.0.0.1:40015     10.0.0.1:80        10.9.0.2:80\n",
+            ),
+            (
+                "IP  0A000009 0000 00000005 0000 0A090002 0000 ASSURED         394",
+                "IP  06:34  ASSURED     10.0.0.9:0         0.0.0.5:0          10.9.0.2:0\n",
+            ),
+            (
+                "UDP 0A000009 0001 0A000001 0035 0A090002 0035 UDP             6000",
+                "UDP 100:00 UDP         10.0.0.9:1         10.0.0.1:53        10.9.0.2:53\n",
+            ),
+            (
+                "UDP 0A000009 0001 0A000001 0035 0A090002 0035 UDP       4294967295",
+                "UDP 71582788:15 UDP         10.0.0.9:1         10.0.0.1:53        10.9.0.2:53\n",
+            ),
+        ] {
+            assert_eq!(shown(line, false), expected);
+            assert_eq!(shown(line, true), expected);
+        }
+    }
+
+    #[test]
+    fn engine_data_is_shown_when_asked_for() {
+        let line = "UDP 2001:0db8:0000:0000:0000:0000:0000:0001 0000 \
+            2001:0db8:0000:0000:0000:0000:0000:0001 13C4 0A090002 13C4 NONE 54 sip 1@host";
+        let plain = "UDP 00:54  NONE        [2001:db8::1]:0    [2001:db8::1]:5060 10.9.0.2:5060";
+        assert_eq!(shown(line, false), format!("{plain}\n"));
+        assert_eq!(shown(line, true), format!("{plain}    sip                1@host\n"));
+    }
+}

@@ -85,7 +85,9 @@ pub fn carry_out<T: Transport>(
                 None => make(batch, client, &mut made),
             };
             if let Err(cause) = outcome {
-                let undone = undo(&made, current, client);
+                // Without an answer, any of the batch may have been made.
+                let doubtful = if matches!(cause, Cause::Netlink(_)) { batch } else { &[] };
+                let undone = undo(&made, doubtful, current, client);
                 return Err(Broken { cause, undone });
             }
             progress.done(made.len(), total);
@@ -116,16 +118,36 @@ fn make<'a, T: Transport>(
     }
 }
 
-fn undo<T: Transport>(made: &[&Step], old: &Table, client: &mut Client<T>) -> Undone {
-    let changes: Vec<Change> =
-        made.iter().rev().flat_map(|step| step.undo.iter().cloned()).collect();
+/// Takes back what was made, and before it what may have been made: there, a refusal says that it was not.
+fn undo<T: Transport>(
+    made: &[&Step],
+    doubtful: &[Step],
+    old: &Table,
+    client: &mut Client<T>,
+) -> Undone {
+    let mut changes: Vec<Change> =
+        doubtful.iter().rev().flat_map(|step| step.undo.iter().cloned()).collect();
+    let in_doubt = changes.len();
+    changes.extend(made.iter().rev().flat_map(|step| step.undo.iter().cloned()));
     let refused = match client.apply_all(&changes) {
-        Ok(failures) => match failures.first() {
-            None => return Undone::Whole,
-            Some(failure) => Some(failure.refused),
+        Ok(failures) => match failures.iter().find(|failure| failure.index >= in_doubt) {
+            None if doubtful.is_empty() => return Undone::Whole,
+            failure => failure.map(|failure| failure.refused),
         },
-        Err(_) => None,
+        Err(_) => return what_is_left(None, old, client),
     };
+    match what_is_left(refused, old, client) {
+        Undone::InPart { refused: None, left } if left.is_empty() => Undone::Whole,
+        undone => undone,
+    }
+}
+
+/// Compares what stands now with what stood before.
+fn what_is_left<T: Transport>(
+    refused: Option<Refused>,
+    old: &Table,
+    client: &mut Client<T>,
+) -> Undone {
     match Table::read(client) {
         Err(error) => Undone::Unknown(error),
         Ok(now) => {

@@ -23,7 +23,15 @@ mod network;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod restore_failure;
+#[cfg(test)]
 mod restore_lines;
+#[cfg(test)]
+mod restore_rules;
+#[cfg(test)]
+mod restore_tables;
+#[cfg(test)]
+mod restore_wire;
 #[cfg(test)]
 mod rights;
 #[cfg(test)]

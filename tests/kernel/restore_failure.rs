@@ -1,0 +1,175 @@
+//! All or nothing: whichever change of a restore the kernel refuses, the table is what it was, and the line that asked
+//! for the change is named. Where even undoing fails, what is said leads back to the old table.
+
+use ipvs::names::Names;
+use ipvs::restore::{Cause, Progress, Undone};
+use ipvs::rules::{Command, read_line};
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+use crate::restore_wire::{Fate, client, restore, restore_watched};
+use crate::table::{Kernel, Table};
+
+const OLD: &str = "\
+    --set 900 120 300\n\
+    --start-daemon backup --mcast-interface lo --syncid 3\n\
+    -A -t 10.0.0.1:80 -s rr\n\
+    -a -t 10.0.0.1:80 -r 10.1.0.1 -m\n\
+    -a -t 10.0.0.1:80 -r 10.1.0.2 -m -w 2\n\
+    -A -t 10.0.0.2:80 -s rr -p 60\n\
+    -a -t 10.0.0.2:80 -r 10.1.0.1 -g\n\
+    -A -f 7 -s wlc\n\
+    -a -f 7 -r 10.1.0.1 -m\n\
+    -A -f 7 -6 -s wlc\n\
+    -a -f 7 -6 -r 2001:db8::1 -m\n";
+
+/// A file whose restore over OLD takes changes of every kind: services and real servers that come, go and are edited,
+/// timeouts, a daemon that stops and one that starts.
+fn new_rules() -> String {
+    let mut text = "\
+        --set 5 0 0\n\
+        --start-daemon backup --mcast-interface lo --syncid 4\n\
+        -A -t 10.0.0.1:80 -s wrr\n\
+        -a -t 10.0.0.1:80 -r 10.1.0.2 -m -w 5\n\
+        -A -f 7 -s sh -b sh-port\n"
+        .to_owned();
+    for port in 1..=8 {
+        text.push_str(&format!("-A -u [2001:db8::9]:{port} -s sed\n"));
+        for host in 1..=4 {
+            text.push_str(&format!("-a -u [2001:db8::9]:{port} -r 2001:db8:1::{host} -m\n"));
+        }
+    }
+    text
+}
+
+const CHANGES: usize = 50;
+
+/// A namespace whose table is OLD.
+fn old_table() -> (Kernel, Table) {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    Program::ours().feed(["-R"], OLD.as_bytes()).succeeded();
+    let table = kernel.rules();
+    assert_eq!((table.services.len(), table.daemons.len()), (4, 1));
+    (kernel, table)
+}
+
+fn spoiled_if(condition: bool) -> Fate {
+    if condition { Fate::IsSpoiled } else { Fate::Arrives }
+}
+
+/// The words of a line of a file, counted from 1.
+fn line_of(text: &str, number: u64) -> &str {
+    text.lines().nth(usize::try_from(number).unwrap() - 1).unwrap()
+}
+
+#[test]
+fn a_failure_at_any_step_leaves_the_old_table() {
+    let (kernel, before) = old_table();
+    let new = new_rules();
+    for step in 1..=CHANGES {
+        let (mut client, _) = client(move |change| spoiled_if(change == step));
+        let broken = restore(&new, &mut client).unwrap_err();
+        assert_eq!(
+            kernel.rules().to_string(),
+            before.to_string(),
+            "after a failure at step {step}"
+        );
+        assert!(matches!(broken.undone, Undone::Whole), "{step}: {broken:?}");
+        let Cause::Refused { change, line, .. } = broken.cause else {
+            panic!("{step}: {broken:?}")
+        };
+        if line != 0 {
+            let mut names = Names::new();
+            let asked = read_line(line_of(&new, line).as_bytes(), &mut names).unwrap();
+            let Some(Command::Change(asked)) = asked else { panic!("{asked:?}") };
+            // An edit and a stop are what an -A and a --start-daemon lead to.
+            let same = asked == *change;
+            let adapted = format!("{change:?}").starts_with("Edit")
+                || format!("{change:?}").starts_with("Stop");
+            assert!(same || adapted, "step {step}: line {line} did not ask for {change:?}");
+        }
+    }
+    let (mut client, changes) = client(|_| Fate::Arrives);
+    restore(&new, &mut client).unwrap();
+    assert_eq!(changes.get(), CHANGES);
+    assert_ne!(kernel.rules(), before);
+}
+
+#[test]
+fn failures_at_all_steps_from_one_on_leave_what_is_said() {
+    let new = new_rules();
+    for step in [2, 12, 30, CHANGES - 1] {
+        let (kernel, before) = old_table();
+        let (mut spoiled, _) = client(move |change| spoiled_if(change >= step));
+        let broken = restore(&new, &mut spoiled).unwrap_err();
+        let Undone::InPart { left, refused } = broken.undone else { panic!("{broken:?}") };
+        assert!(refused.is_some());
+        assert_ne!(kernel.rules().services, before.services);
+        let (mut client, _) = client(|_| Fate::Arrives);
+        assert_eq!(client.apply_all(&left).unwrap(), []);
+        assert_eq!(kernel.rules().services, before.services, "step {step}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_leaves_the_old_table() {
+    let (kernel, before) = old_table();
+    for step in [1, 20, CHANGES - 4, CHANGES] {
+        let lost = move |change| if change == step { Fate::LosesItsAnswer } else { Fate::Arrives };
+        let (mut client, _) = client(lost);
+        let broken = restore(&new_rules(), &mut client).unwrap_err();
+        assert!(matches!(broken.cause, Cause::Netlink(_)), "{broken:?}");
+        assert_eq!(
+            kernel.rules().to_string(),
+            before.to_string(),
+            "answer to {step} lost: {broken:?}"
+        );
+        assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+    }
+}
+
+/// A signal that comes before the nth batch.
+struct Signal {
+    batches: usize,
+}
+
+impl Progress for Signal {
+    fn signal(&self) -> Option<i32> {
+        (self.batches == 0).then_some(15)
+    }
+
+    fn done(&mut self, _steps: usize, _of: usize) {
+        self.batches -= 1;
+    }
+}
+
+#[test]
+fn a_signal_between_any_two_batches_leaves_the_old_table() {
+    let (kernel, before) = old_table();
+    for batches in 0..3 {
+        let (mut client, _) = client(|_| Fate::Arrives);
+        let broken =
+            restore_watched(&new_rules(), &mut client, &mut Signal { batches }).unwrap_err();
+        assert!(matches!(broken.cause, Cause::Stopped(15)), "{broken:?}");
+        assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+        assert_eq!(kernel.rules().to_string(), before.to_string(), "after {batches} batches");
+    }
+}
+
+#[test]
+fn the_line_that_the_kernel_refuses_is_named_with_its_file() {
+    let (kernel, before) = old_table();
+    let good = new_rules();
+    for place in [0, 9, good.lines().count()] {
+        let mut lines: Vec<&str> = good.lines().collect();
+        lines.insert(place, "-A -t 10.9.0.1:80 -s nosuch");
+        let outcome = Program::restore().feed::<&str>([], lines.join("\n").as_bytes());
+        let sentence = outcome.refused(255);
+        assert!(sentence.starts_with("Scheduler or persistence engine not found"), "{sentence}");
+        let named = format!("standard input:{}: -A -t 10.9.0.1:80 -s nosuch", place + 1);
+        assert!(sentence.contains(&named), "{sentence:?} does not name {named}");
+        assert!(sentence.contains("the table is what it was"), "{sentence}");
+        assert_eq!(kernel.rules().to_string(), before.to_string());
+    }
+}

@@ -1,0 +1,156 @@
+//! The library's restore with a wire of ours between it and the kernel: it counts the changes that go over, spoils those
+//! that it is told to, so that the kernel itself refuses them, or loses an answer.
+
+use std::cell::Cell;
+use std::io;
+use std::mem;
+use std::rc::Rc;
+
+use ipvs::names::Names;
+use ipvs::netlink::{Client, KernelSocket, Transport};
+use ipvs::restore::{Broken, Plan, Progress, RuleFile, Table, Target, carry_out};
+
+const CONTROL_FAMILY: u16 = 16;
+const NEW_SERVICE: u8 = 1;
+const SET_SERVICE: u8 = 2;
+const DEL_DEST: u8 = 7;
+/// GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG and GET_INFO: what only asks.
+const QUESTIONS: [u8; 5] = [4, 8, 11, 13, 15];
+const NO_SUCH_COMMAND: u8 = 99;
+
+const ATTR_SERVICE: u16 = 1;
+const SVC_ATTR_ADDR: u16 = 3;
+const SVC_ATTR_FWMARK: u16 = 5;
+const SVC_ATTR_SCHED_NAME: u16 = 6;
+
+const HEADER: usize = 16;
+const GENERIC_HEADER: usize = 4;
+const ATTRIBUTE_HEADER: usize = 4;
+
+/// What becomes of a change on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Arrives,
+    /// The kernel cannot but refuse it.
+    IsSpoiled,
+    /// The kernel makes it; the answer to its datagram never comes.
+    LosesItsAnswer,
+}
+
+/// A socket to the kernel whose changes are counted, from 1, each with its fate.
+pub(crate) struct Wire {
+    socket: KernelSocket,
+    changes: Rc<Cell<usize>>,
+    fate: Box<dyn Fn(usize) -> Fate>,
+    loses_answer: bool,
+}
+
+/// A client on a wire in the namespace of the calling thread, and how many changes it has sent.
+pub(crate) fn client(fate: impl Fn(usize) -> Fate + 'static) -> (Client<Wire>, Rc<Cell<usize>>) {
+    let changes = Rc::new(Cell::new(0));
+    let socket = KernelSocket::open().unwrap();
+    let wire =
+        Wire { socket, changes: Rc::clone(&changes), fate: Box::new(fate), loses_answer: false };
+    (Client::new(wire).unwrap(), changes)
+}
+
+impl Transport for Wire {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        let mut datagram = datagram.to_vec();
+        let mut rest = &mut datagram[..];
+        while !rest.is_empty() {
+            let length = u32::from_ne_bytes(rest[..4].try_into().unwrap()) as usize;
+            let (message, after) = rest.split_at_mut(length.next_multiple_of(4));
+            let family = u16::from_ne_bytes(message[4..6].try_into().unwrap());
+            if family != CONTROL_FAMILY && !QUESTIONS.contains(&message[HEADER]) {
+                self.changes.set(self.changes.get() + 1);
+                match (self.fate)(self.changes.get()) {
+                    Fate::Arrives => {}
+                    Fate::IsSpoiled => spoil(message),
+                    Fate::LosesItsAnswer => self.loses_answer = true,
+                }
+            }
+            rest = after;
+        }
+        self.socket.send(&datagram)
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.socket.receive(buffer)?;
+        if mem::take(&mut self.loses_answer) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
+    }
+}
+
+/// Makes a change one that the kernel refuses: a scheduler that does not exist, a service that is not there, and for
+/// what is about neither, a command that there is not.
+fn spoil(message: &mut [u8]) {
+    match message[HEADER] {
+        NEW_SERVICE | SET_SERVICE => {
+            let scheduler = find(service_of(message), SVC_ATTR_SCHED_NAME).unwrap();
+            let end = scheduler.len() - 1;
+            scheduler[..end].fill(b'x');
+        }
+        ..=DEL_DEST => {
+            let service = service_of(message);
+            let kind = if find(service, SVC_ATTR_FWMARK).is_some() {
+                SVC_ATTR_FWMARK
+            } else {
+                SVC_ATTR_ADDR
+            };
+            find(service, kind).unwrap()[0] ^= 0x80;
+        }
+        _ => message[HEADER] = NO_SUCH_COMMAND,
+    }
+}
+
+fn service_of(message: &mut [u8]) -> &mut [u8] {
+    find(&mut message[HEADER + GENERIC_HEADER..], ATTR_SERVICE).unwrap()
+}
+
+/// The value of the first attribute of a kind.
+fn find(mut attributes: &mut [u8], kind: u16) -> Option<&mut [u8]> {
+    const NESTED: u16 = 1 << 15;
+    while !attributes.is_empty() {
+        let length = usize::from(u16::from_ne_bytes(attributes[..2].try_into().unwrap()));
+        let found = u16::from_ne_bytes(attributes[2..4].try_into().unwrap()) & !NESTED;
+        let (attribute, after) = attributes.split_at_mut(length.next_multiple_of(4));
+        if found == kind {
+            return Some(&mut attribute[ATTRIBUTE_HEADER..length]);
+        }
+        attributes = after;
+    }
+    None
+}
+
+/// Restores a good file over whatever the kernel has.
+pub(crate) fn restore<T: Transport>(text: &str, client: &mut Client<T>) -> Result<(), Broken> {
+    restore_watched(text, client, &mut Unwatched)
+}
+
+/// Restores a good file and lets `progress` watch.
+pub(crate) fn restore_watched<T: Transport>(
+    text: &str,
+    client: &mut Client<T>,
+    progress: &mut dyn Progress,
+) -> Result<(), Broken> {
+    let mut file = RuleFile::read(text.as_bytes(), &mut Names::new());
+    let target = Target::of(&mut file, Table::default());
+    assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
+    let current = Table::read(client).unwrap();
+    let mut plan = Plan::between(&current, &target.table);
+    plan.add_settings(&target, &client.timeouts().unwrap(), &client.daemons().unwrap());
+    carry_out(&plan, &current, client, progress)
+}
+
+struct Unwatched;
+
+impl Progress for Unwatched {
+    fn signal(&self) -> Option<i32> {
+        None
+    }
+
+    fn done(&mut self, _steps: usize, _of: usize) {}
+}

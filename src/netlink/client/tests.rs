@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::super::replay::{HEADER, Replay, answering, fixture, messages};
 use super::*;
-use crate::model::{Protocol, Timeouts, VirtualService};
+use crate::model::{Protocol, RealServer, RealServerKey, VirtualService};
+use crate::netlink::replay::{self, HEADER, Replay, answering, fixture, messages};
 
 /// What looking the family up takes; the requests of a test are numbered from here on.
 const FAMILY: u32 = 1;
@@ -55,6 +55,53 @@ fn requests_go_to_the_family_that_was_looked_up() {
     assert!(look_up.windows(5).any(|name| name == b"IPVS\0"));
     assert_eq!(info[4..6], 0x1c_u16.to_ne_bytes());
     assert_eq!(info[HEADER], IPVS_CMD_GET_INFO);
+}
+
+/// A refusal quotes the request; these were made by another program.
+#[test]
+fn request_is_byte_for_byte_one_that_the_kernel_has_understood() {
+    const ERRNO: usize = 4;
+    let quoted = |name: &str| fixture(name)[HEADER + ERRNO + HEADER..].to_vec();
+    let sent = |client: Client<Replay>| client.transport.sent[1][HEADER..].to_vec();
+
+    let service = |port| {
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let key = ServiceKey::Address { protocol: Protocol::Tcp, address, port };
+        VirtualService { scheduler: "rr".parse().unwrap(), ..VirtualService::new(key) }
+    };
+    let mut adding = client([answer("ack")]);
+    adding.apply(&Change::AddService(service(80))).unwrap();
+    assert_eq!(sent(adding), quoted("error_exists"));
+    let mut asking = client([answer("service")]);
+    asking.service(&service(81).key).unwrap();
+    assert_eq!(sent(asking), quoted("error_missing"));
+}
+
+#[test]
+fn each_change_is_a_command_of_its_own() {
+    let key = service(1).key;
+    let server_key = RealServerKey { address: IpAddr::from([10, 0, 0, 2]), port: 80 };
+    let server = RealServer::new(server_key);
+    let daemon = codec::decode_daemon(&replay::nests("daemons")[0]).unwrap();
+    let timeouts = Timeouts { tcp: 1, tcp_fin: 2, udp: 3 };
+    for (change, command) in [
+        (Change::AddService(service(1)), IPVS_CMD_NEW_SERVICE),
+        (Change::EditService(service(1)), IPVS_CMD_SET_SERVICE),
+        (Change::DeleteService(key), IPVS_CMD_DEL_SERVICE),
+        (Change::AddServer(key, server), IPVS_CMD_NEW_DEST),
+        (Change::EditServer(key, server), IPVS_CMD_SET_DEST),
+        (Change::DeleteServer(key, server_key), IPVS_CMD_DEL_DEST),
+        (Change::Zero(Some(key)), IPVS_CMD_ZERO),
+        (Change::Zero(None), IPVS_CMD_ZERO),
+        (Change::Flush, IPVS_CMD_FLUSH),
+        (Change::SetTimeouts(timeouts), IPVS_CMD_SET_CONFIG),
+        (Change::StopDaemon(daemon.role), IPVS_CMD_DEL_DAEMON),
+        (Change::StartDaemon(daemon), IPVS_CMD_NEW_DAEMON),
+    ] {
+        let mut client = client([answer("ack")]);
+        client.apply(&change).unwrap();
+        assert_eq!(client.transport.sent[1][HEADER], command, "{change:?}");
+    }
 }
 
 #[test]

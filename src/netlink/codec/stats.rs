@@ -76,6 +76,14 @@ mod tests {
     }
 
     #[test]
+    fn counters_of_64_bits_are_preferred() {
+        let [narrow, wide] =
+            [1_u64, 2].map(|count| with(&[], IPVS_STATS_ATTR_CONNS, &count.to_ne_bytes()));
+        let [narrow, wide] = [&narrow, &wide].map(|value| Some(Attribute { kind: 0, value }));
+        assert_eq!(Stats { narrow, wide }.decode().unwrap().0.connections, 2);
+    }
+
+    #[test]
     fn counter_that_is_missing_is_zero_and_one_that_is_unknown_is_left_alone() {
         let edit = |nest: &[u8]| with(&without(nest, IPVS_STATS_ATTR_CONNS), 99, b"new counter");
         let (counters, _) = decoded(IPVS_SVC_ATTR_STATS64, edit);

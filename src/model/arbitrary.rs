@@ -12,6 +12,11 @@ use super::*;
 /// Weights and thresholds are not negative in the kernel's signed numbers.
 const MAX_SIGNED: u32 = i32::MAX as u32;
 
+/// So many cases; one that fails is printed and not kept, so that tests leave the sources as they are.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 fn family() -> impl Strategy<Value = Family> {
     prop_oneof![Just(Family::Ipv4), Just(Family::Ipv6)]
 }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(arbitrary::cases(2000))]
 
         #[test]
         fn every_change_is_read_as_it_was_written(change in arbitrary::change()) {

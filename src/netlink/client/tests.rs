@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Protocol, RealServer, RealServerKey, VirtualService};
+use crate::model::{Protocol, RealServer, RealServerKey, VirtualService, arbitrary};
 use crate::netlink::replay::{self, HEADER, Replay, answering, fixture, messages};
 
 /// What looking the family up takes; the requests of a test are numbered from here on.
@@ -344,6 +344,8 @@ fn number_that_is_no_errno_is_an_error() {
 }
 
 proptest! {
+    #![proptest_config(arbitrary::cases(500))]
+
     #[test]
     fn answer_with_wrong_bytes_is_no_panic(
         name in proptest::sample::select(&FIXTURES[..]),

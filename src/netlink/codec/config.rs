@@ -80,6 +80,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(arbitrary::cases(500))]
+
         #[test]
         fn timeouts_are_read_as_they_were_written(timeouts in arbitrary::timeouts()) {
             let mut buffer = Vec::new();

@@ -163,6 +163,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(arbitrary::cases(500))]
+
         #[test]
         fn daemon_is_read_as_it_was_written(daemon in arbitrary::sync_daemon()) {
             let mut buffer = Vec::new();

@@ -286,6 +286,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(arbitrary::cases(500))]
+
         #[test]
         fn real_server_is_read_as_it_was_written((service, server) in arbitrary::real_server()) {
             let mut buffer = Vec::new();

@@ -311,6 +311,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(arbitrary::cases(500))]
+
         #[test]
         fn service_is_read_as_it_was_written(service in arbitrary::virtual_service()) {
             let mut buffer = Vec::new();

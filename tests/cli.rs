@@ -53,12 +53,12 @@ fn ipvsadm(line: &str) -> Outcome {
     run(IPVSADM, line.split(' '))
 }
 
-/// Demands status and standard error of each command line, and silence on standard output.
+/// Demands the status of each command line, how its standard error begins, and silence on standard output.
 fn all_are_refused(lines: &[(&str, i32, &str)]) {
     for &(line, status, message) in lines {
         let Outcome { status: found, stdout, stderr } = ipvsadm(line);
-        assert_eq!((found, stderr.as_str()), (Some(status), message), "{line}");
-        assert_eq!(stdout, "", "{line}");
+        assert!(stderr.starts_with(message), "{line}: {stderr}");
+        assert_eq!((found, stdout.as_str()), (Some(status), ""), "{line}");
     }
 }
 
@@ -100,59 +100,57 @@ fn line_without_a_command_says_so_and_where_help_is() {
         ("-Q", "-Q: unknown option"),
         ("--lisst", "--lisst: unknown option (did you mean --list?)"),
     ] {
-        all_are_refused(&[(line, 255, &format!("{message}\n{TRY}\n"))]);
+        all_are_refused(&[(line, 255, message)]);
+        assert!(ipvsadm(line).stderr.ends_with(&format!("\n{TRY}\n")), "{line}");
     }
 }
 
 #[test]
 fn words_that_cannot_be_read_exit_with_255() {
     all_are_refused(&[
-        ("-L -Q", 255, "-Q: unknown option\n"),
-        ("-L -zq", 255, "-zq: unknown option\n"),
-        ("-L --num", 255, "--num: unknown option (did you mean --numeric?)\n"),
-        ("-A -t", 255, "-t: missing argument\n"),
-        ("-L --stats=1", 255, "--stats=1: option does not take an argument\n"),
-        ("-A --schedular rr", 255, "--schedular: unknown option (did you mean --scheduler?)\n"),
+        ("-L -Q", 255, "-Q: unknown option"),
+        ("-L -zq", 255, "-zq: unknown option"),
+        ("-L --num", 255, "--num: unknown option (did you mean --numeric?)"),
+        ("-A -t", 255, "-t: missing argument"),
+        ("-L --stats=1", 255, "--stats=1: option does not take an argument"),
+        ("-A --schedular rr", 255, "--schedular: unknown option (did you mean --scheduler?)"),
     ]);
 }
 
 #[test]
 fn words_that_make_no_sense_exit_with_2() {
     all_are_refused(&[
-        ("-L foo", 2, "unexpected argument foo\n"),
-        ("-C -A", 2, "invalid option `-A' (there is a command already: flush)\n"),
-        ("-L -n -n", 2, "multiple 'numeric' options specified\n"),
-        (
-            "-A",
-            2,
-            "You need to supply the 'service-address' option for the 'add-service' command\n",
-        ),
-        ("-C -n", 2, "Illegal 'numeric' option with the 'flush' command\n"),
-        ("-A -t 10.0.0.1", 2, "Zero port specified for non-persistent service\n"),
+        ("-L foo", 2, "unexpected argument foo"),
+        ("-C -A", 2, "invalid option `-A' (there is a command already: flush)"),
+        ("-L -n -n", 2, "multiple 'numeric' options specified"),
+        ("-A", 2, "You need to supply the 'service-address' option for the 'add-service' command"),
+        ("-C -n", 2, "Illegal 'numeric' option with the 'flush' command"),
+        ("-A -t 10.0.0.1", 2, "Zero port specified for non-persistent service"),
         (
             "-A -f 0",
             2,
-            "invalid fwmark value `0' specified (a number from 1 to 4294967295 is needed)\n",
+            "invalid fwmark value `0' specified (a number from 1 to 4294967295 is needed)",
         ),
-        ("--set 1 2", 2, "--set option requires 3 timeout values (2 given)\n"),
+        ("--set 1 2", 2, "--set option requires 3 timeout values (2 given)"),
         (
             "--stop-daemon both",
             2,
-            "illegal start_daemon specified (`both' is neither master nor backup)\n",
+            "illegal start_daemon specified (`both' is neither master nor backup)",
         ),
     ]);
 }
 
 #[test]
 fn typographic_dash_is_named_with_the_plain_one_that_was_meant() {
-    for (line, message) in [
-        ("–L", "unexpected argument –L (it begins with U+2013, not with a plain dash: -L)\n"),
-        (
-            "-A —t 10.0.0.1:80",
-            "unexpected argument —t (it begins with U+2014, not with a plain dash: -t)\n",
-        ),
+    for (line, found, meant) in [
+        ("–L", "–L (it begins with U+2013", "-L"),
+        ("-A —t 10.0.0.1:80", "—t (it begins with U+2014", "-t"),
+        ("-L —stats", "—stats (it begins with U+2014", "--stats"),
     ] {
-        all_are_refused(&[(line, 2, message)]);
+        let Outcome { status, stderr, .. } = ipvsadm(line);
+        assert!(stderr.starts_with(&format!("unexpected argument {found}")), "{stderr}");
+        assert!(stderr.ends_with(&format!(" {meant})\n")), "{stderr}");
+        assert_eq!(status, Some(2), "{line}");
     }
 }
 

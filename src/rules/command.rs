@@ -39,8 +39,8 @@ pub enum List {
     Connections {
         /// Addresses and ports as numbers.
         is_numeric: bool,
-        /// With what persistence engines know.
-        with_engine_data: bool,
+        /// Which columns.
+        columns: ConnectionColumns,
     },
     /// The connection timeouts.
     Timeouts,
@@ -48,6 +48,15 @@ pub enum List {
     Daemons,
     /// One of the others as JSON, with all that is known of it.
     Json(JsonSubject),
+}
+
+/// The columns of a listing of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionColumns {
+    /// Endpoints, state and time.
+    Plain,
+    /// With what persistence engines know.
+    WithEngineData,
 }
 
 /// What to list as JSON.

@@ -17,7 +17,7 @@ mod tokens;
 mod tunnel;
 mod values;
 
-pub use command::{Command, JsonSubject, List, ListFormat, Save};
+pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
 pub use error::{RuleError, ValueError};
 pub use line::{LineError, words};
 pub use read::read_command;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::RuleError;
-use super::command::{Command, JsonSubject, List, ListFormat, Save};
+use super::command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
 use super::options::{
     DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
@@ -350,7 +350,12 @@ impl Options<'_> {
             }));
         }
         Ok(if connections {
-            List::Connections { is_numeric, with_engine_data: persistent_connections }
+            let columns = if persistent_connections {
+                ConnectionColumns::WithEngineData
+            } else {
+                ConnectionColumns::Plain
+            };
+            List::Connections { is_numeric, columns }
         } else if timeouts {
             List::Timeouts
         } else if daemons {

@@ -526,9 +526,12 @@ fn listing_is_sorted_and_named_unless_said_otherwise() {
 
 #[test]
 fn one_thing_is_listed_at_a_time() {
-    let connections = |with_engine_data| List::Connections { is_numeric: true, with_engine_data };
-    assert_eq!(list("-Lnc"), connections(false));
-    assert_eq!(list("-Lnc --persistent-conn --tun-info --nosort --exact"), connections(true));
+    let connections = |columns| List::Connections { is_numeric: true, columns };
+    assert_eq!(list("-Lnc"), connections(ConnectionColumns::Plain));
+    assert_eq!(
+        list("-Lnc --persistent-conn --tun-info --nosort --exact"),
+        connections(ConnectionColumns::WithEngineData)
+    );
     assert_eq!(list("-L --timeout -n --tun-info --exact"), List::Timeouts);
     assert_eq!(list("-L --daemon --nosort"), List::Daemons);
     for (subjects, later, earlier) in [

@@ -6,6 +6,7 @@ use super::column::{append, left};
 use crate::model::Protocol;
 use crate::names::Labels;
 use crate::procfs::Connection;
+use crate::rules::ConnectionColumns;
 
 /// Writes the two lines above the connections.
 ///
@@ -13,11 +14,11 @@ use crate::procfs::Connection;
 /// When they cannot be written.
 pub fn write_connections_heading(
     out: &mut (impl Write + ?Sized),
-    with_engine_data: bool,
+    columns: ConnectionColumns,
 ) -> io::Result<()> {
     out.write_all(b"IPVS connection entries\n")?;
     out.write_all(b"pro expire state       source             virtual            destination")?;
-    if with_engine_data {
+    if columns == ConnectionColumns::WithEngineData {
         out.write_all(b"        pe name          pe_data")?;
     }
     out.write_all(b"\n")
@@ -28,7 +29,7 @@ pub fn write_connection(
     out: &mut Vec<u8>,
     connection: &Connection<'_>,
     labels: &Labels,
-    with_engine_data: bool,
+    columns: ConnectionColumns,
 ) {
     let protocol = match connection.protocol {
         "TCP" => Some(Protocol::Tcp),
@@ -48,7 +49,7 @@ pub fn write_connection(
     out.push(b' ');
     left(out, endpoint(connection.service), 18);
     out.push(b' ');
-    match connection.engine.filter(|_| with_engine_data) {
+    match connection.engine.filter(|_| columns == ConnectionColumns::WithEngineData) {
         None => append(out, format_args!("{}", endpoint(connection.server))),
         Some((engine, data)) => {
             left(out, endpoint(connection.server), 16);
@@ -64,24 +65,27 @@ pub fn write_connection(
 mod tests {
     use super::*;
 
-    fn shown(line: &str, with_engine_data: bool) -> String {
+    fn shown(line: &str, columns: ConnectionColumns) -> String {
         let mut out = Vec::new();
         let connection = Connection::read(line.as_bytes()).unwrap();
-        write_connection(&mut out, &connection, &Labels::numeric(), with_engine_data);
+        write_connection(&mut out, &connection, &Labels::numeric(), columns);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn heading_has_two_more_columns_with_engine_data() {
-        let heading = |with_engine_data| {
+    fn heading_has_two_more_columns_columns() {
+        let heading = |columns| {
             let mut out = Vec::new();
-            write_connections_heading(&mut out, with_engine_data).unwrap();
+            write_connections_heading(&mut out, columns).unwrap();
             String::from_utf8(out).unwrap()
         };
         let plain = "IPVS connection entries\n\
             pro expire state       source             virtual            destination";
-        assert_eq!(heading(false), format!("{plain}\n"));
-        assert_eq!(heading(true), format!("{plain}        pe name          pe_data\n"));
+        assert_eq!(heading(ConnectionColumns::Plain), format!("{plain}\n"));
+        assert_eq!(
+            heading(ConnectionColumns::WithEngineData),
+            format!("{plain}        pe name          pe_data\n")
+        );
     }
 
     #[test]
@@ -108,8 +112,8 @@ mod tests {
                 "UDP 71582788:15 UDP         10.0.0.9:1         10.0.0.1:53        10.9.0.2:53\n",
             ),
         ] {
-            assert_eq!(shown(line, false), expected);
-            assert_eq!(shown(line, true), expected);
+            assert_eq!(shown(line, ConnectionColumns::Plain), expected);
+            assert_eq!(shown(line, ConnectionColumns::WithEngineData), expected);
         }
     }
 
@@ -118,7 +122,10 @@ mod tests {
         let line = "UDP 2001:0db8:0000:0000:0000:0000:0000:0001 0000 \
             2001:0db8:0000:0000:0000:0000:0000:0001 13C4 0A090002 13C4 NONE 54 sip 1@host";
         let plain = "UDP 00:54  NONE        [2001:db8::1]:0    [2001:db8::1]:5060 10.9.0.2:5060";
-        assert_eq!(shown(line, false), format!("{plain}\n"));
-        assert_eq!(shown(line, true), format!("{plain}    sip                1@host\n"));
+        assert_eq!(shown(line, ConnectionColumns::Plain), format!("{plain}\n"));
+        assert_eq!(
+            shown(line, ConnectionColumns::WithEngineData),
+            format!("{plain}    sip                1@host\n")
+        );
     }
 }

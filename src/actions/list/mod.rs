@@ -32,11 +32,11 @@ pub fn list(list: &List, session: &mut Session, out: &mut dyn Write) -> Result<(
                 None => table::list_all(style, session, &mut page)?,
             }
         }
-        List::Connections { is_numeric: true, with_engine_data } => {
-            connections::list_numeric(with_engine_data, session, &mut page)?;
+        List::Connections { is_numeric: true, columns } => {
+            connections::list_numeric(columns, session, &mut page)?;
         }
-        List::Connections { is_numeric: false, with_engine_data } => {
-            connections::list_named(with_engine_data, session, &mut page)?;
+        List::Connections { is_numeric: false, columns } => {
+            connections::list_named(columns, session, &mut page)?;
         }
         List::Timeouts => {
             let timeouts = session.client()?.timeouts()?;

@@ -136,20 +136,9 @@ impl<T: Transport> Client<T> {
         self.outgoing.resize(message.buffer_len(), 0);
         message.serialize(&mut self.outgoing);
         self.send()?;
-        let mut family = None;
-        let found = self.receive_one(Operation::FindFamily, |payload| {
-            for attribute in codec::attributes(payload) {
-                let attribute = attribute?;
-                if attribute.kind == CTRL_ATTR_FAMILY_ID {
-                    family = Some(attribute.u16()?);
-                }
-            }
-            Ok(())
-        });
-        match found {
+        match self.receive_one(&FAMILY, codec::decode_family) {
             Err(Error::Refused(Refused { errno: Errno::NOENT, .. })) => Err(Error::NoFamily),
-            Err(error) => Err(error),
-            Ok(()) => Ok(family.ok_or(DecodeError::Missing("CTRL_ATTR_FAMILY_ID"))?),
+            found => found,
         }
     }
 
@@ -209,14 +198,7 @@ impl<T: Transport> Client<T> {
     /// When the kernel refuses, or sends what cannot be read.
     pub fn services(&mut self) -> Result<Vec<ServiceState>, Error> {
         self.attributes.clear();
-        let mut services = Vec::new();
-        self.dump(IPVS_CMD_GET_SERVICE, Operation::ListServices, |payload| {
-            if let Some(bytes) = nest(payload, IPVS_CMD_ATTR_SERVICE)? {
-                services.push(codec::decode_service(bytes)?);
-            }
-            Ok(())
-        })?;
-        Ok(services)
+        self.dump(&SERVICES, codec::decode_service)
     }
 
     /// Reads one virtual service.
@@ -226,14 +208,7 @@ impl<T: Transport> Client<T> {
     pub fn service(&mut self, key: &ServiceKey) -> Result<ServiceState, Error> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
-        let mut service = None;
-        self.get(IPVS_CMD_GET_SERVICE, Operation::ListServices, |payload| {
-            if let Some(bytes) = nest(payload, IPVS_CMD_ATTR_SERVICE)? {
-                service = Some(codec::decode_service(bytes)?);
-            }
-            Ok(())
-        })?;
-        Ok(service.ok_or(DecodeError::Missing("IPVS_CMD_ATTR_SERVICE"))?)
+        self.get(&SERVICES, codec::decode_service)
     }
 
     /// Reads the real servers of a virtual service, in the kernel's order. There are none when the service is
@@ -244,14 +219,7 @@ impl<T: Transport> Client<T> {
     pub fn real_servers(&mut self, key: &ServiceKey) -> Result<Vec<RealServerState>, Error> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
-        let mut servers = Vec::new();
-        self.dump(IPVS_CMD_GET_DEST, Operation::ListServers, |payload| {
-            if let Some(bytes) = nest(payload, IPVS_CMD_ATTR_DEST)? {
-                servers.push(codec::decode_real_server(bytes, key.family())?);
-            }
-            Ok(())
-        })?;
-        Ok(servers)
+        self.dump(&REAL_SERVERS, |bytes| codec::decode_real_server(bytes, key.family()))
     }
 
     /// Reads the timeouts.
@@ -260,12 +228,7 @@ impl<T: Transport> Client<T> {
     /// When the kernel refuses, or sends what cannot be read.
     pub fn timeouts(&mut self) -> Result<Timeouts, Error> {
         self.attributes.clear();
-        let mut timeouts = None;
-        self.get(IPVS_CMD_GET_CONFIG, Operation::GetTimeouts, |payload| {
-            timeouts = Some(codec::decode_timeouts(payload)?);
-            Ok(())
-        })?;
-        Ok(timeouts.ok_or(DecodeError::Missing("answer to IPVS_CMD_GET_CONFIG"))?)
+        self.get(&TIMEOUTS, codec::decode_timeouts)
     }
 
     /// Reads the sync daemons that run: at most one of each role.
@@ -274,14 +237,7 @@ impl<T: Transport> Client<T> {
     /// When the kernel refuses, or sends what cannot be read.
     pub fn daemons(&mut self) -> Result<Vec<SyncDaemon>, Error> {
         self.attributes.clear();
-        let mut daemons = Vec::new();
-        self.dump(IPVS_CMD_GET_DAEMON, Operation::ListDaemons, |payload| {
-            if let Some(bytes) = nest(payload, IPVS_CMD_ATTR_DAEMON)? {
-                daemons.push(codec::decode_daemon(bytes)?);
-            }
-            Ok(())
-        })?;
-        Ok(daemons)
+        self.dump(&DAEMONS, codec::decode_daemon)
     }
 
     /// Reads the version and the size of the connection table.
@@ -290,12 +246,7 @@ impl<T: Transport> Client<T> {
     /// When the kernel refuses, or sends what cannot be read.
     pub fn info(&mut self) -> Result<Info, Error> {
         self.attributes.clear();
-        let mut info = None;
-        self.get(IPVS_CMD_GET_INFO, Operation::GetInfo, |payload| {
-            info = Some(codec::decode_info(payload)?);
-            Ok(())
-        })?;
-        Ok(info.ok_or(DecodeError::Missing("answer to IPVS_CMD_GET_INFO"))?)
+        self.get(&INFO, codec::decode_info)
     }
 
     /// Appends a request with the attributes that `self.attributes` holds.
@@ -326,24 +277,23 @@ impl<T: Transport> Client<T> {
     }
 
     /// Sends a request that has one answer.
-    fn get(
+    fn get<A>(
         &mut self,
-        command: u8,
-        operation: Operation,
-        read: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Error> {
+        query: &Query,
+        decode: impl FnOnce(&[u8]) -> Result<A, DecodeError>,
+    ) -> Result<A, Error> {
         self.outgoing.clear();
-        self.queue(command, 0);
+        self.queue(query.command, 0);
         self.send()?;
-        self.receive_one(operation, read)
+        self.receive_one(query, decode)
     }
 
     /// Waits for the one answer to the request sent last.
-    fn receive_one(
+    fn receive_one<A>(
         &mut self,
-        operation: Operation,
-        mut read: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Error> {
+        query: &Query,
+        decode: impl FnOnce(&[u8]) -> Result<A, DecodeError>,
+    ) -> Result<A, Error> {
         loop {
             self.receive()?;
             for message in Messages(&self.incoming) {
@@ -352,26 +302,27 @@ impl<T: Transport> Client<T> {
                     continue;
                 }
                 return match message.answer {
-                    Answer::Payload(payload) => Ok(read(payload)?),
-                    Answer::End(result) => {
-                        result.map_err(|errno| Refused { operation, errno }.into())
-                    }
+                    Answer::Payload(payload) => match query.content(payload)? {
+                        Some(content) => Ok(decode(content)?),
+                        None => Err(DecodeError::Missing("content of the answer").into()),
+                    },
+                    Answer::End(Ok(())) => Err(DecodeError::Missing("answer").into()),
+                    Answer::End(Err(errno)) => Err(query.refused(errno)),
                 };
             }
         }
     }
 
     /// Sends a request with any number of answers and reads them until the kernel says that it is done.
-    fn dump(
+    fn dump<A>(
         &mut self,
-        command: u8,
-        operation: Operation,
-        mut read: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Error> {
+        query: &Query,
+        mut decode: impl FnMut(&[u8]) -> Result<A, DecodeError>,
+    ) -> Result<Vec<A>, Error> {
         self.outgoing.clear();
-        self.queue(command, NLM_F_DUMP);
+        self.queue(query.command, NLM_F_DUMP);
         self.send()?;
-        let mut outcome = Ok(());
+        let mut answers = Ok(Vec::new());
         let mut is_interrupted = false;
         loop {
             self.receive()?;
@@ -385,31 +336,70 @@ impl<T: Transport> Client<T> {
                     // After one that cannot be read the rest of the dump is taken in all the same: the
                     // socket is of use for the next request only when it is empty.
                     Answer::Payload(payload) => {
-                        if outcome.is_ok() {
-                            outcome = read(payload).map_err(Error::from);
+                        if let Ok(read) = &mut answers {
+                            match query
+                                .content(payload)
+                                .and_then(|bytes| bytes.map(&mut decode).transpose())
+                            {
+                                Ok(answer) => read.extend(answer),
+                                Err(error) => answers = Err(error.into()),
+                            }
                         }
                     }
                     Answer::End(Ok(())) if is_interrupted => return Err(Error::Interrupted),
-                    Answer::End(Ok(())) => return outcome,
-                    Answer::End(Err(errno)) => return Err(Refused { operation, errno }.into()),
+                    Answer::End(Ok(())) => return answers,
+                    Answer::End(Err(errno)) => return Err(query.refused(errno)),
                 }
             }
         }
     }
 }
 
-/// `CTRL_ATTR_FAMILY_ID` of linux/genetlink.h.
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
+/// Something to ask the kernel for.
+struct Query {
+    command: u8,
+    operation: Operation,
+    /// The attribute around an answer, if there is one.
+    nest: Option<u16>,
+}
 
-/// The value of the first attribute of a kind.
-fn nest(payload: &[u8], kind: u16) -> Result<Option<&[u8]>, DecodeError> {
-    for attribute in codec::attributes(payload) {
-        let attribute = attribute?;
-        if attribute.kind == kind {
-            return Ok(Some(attribute.value));
+const FAMILY: Query =
+    Query { command: CTRL_CMD_GETFAMILY, operation: Operation::FindFamily, nest: None };
+const SERVICES: Query = Query {
+    command: IPVS_CMD_GET_SERVICE,
+    operation: Operation::ListServices,
+    nest: Some(IPVS_CMD_ATTR_SERVICE),
+};
+const REAL_SERVERS: Query = Query {
+    command: IPVS_CMD_GET_DEST,
+    operation: Operation::ListServers,
+    nest: Some(IPVS_CMD_ATTR_DEST),
+};
+const TIMEOUTS: Query =
+    Query { command: IPVS_CMD_GET_CONFIG, operation: Operation::GetTimeouts, nest: None };
+const DAEMONS: Query = Query {
+    command: IPVS_CMD_GET_DAEMON,
+    operation: Operation::ListDaemons,
+    nest: Some(IPVS_CMD_ATTR_DAEMON),
+};
+const INFO: Query = Query { command: IPVS_CMD_GET_INFO, operation: Operation::GetInfo, nest: None };
+
+impl Query {
+    /// What an answer holds.
+    fn content<'a>(&self, payload: &'a [u8]) -> Result<Option<&'a [u8]>, DecodeError> {
+        let Some(nest) = self.nest else { return Ok(Some(payload)) };
+        for attribute in codec::attributes(payload) {
+            let attribute = attribute?;
+            if attribute.kind == nest {
+                return Ok(Some(attribute.value));
+            }
         }
+        Ok(None)
     }
-    Ok(None)
+
+    fn refused(&self, errno: Errno) -> Error {
+        Refused { operation: self.operation, errno }.into()
+    }
 }
 
 /// The messages of a datagram. Ends after the first that is cut short.

@@ -1,4 +1,4 @@
-//! The numbers of linux/ip_vs.h, under the names that they have there.
+//! The numbers of linux/ip_vs.h and linux/genetlink.h, under the names that they have there.
 
 pub(crate) const IPVS_GENL_NAME: &str = "IPVS";
 pub(crate) const IPVS_GENL_VERSION: u8 = 1;
@@ -100,3 +100,7 @@ pub(crate) const IPVS_INFO_ATTR_CONN_TAB_SIZE: u16 = 2;
 
 pub(crate) const AF_INET: u16 = 2;
 pub(crate) const AF_INET6: u16 = 10;
+
+// linux/genetlink.h
+pub(crate) const CTRL_CMD_GETFAMILY: u8 = 3;
+pub(crate) const CTRL_ATTR_FAMILY_ID: u16 = 1;

@@ -105,7 +105,7 @@ impl<'a> Attribute<'a> {
         self.bytes().map(u8::from_ne_bytes)
     }
 
-    pub(crate) fn u16(self) -> Result<u16, DecodeError> {
+    pub(super) fn u16(self) -> Result<u16, DecodeError> {
         self.bytes().map(u16::from_ne_bytes)
     }
 

@@ -26,6 +26,17 @@ pub(in crate::netlink) fn decode_timeouts(bytes: &[u8]) -> Result<Timeouts, Deco
     Ok(timeouts)
 }
 
+/// Reads the answer to `CTRL_CMD_GETFAMILY` of linux/genetlink.h: the number that messages of the family have.
+pub(in crate::netlink) fn decode_family(bytes: &[u8]) -> Result<u16, DecodeError> {
+    for attribute in attributes(bytes) {
+        let attribute = attribute?;
+        if attribute.kind == CTRL_ATTR_FAMILY_ID {
+            return attribute.u16();
+        }
+    }
+    Err(DecodeError::Missing("CTRL_ATTR_FAMILY_ID"))
+}
+
 /// Reads the answer to `IPVS_CMD_GET_INFO`.
 pub(in crate::netlink) fn decode_info(bytes: &[u8]) -> Result<Info, DecodeError> {
     let mut version = None;

@@ -13,7 +13,7 @@ mod stats;
 use thiserror::Error;
 
 pub(super) use attribute::attributes;
-pub(super) use config::{decode_info, decode_timeouts};
+pub(super) use config::{decode_family, decode_info, decode_timeouts};
 pub(super) use daemon::decode_daemon;
 pub(super) use real_server::decode_real_server;
 pub(super) use service::{decode_service, encode_service_key};

@@ -11,6 +11,8 @@ mod callers;
 #[cfg(test)]
 mod compliance;
 #[cfg(test)]
+mod conduct;
+#[cfg(test)]
 mod differences;
 #[cfg(test)]
 mod generated;
@@ -20,6 +22,8 @@ mod lockstep;
 mod names;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod one_machine;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
@@ -34,6 +38,8 @@ mod restore_tables;
 mod restore_wire;
 #[cfg(test)]
 mod rights;
+#[cfg(test)]
+mod schedulers;
 #[cfg(test)]
 mod system_calls;
 #[cfg(test)]

@@ -41,6 +41,8 @@ mod rights;
 #[cfg(test)]
 mod schedulers;
 #[cfg(test)]
+mod sync;
+#[cfg(test)]
 mod system_calls;
 #[cfg(test)]
 mod table;

@@ -21,6 +21,11 @@ pub(crate) const VIRTUAL: &str = "10.1.0.100:80";
 /// Gives the calling thread such a machine, with these rules.
 pub(crate) fn machine(rules: &str) {
     fresh_namespace();
+    furnish(rules);
+}
+
+/// Makes such a machine of the one that the calling thread is on.
+pub(crate) fn furnish(rules: &str) {
     ip("address add 10.0.0.1/8 dev lo");
     ip("-6 route add local 2001:db8::/32 dev lo");
     // Otherwise a socket cannot have an IPv6 address that is only routed here.

@@ -17,6 +17,8 @@ mod differences;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod ldirectord;
+#[cfg(test)]
 mod lockstep;
 #[cfg(test)]
 mod names;

@@ -24,6 +24,11 @@ for real in real1 real2; do
   on $real "truncate -s 40M /run/www/large"
 done
 
+title "A service that nothing checks is a matter for ipvsadm, on both directors"
+for director in director1 director2; do
+  on $director "ipvsadm -A -t 192.0.2.100:8080 -s rr"
+done
+
 title "keepalived on both directors: who holds the virtual address, and which real servers live"
 # configure HOST PRIORITY
 configure() {
@@ -153,13 +158,16 @@ expect "answers by real2 of 4, with real1 at weight 0" 4 "$(answered real2)"
 on director2 "ipvsadm -L -n"
 expect "real1's weight on director2" 1 "$(awk '/192.0.2.11/ { print $4 }' <<<"$said")"
 
-title "All undone: keepalived takes its rules and the address with it"
+title "All undone: keepalived takes its rules and the address with it, and no others"
 for director in director1 director2; do
   on $director "kill \$(cat /run/keepalived.pid)"
+  look $director "ipvsadm -S -n" '!:80 '
+  expect "lines saved on $director without keepalived" "-A -t 192.0.2.100:8080 -s rr" "$said"
+  on $director "ipvsadm -D -t 192.0.2.100:8080"
   on $director "ipvsadm --stop-daemon master"
   on $director "ipvsadm --stop-daemon backup"
-  look $director "ipvsadm -S -n" '!.'
-  expect "lines saved on $director in the end" 0 "$(count .)"
+  on $director "ipvsadm -L --daemon"
+  expect "sync daemons on $director in the end" 0 "$(count .)"
 done
 for real in real1 real2; do
   on $real "ip address del 192.0.2.100/32 dev lo"

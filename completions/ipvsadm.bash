@@ -1,0 +1,311 @@
+# Completion of ipvsadm, ipvsadm-save and ipvsadm-restore for bash: options that fit the command typed so far, and values
+# that the kernel has. It needs nothing but bash, and says nothing where there is no IPVS, or no right to ask.
+
+# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.
+_ipvsadm_commands='
+A add-service command nothing -
+E edit-service command nothing -
+D delete-service command nothing -
+C clear command nothing -
+R restore command nothing -
+S save command nothing -
+a add-server command nothing -
+e edit-server command nothing -
+d delete-server command nothing -
+L,l list command nothing -
+Z zero command nothing -
+, set command nothing -
+, start-daemon command value -
+, stop-daemon command value -
+h help command nothing -
+v version command nothing -
+'
+_ipvsadm_options='
+n numeric numeric nothing save,list
+c connection connection nothing list
+t tcp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+u udp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+, sctp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+f fwmark-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+s scheduler scheduler value add-service,edit-service
+p persistent persistent maybe add-service,edit-service
+M netmask netmask value add-service,edit-service
+r real-server real-server value add-server,edit-server,delete-server
+g gatewaying gatewaying nothing add-server,edit-server
+i ipip gatewaying nothing add-server,edit-server
+m masquerading gatewaying nothing add-server,edit-server
+w weight weight value add-server,edit-server
+x u-threshold u-threshold value add-server,edit-server
+y l-threshold l-threshold value add-server,edit-server
+, mcast-interface mcast-interface value start-daemon
+, timeout timeout nothing list
+, daemon daemon nothing list
+, stats stats nothing list
+, rate rate nothing list
+, thresholds thresholds nothing list
+, persistent-conn persistent-conn nothing list
+, nosort nosort nothing list
+, syncid syncid value list,start-daemon,stop-daemon
+X exact exact nothing list
+o ops ops nothing add-service,edit-service
+, pe pe value add-service,edit-service
+b sched-flags sched-flags value add-service,edit-service
+, mcast-group mcast-group value start-daemon
+, mcast-port mcast-port value start-daemon
+, mcast-ttl mcast-ttl value start-daemon
+, sync-maxlen sync-maxlen value start-daemon
+, tun-info tun-info nothing list
+, tun-type tun-type value add-server,edit-server
+, tun-port tun-port value add-server,edit-server
+, tun-nocsum tun-nocsum nothing add-server,edit-server
+, tun-csum tun-csum nothing add-server,edit-server
+, tun-remcsum tun-remcsum nothing add-server,edit-server
+, json json nothing list
+, all all nothing save
+, allow-empty allow-empty nothing save
+, sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
+6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+'
+_ipvsadm_save='-n --all --allow-empty -h --help -V --version'
+_ipvsadm_restore='--check --diff --noflush --no-empty --wait -h --help -V --version'
+# --- End of the table.
+
+# What the kernel has as modules with a name: ip_vs_ and what stands behind it.
+_ipvsadm_modules() {
+  local file name release prefix=$1 found=' '
+  read -r release </proc/sys/kernel/osrelease
+  for file in "/lib/modules/$release/kernel/net/netfilter/ipvs/$prefix"*.ko* "/sys/module/$prefix"*; do
+    [[ -e $file ]] || continue
+    name=${file##*/"$prefix"}
+    name=${name%%.*}
+    [[ ($prefix = ip_vs_ && ($name = pe_* || $name = ftp)) || $found = *" $name "* ]] || found+="$name "
+  done
+  [[ $found != ' ' ]] && echo "$found"
+}
+
+# The services of a protocol, as a listing has it in its first column.
+_ipvsadm_services() {
+  local protocol address rest
+  [[ -r /proc/net/ip_vs ]] || return
+  while read -r protocol address rest; do
+    [[ $protocol != "$2" ]] || echo "$address"
+  done < <("$1" -L -n 2>/dev/null)
+}
+
+# The real servers of a service.
+_ipvsadm_servers() {
+  local arrow address rest
+  [[ -r /proc/net/ip_vs ]] || return
+  while read -r arrow address rest; do
+    [[ $arrow != '->' || $address = RemoteAddress:Port ]] || echo "$address"
+  done < <("$@" 2>/dev/null)
+}
+
+# Values of the option or command with a long name, after what is to stand before each.
+_ipvsadm_values() {
+  local program=$1 option=$2 before=$3 typed=$4 values= kept name
+  case $option in
+  tcp-service | udp-service | sctp-service | fwmark-service)
+    [[ $command != add-service ]] || return
+    name=${option%%-*}
+    [[ $name = fwmark ]] && name=FWM || name=${name^^}
+    values=$(_ipvsadm_services "$program" "$name") ;;
+  real-server)
+    [[ $command = edit-server || $command = delete-server ]] && [[ -n $service ]] || return
+    values=$(_ipvsadm_servers "$program" -L -n "--$service_option" "$service" ${ipv6:+-6}) ;;
+  scheduler)
+    values=$(_ipvsadm_modules ip_vs_) || values='rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh' ;;
+  pe)
+    values=$(_ipvsadm_modules ip_vs_pe_) || values=sip ;;
+  sched-flags)
+    case $scheduler in
+    sh | mh) values="$scheduler-fallback $scheduler-port" ;;
+    *) values='flag-1 flag-2 flag-3' ;;
+    esac
+    if [[ $typed = *,* ]]; then
+      kept=${typed%,*},
+      before+=$kept
+      typed=${typed##*,}
+    fi ;;
+  mcast-interface)
+    for name in /sys/class/net/*; do
+      [[ ! -d $name ]] || values+=" ${name##*/}"
+    done ;;
+  tun-type) values='ipip gue gre' ;;
+  start-daemon | stop-daemon) values='master backup' ;;
+  esac
+  for name in $values; do
+    [[ $name != "$typed"* || ",$kept" = *",$name,"* ]] || COMPREPLY+=("$before$name")
+  done
+}
+
+# readline completes what stands behind the last of its word breaks, not all of the word.
+_ipvsadm_reply() {
+  local typed=$1 breaks=${COMP_WORDBREAKS//[!:=]/} head=
+  [[ -z $breaks || $typed != *["$breaks"]* ]] || head=${typed%"${typed##*["$breaks"]}"}
+  COMPREPLY=("${COMPREPLY[@]#"$head"}")
+}
+
+_ipvsadm_files() {
+  local file
+  compopt -o filenames
+  while IFS= read -r file; do
+    COMPREPLY+=("$file")
+  done < <(compgen -f -- "$1")
+}
+
+_ipvsadm() {
+  local -a words
+  local line=${COMP_LINE:0:COMP_POINT} typed word rest letter i
+  local command= given=' ' service= service_option= scheduler= ipv6=
+  local -A takes=() option_of=() group_of=()
+  local pending= maybe= long short group kind owners
+
+  while read -r short long group kind owners; do
+    [[ -n $long ]] || continue
+    takes[$long]=$kind
+    group_of[$long]=$group
+    option_of[--$long]=$long
+    for letter in ${short//,/ }; do
+      option_of[-$letter]=$long
+    done
+  done <<<"$_ipvsadm_commands$_ipvsadm_options"
+
+  # What is typed so far, read as the program reads it.
+  read -ra words <<<"${line//\\/}"
+  typed=
+  if [[ $line != *[[:blank:]] ]]; then
+    typed=${words[-1]}
+    unset 'words[-1]'
+  fi
+  for word in "${words[@]:1}"; do
+    if [[ -n $pending || (-n $maybe && $word != -*) ]]; then
+      _ipvsadm_note_value "$pending$maybe" "$word"
+      pending= maybe=
+      continue
+    fi
+    maybe=
+    _ipvsadm_note_options "$word"
+  done
+
+  COMPREPLY=()
+  if [[ -n $pending ]]; then
+    _ipvsadm_values "$1" "$pending" '' "$typed"
+  elif [[ -n $maybe && -n $typed && $typed != -* ]]; then
+    return
+  elif [[ $typed = --*=* ]]; then
+    word=${option_of[${typed%%=*}]-}
+    [[ -z $word ]] || _ipvsadm_values "$1" "$word" "${typed%%=*}=" "${typed#*=}"
+  elif [[ -z $command ]]; then
+    for long in $(_ipvsadm_names "$_ipvsadm_commands"); do
+      [[ $long != "$typed"* ]] || COMPREPLY+=("$long")
+    done
+  else
+    for long in $(_ipvsadm_names "$_ipvsadm_options"); do
+      [[ $long != "$typed"* ]] || COMPREPLY+=("$long")
+    done
+    if [[ ${#COMPREPLY[@]} = 0 && $typed = -[!-]?* ]]; then
+      # A value behind the letter of its option.
+      for ((i = 1; i < ${#typed}; i++)); do
+        word=${option_of[-${typed:i:1}]-}
+        [[ -n $word ]] || break
+        if [[ ${takes[$word]} = value ]]; then
+          _ipvsadm_values "$1" "$word" "${typed:0:i+1}" "${typed:i+1}"
+          break
+        fi
+      done
+    fi
+    [[ ($command != save && $command != restore) || $typed = -* ]] || _ipvsadm_files "$typed"
+  fi
+  _ipvsadm_reply "$typed"
+}
+
+# The functions below work on the variables of _ipvsadm.
+
+_ipvsadm_note_options() {
+  local word=$1 i option
+  case $word in
+  --*)
+    option=${option_of[${word%%=*}]-}
+    [[ -n $option ]] || return
+    _ipvsadm_note "$option"
+    case ${takes[$option]},$word in
+    nothing,*) ;;
+    *,*=*) _ipvsadm_note_value "$option" "${word#*=}" ;;
+    value,*) pending=$option ;;
+    maybe,*) maybe=$option ;;
+    esac ;;
+  -?*)
+    for ((i = 1; i < ${#word}; i++)); do
+      option=${option_of[-${word:i:1}]-}
+      [[ -n $option ]] || return
+      _ipvsadm_note "$option"
+      [[ ${takes[$option]} != nothing ]] || continue
+      rest=${word:i+1}
+      if [[ -n $rest ]]; then
+        _ipvsadm_note_value "$option" "${rest#=}"
+      elif [[ ${takes[$option]} = value ]]; then
+        pending=$option
+      else
+        maybe=$option
+      fi
+      return
+    done ;;
+  esac
+}
+
+_ipvsadm_note() {
+  given+="${group_of[$1]} $1 "
+  if [[ -z $command && ${group_of[$1]} = command ]]; then
+    command=$1
+  elif [[ $1 = ipv6 ]]; then
+    ipv6=yes
+  fi
+}
+
+_ipvsadm_note_value() {
+  case $1 in
+  *-service) service_option=$1 service=$2 ;;
+  scheduler) scheduler=$2 ;;
+  esac
+}
+
+# The names of a part of the table that may come next.
+_ipvsadm_names() {
+  local short long group kind owners letter
+  while read -r short long group kind owners; do
+    [[ -n $long ]] || continue
+    if [[ -n $command ]]; then
+      [[ ,$owners, = *",$command,"* ]] || continue
+      [[ $given != *" $group "* ]] || continue
+      case $long in
+      ipv6) [[ $service_option = fwmark-service ]] || continue ;;
+      tun-info) ;;
+      tun-*) [[ $given = *' ipip '* ]] || continue ;;
+      esac
+    fi
+    for letter in ${short//,/ }; do
+      printf '%s\n' "-$letter"
+    done
+    printf '%s\n' "--$long"
+  done <<<"$1"
+}
+
+_ipvsadm_companion() {
+  local typed=${COMP_WORDS[COMP_CWORD]} options option
+  case ${1##*/} in
+  ipvsadm-save) options=$_ipvsadm_save ;;
+  *) options=$_ipvsadm_restore ;;
+  esac
+  COMPREPLY=()
+  if [[ $typed = -* ]]; then
+    for option in $options; do
+      [[ $option != "$typed"* || " ${COMP_WORDS[*]:1:COMP_CWORD-1} " = *" $option "* ]] || COMPREPLY+=("$option")
+    done
+  else
+    _ipvsadm_files "$typed"
+  fi
+}
+
+complete -F _ipvsadm ipvsadm
+complete -F _ipvsadm_companion ipvsadm-save ipvsadm-restore

@@ -1,0 +1,286 @@
+# Completion of ipvsadm for fish: options that fit the command typed so far, and values that the kernel has. It says
+# nothing where there is no IPVS, or no right to ask.
+
+# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.
+set -g __ipvsadm_table \
+    'A add-service command nothing -' \
+    'E edit-service command nothing -' \
+    'D delete-service command nothing -' \
+    'C clear command nothing -' \
+    'R restore command nothing -' \
+    'S save command nothing -' \
+    'a add-server command nothing -' \
+    'e edit-server command nothing -' \
+    'd delete-server command nothing -' \
+    'L,l list command nothing -' \
+    'Z zero command nothing -' \
+    ', set command nothing -' \
+    ', start-daemon command value -' \
+    ', stop-daemon command value -' \
+    'h help command nothing -' \
+    'v version command nothing -' \
+    'n numeric numeric nothing save,list' \
+    'c connection connection nothing list' \
+    't tcp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
+    'u udp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
+    ', sctp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
+    'f fwmark-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
+    's scheduler scheduler value add-service,edit-service' \
+    'p persistent persistent maybe add-service,edit-service' \
+    'M netmask netmask value add-service,edit-service' \
+    'r real-server real-server value add-server,edit-server,delete-server' \
+    'g gatewaying gatewaying nothing add-server,edit-server' \
+    'i ipip gatewaying nothing add-server,edit-server' \
+    'm masquerading gatewaying nothing add-server,edit-server' \
+    'w weight weight value add-server,edit-server' \
+    'x u-threshold u-threshold value add-server,edit-server' \
+    'y l-threshold l-threshold value add-server,edit-server' \
+    ', mcast-interface mcast-interface value start-daemon' \
+    ', timeout timeout nothing list' \
+    ', daemon daemon nothing list' \
+    ', stats stats nothing list' \
+    ', rate rate nothing list' \
+    ', thresholds thresholds nothing list' \
+    ', persistent-conn persistent-conn nothing list' \
+    ', nosort nosort nothing list' \
+    ', syncid syncid value list,start-daemon,stop-daemon' \
+    'X exact exact nothing list' \
+    'o ops ops nothing add-service,edit-service' \
+    ', pe pe value add-service,edit-service' \
+    'b sched-flags sched-flags value add-service,edit-service' \
+    ', mcast-group mcast-group value start-daemon' \
+    ', mcast-port mcast-port value start-daemon' \
+    ', mcast-ttl mcast-ttl value start-daemon' \
+    ', sync-maxlen sync-maxlen value start-daemon' \
+    ', tun-info tun-info nothing list' \
+    ', tun-type tun-type value add-server,edit-server' \
+    ', tun-port tun-port value add-server,edit-server' \
+    ', tun-nocsum tun-nocsum nothing add-server,edit-server' \
+    ', tun-csum tun-csum nothing add-server,edit-server' \
+    ', tun-remcsum tun-remcsum nothing add-server,edit-server' \
+    ', json json nothing list' \
+    ', all all nothing save' \
+    ', allow-empty allow-empty nothing save' \
+    ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
+    '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero'
+complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
+complete -c ipvsadm -n '__ipvsadm_needs_command edit-service' -s E -l edit-service -d 'Edit a virtual service: what is not given goes back to its default'
+complete -c ipvsadm -n '__ipvsadm_needs_command delete-service' -s D -l delete-service -d 'Delete a virtual service with its real servers'
+complete -c ipvsadm -n '__ipvsadm_needs_command clear' -s C -l clear -d 'Delete all virtual services'
+complete -c ipvsadm -n '__ipvsadm_needs_command restore' -s R -l restore -d 'Carry out the commands in a file or on standard input, one a line'
+complete -c ipvsadm -n '__ipvsadm_needs_command save' -s S -l save -d 'Save the table in a file, or print it, as commands that -R carries out'
+complete -c ipvsadm -n '__ipvsadm_needs_command add-server' -s a -l add-server -d 'Add a real server to a service'
+complete -c ipvsadm -n '__ipvsadm_needs_command edit-server' -s e -l edit-server -d 'Edit a real server: what is not given goes back to its default'
+complete -c ipvsadm -n '__ipvsadm_needs_command delete-server' -s d -l delete-server -d 'Delete a real server from a service'
+complete -c ipvsadm -n '__ipvsadm_needs_command list' -s L -s l -l list -d 'List the table; the default command'
+complete -c ipvsadm -n '__ipvsadm_needs_command zero' -s Z -l zero -d 'Zero the counters of a service, or of all'
+complete -c ipvsadm -n '__ipvsadm_needs_command set' -l set -d 'Set the connection timeouts in seconds; 0 leaves one as it is'
+complete -c ipvsadm -n '__ipvsadm_needs_command start-daemon' -l start-daemon -x -a '(__ipvsadm_values start-daemon)' -d 'Start a connection sync daemon'
+complete -c ipvsadm -n '__ipvsadm_needs_command stop-daemon' -l stop-daemon -x -a '(__ipvsadm_values stop-daemon)' -d 'Stop a connection sync daemon'
+complete -c ipvsadm -n '__ipvsadm_needs_command help' -s h -l help -d 'Print this help'
+complete -c ipvsadm -n '__ipvsadm_needs_command version' -s v -l version -d 'Print the version'
+complete -c ipvsadm -n '__ipvsadm_takes numeric' -s n -l numeric -d 'Addresses and ports as numbers'
+complete -c ipvsadm -n '__ipvsadm_takes connection' -s c -l connection -d 'List the connections'
+complete -c ipvsadm -n '__ipvsadm_takes tcp-service' -s t -l tcp-service -x -a '(__ipvsadm_values tcp-service)' -d 'The TCP service at an address'
+complete -c ipvsadm -n '__ipvsadm_takes udp-service' -s u -l udp-service -x -a '(__ipvsadm_values udp-service)' -d 'The UDP service at an address'
+complete -c ipvsadm -n '__ipvsadm_takes sctp-service' -l sctp-service -x -a '(__ipvsadm_values sctp-service)' -d 'The SCTP service at an address'
+complete -c ipvsadm -n '__ipvsadm_takes fwmark-service' -s f -l fwmark-service -x -a '(__ipvsadm_values fwmark-service)' -d 'The service of packets with a firewall mark, 1 to 4294967295'
+complete -c ipvsadm -n '__ipvsadm_takes scheduler' -s s -l scheduler -x -a '(__ipvsadm_values scheduler)' -d 'rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos or another that the kernel has [default: wlc]'
+complete -c ipvsadm -n '__ipvsadm_takes persistent' -s p -l persistent -d 'Keep a client with its real server for so long [default: 360]'
+complete -c ipvsadm -n '__ipvsadm_takes netmask' -s M -l netmask -x -a '(__ipvsadm_values netmask)' -d 'Which clients count as one: a mask or, for IPv6, a prefix length [default: 32 or 128 bits]'
+complete -c ipvsadm -n '__ipvsadm_takes real-server' -s r -l real-server -x -a '(__ipvsadm_values real-server)' -d 'The real server; its port is the service\'s if that comes first on the line'
+complete -c ipvsadm -n '__ipvsadm_takes gatewaying' -s g -l gatewaying -d 'Forward by direct routing; the default'
+complete -c ipvsadm -n '__ipvsadm_takes ipip' -s i -l ipip -d 'Forward through a tunnel'
+complete -c ipvsadm -n '__ipvsadm_takes masquerading' -s m -l masquerading -d 'Forward by address translation (NAT)'
+complete -c ipvsadm -n '__ipvsadm_takes weight' -s w -l weight -x -a '(__ipvsadm_values weight)' -d 'Its capacity relative to the others; 0 for no new connections [default: 1]'
+complete -c ipvsadm -n '__ipvsadm_takes u-threshold' -s x -l u-threshold -x -a '(__ipvsadm_values u-threshold)' -d 'No new connections at this number of them; 0 for no limit'
+complete -c ipvsadm -n '__ipvsadm_takes l-threshold' -s y -l l-threshold -x -a '(__ipvsadm_values l-threshold)' -d 'New connections again below this number'
+complete -c ipvsadm -n '__ipvsadm_takes mcast-interface' -l mcast-interface -x -a '(__ipvsadm_values mcast-interface)' -d 'The interface that the daemon talks on [default: eth0]'
+complete -c ipvsadm -n '__ipvsadm_takes timeout' -l timeout -d 'List the connection timeouts'
+complete -c ipvsadm -n '__ipvsadm_takes daemon' -l daemon -d 'List the sync daemons'
+complete -c ipvsadm -n '__ipvsadm_takes stats' -l stats -d 'List the totals since the start or -Z'
+complete -c ipvsadm -n '__ipvsadm_takes rate' -l rate -d 'List the rates per second'
+complete -c ipvsadm -n '__ipvsadm_takes thresholds' -l thresholds -d 'List the thresholds'
+complete -c ipvsadm -n '__ipvsadm_takes persistent-conn' -l persistent-conn -d 'List the numbers of persistent clients; with -c, what persistence engines know'
+complete -c ipvsadm -n '__ipvsadm_takes nosort' -l nosort -d 'List in the kernel\'s order'
+complete -c ipvsadm -n '__ipvsadm_takes syncid' -l syncid -x -a '(__ipvsadm_values syncid)' -d 'The daemon\'s number, 0 to 255; a backup takes in what comes from the same [default: 0]'
+complete -c ipvsadm -n '__ipvsadm_takes exact' -s X -l exact -d 'List all digits of large numbers'
+complete -c ipvsadm -n '__ipvsadm_takes ops' -s o -l ops -d 'Schedule every packet of a UDP service'
+complete -c ipvsadm -n '__ipvsadm_takes pe' -l pe -x -a '(__ipvsadm_values pe)' -d 'What a client is known by instead of its address: sip, or any other that the kernel has'
+complete -c ipvsadm -n '__ipvsadm_takes sched-flags' -s b -l sched-flags -x -a '(__ipvsadm_values sched-flags)' -d 'sh-fallback, sh-port, mh-fallback, mh-port, or flag-1, flag-2, flag-3 of any scheduler'
+complete -c ipvsadm -n '__ipvsadm_takes mcast-group' -l mcast-group -x -a '(__ipvsadm_values mcast-group)' -d 'The multicast address that the daemon talks on [default: 224.0.0.81]'
+complete -c ipvsadm -n '__ipvsadm_takes mcast-port' -l mcast-port -x -a '(__ipvsadm_values mcast-port)' -d 'The UDP port that the daemon talks on [default: 8848]'
+complete -c ipvsadm -n '__ipvsadm_takes mcast-ttl' -l mcast-ttl -x -a '(__ipvsadm_values mcast-ttl)' -d 'The time to live of the daemon\'s packets [default: 1]'
+complete -c ipvsadm -n '__ipvsadm_takes sync-maxlen' -l sync-maxlen -x -a '(__ipvsadm_values sync-maxlen)' -d 'The longest message of the daemon [default: what the interface carries]'
+complete -c ipvsadm -n '__ipvsadm_takes tun-info' -l tun-info -d 'List the tunnels'
+complete -c ipvsadm -n '__ipvsadm_takes tun-type' -l tun-type -x -a '(__ipvsadm_values tun-type)' -d 'The kind of tunnel: ipip, gue or gre [default: ipip]'
+complete -c ipvsadm -n '__ipvsadm_takes tun-port' -l tun-port -x -a '(__ipvsadm_values tun-port)' -d 'The UDP port of a gue tunnel at the real server'
+complete -c ipvsadm -n '__ipvsadm_takes tun-nocsum' -l tun-nocsum -d 'No checksum in a gue or gre tunnel; the default'
+complete -c ipvsadm -n '__ipvsadm_takes tun-csum' -l tun-csum -d 'A checksum in a gue or gre tunnel'
+complete -c ipvsadm -n '__ipvsadm_takes tun-remcsum' -l tun-remcsum -d 'Remote checksum offload in a gue tunnel'
+complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'List everything that is known, as JSON with numbers only'
+complete -c ipvsadm -n '__ipvsadm_takes all' -l all -d 'Save the timeouts and the running sync daemons too'
+complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Save an empty table over a file that holds rules'
+complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'List in order; the default'
+complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
+# --- End of the table.
+
+# Reads what is typed so far, as the program reads it. fish asks many questions about the same line: it is read once.
+function __ipvsadm_read
+    set -l tokens (commandline -opc)
+    set -l line (string join \n -- $tokens | string collect)
+    test "$line" = "$__ipvsadm_line"; and return
+    set -g __ipvsadm_line $line
+    set -g __ipvsadm_command
+    set -g __ipvsadm_given
+    set -g __ipvsadm_pending
+    set -g __ipvsadm_service_option
+    set -g __ipvsadm_service
+    set -g __ipvsadm_scheduler
+    set -l maybe
+    for token in $tokens[2..]
+        if test -n "$__ipvsadm_pending"
+            __ipvsadm_note_value $__ipvsadm_pending $token
+            set __ipvsadm_pending
+            continue
+        else if test -n "$maybe"; and not string match -q -- '-*' $token
+            set maybe
+            continue
+        end
+        set maybe
+        if string match -q -- '--*' $token
+            set -l parts (string split -m 1 = -- $token)
+            set -l row (string match -r -- "^\S+ "(string escape --style=regex -- (string sub -s 3 -- $parts[1]))" .*" $__ipvsadm_table)
+            test -n "$row"; or continue
+            set -l fields (string split ' ' -- $row)
+            __ipvsadm_note $fields
+            if set -q parts[2]
+                __ipvsadm_note_value $fields[2] $parts[2]
+            else if test $fields[4] = value
+                set __ipvsadm_pending $fields[2]
+            else if test $fields[4] = maybe
+                set maybe $fields[2]
+            end
+        else if string match -q -- '-?*' $token
+            for i in (seq 2 (string length -- $token))
+                set -l letter (string sub -s $i -l 1 -- $token)
+                set -l row (string match -r -- "^\S*"(string escape --style=regex -- $letter)"\S* .*" $__ipvsadm_table)
+                test -n "$row"; or break
+                set -l fields (string split ' ' -- $row[1])
+                __ipvsadm_note $fields
+                test $fields[4] = nothing; and continue
+                set -l rest (string sub -s (math $i + 1) -- $token)
+                if test -n "$rest"
+                    __ipvsadm_note_value $fields[2] (string replace -r '^=' '' -- $rest)
+                else if test $fields[4] = value
+                    set __ipvsadm_pending $fields[2]
+                else
+                    set maybe $fields[2]
+                end
+                break
+            end
+        end
+    end
+end
+
+function __ipvsadm_note -a short long group
+    set -a __ipvsadm_given $group $long
+    test $group = command; and test -z "$__ipvsadm_command"; and set __ipvsadm_command $long
+end
+
+function __ipvsadm_note_value -a long value
+    switch $long
+        case '*-service'
+            set __ipvsadm_service_option $long
+            set __ipvsadm_service $value
+        case scheduler
+            set __ipvsadm_scheduler $value
+    end
+end
+
+# Whether a command may come next; one that takes a value is asked for again while that is typed.
+function __ipvsadm_needs_command -a long
+    __ipvsadm_read
+    test -z "$__ipvsadm_command"; or test "$__ipvsadm_pending" = "$long"
+end
+
+# Whether an option may come next, or has its value typed.
+function __ipvsadm_takes -a long
+    __ipvsadm_read
+    test "$__ipvsadm_pending" = $long; and return
+    test -n "$__ipvsadm_command"; or return
+    set -l fields (string split ' ' -- (string match -r -- "^\S+ $long .*" $__ipvsadm_table))
+    contains -- $__ipvsadm_command (string split , -- $fields[5]); or return
+    contains -- $fields[3] $__ipvsadm_given; and return 1
+    switch $long
+        case ipv6
+            test "$__ipvsadm_service_option" = fwmark-service
+        case tun-type tun-port tun-nocsum tun-csum tun-remcsum
+            contains ipip $__ipvsadm_given
+        case '*'
+            true
+    end
+end
+
+function __ipvsadm_has_pending
+    __ipvsadm_read
+    test -n "$__ipvsadm_pending"
+end
+
+function __ipvsadm_takes_file
+    __ipvsadm_read
+    contains -- "$__ipvsadm_command" save restore; and test -z "$__ipvsadm_pending"
+end
+
+function __ipvsadm_modules -a prefix
+    set -l release (string collect </proc/sys/kernel/osrelease)
+    for file in /lib/modules/$release/kernel/net/netfilter/ipvs/$prefix*.ko* /sys/module/$prefix*
+        set -l name (string replace -r '\..*' '' -- (string replace -r ".*/$prefix" '' -- $file))
+        test $prefix = ip_vs_; and string match -qr '^(pe_.*|ftp)$' -- $name; and continue
+        echo $name
+    end
+end
+
+# Values of the option or command with a long name.
+function __ipvsadm_values -a long
+    __ipvsadm_read
+    set -l program (commandline -opc)[1]
+    switch $long
+        case tcp-service udp-service sctp-service fwmark-service
+            test "$__ipvsadm_command" != add-service; and test -r /proc/net/ip_vs; or return
+            set -l protocol (string upper (string replace -r -- '-.*' '' $long))
+            string match -q FWMARK $protocol; and set protocol FWM
+            command $program -L -n 2>/dev/null | string replace -rf "^$protocol +(\S+).*" '$1'
+        case real-server
+            contains -- "$__ipvsadm_command" edit-server delete-server; and test -n "$__ipvsadm_service"; and test -r /proc/net/ip_vs; or return
+            set -l family
+            contains ipv6 $__ipvsadm_given; and set family -6
+            command $program -L -n --$__ipvsadm_service_option $__ipvsadm_service $family 2>/dev/null | string match -v '*RemoteAddress:Port*' | string replace -rf '^ +-> (\S+).*' '$1'
+        case scheduler
+            set -l names (__ipvsadm_modules ip_vs_)
+            set -q names[1]; or set names rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh
+            string join \n -- $names
+        case pe
+            set -l names (__ipvsadm_modules ip_vs_pe_)
+            set -q names[1]; or set names sip
+            string join \n -- $names
+        case sched-flags
+            set -l flags flag-1 flag-2 flag-3
+            contains -- "$__ipvsadm_scheduler" sh mh; and set flags $__ipvsadm_scheduler-{fallback,port}
+            set -l typed (string replace -r '^.*=' '' -- (commandline -ct))
+            set -l kept (string match -r '^.*,' -- $typed; or echo)
+            for flag in $flags
+                string match -q "*,$flag,*" ",$kept"; or echo $kept$flag
+            end
+        case mcast-interface
+            string replace /sys/class/net/ '' -- /sys/class/net/*
+        case tun-type
+            string join \n ipip gue gre
+        case start-daemon stop-daemon
+            string join \n master backup
+    end
+end
+
+complete -c ipvsadm -f
+complete -c ipvsadm -n __ipvsadm_has_pending -a '(__ipvsadm_values $__ipvsadm_pending)'
+complete -c ipvsadm -n __ipvsadm_takes_file -F

@@ -1,0 +1,224 @@
+//! The completions know every command and option, and no other: their tables are written from the programs' own. What
+//! the shells make of them is tested on a kernel.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use ipvs::rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Takes};
+
+const BEGIN: &str =
+    "# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.\n";
+const END: &str = "# --- End of the table.\n";
+
+/// A row of the table as a line: letters, long name, group, whether a value follows, and the commands that have it.
+struct Row {
+    line: String,
+    letter: Option<char>,
+    alias: Option<char>,
+    long: &'static str,
+    takes: Takes,
+    help: &'static str,
+}
+
+fn kind(takes: Takes) -> &'static str {
+    match takes {
+        Takes::Nothing => "nothing",
+        Takes::Value(_) => "value",
+        Takes::MaybeValue(_) => "maybe",
+    }
+}
+
+fn long_of(option: OptionName) -> &'static str {
+    OPTIONS.iter().find(|spec| spec.option == option).unwrap().long
+}
+
+fn owners(spec: &OptionSpec) -> String {
+    let owns = |command: &CommandName| spec.owners.contains(command);
+    let commands = COMMANDS.iter().filter(|command| owns(&command.command));
+    commands.map(|command| command.long).collect::<Vec<_>>().join(",")
+}
+
+/// Letters separated by commas; a comma for none, so that no column is empty.
+fn letters(letter: Option<char>, alias: Option<char>) -> String {
+    match (letter, alias) {
+        (Some(letter), Some(alias)) => format!("{letter},{alias}"),
+        (Some(letter), None) => letter.to_string(),
+        _ => ",".to_owned(),
+    }
+}
+
+fn commands() -> Vec<Row> {
+    let row = |spec: &ipvs::rules::CommandSpec| Row {
+        line: format!(
+            "{} {} command {} -",
+            letters(spec.short, spec.alias),
+            spec.long,
+            kind(spec.takes)
+        ),
+        letter: spec.short,
+        alias: spec.alias,
+        long: spec.long,
+        takes: spec.takes,
+        help: spec.help,
+    };
+    COMMANDS.iter().map(row).collect()
+}
+
+fn options() -> Vec<Row> {
+    let row = |spec: &OptionSpec| Row {
+        line: format!(
+            "{} {} {} {} {}",
+            letters(spec.short, None),
+            spec.long,
+            long_of(spec.group),
+            kind(spec.takes),
+            owners(spec)
+        ),
+        letter: spec.short,
+        alias: None,
+        long: spec.long,
+        takes: spec.takes,
+        help: spec.help,
+    };
+    OPTIONS.iter().map(row).collect()
+}
+
+/// The options that ipvsadm-save or ipvsadm-restore has in its help: names, whether a value may follow, what it says.
+fn companion_options(program: &str) -> Vec<(Vec<String>, bool, String)> {
+    let output = Command::new(program).arg("-h").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    lines
+        .map(|line| {
+            let (names, text) = line.split_once("  ").unwrap();
+            let has_value = names.contains('[');
+            let names = names.split(", ").map(|name| name.split('[').next().unwrap().to_owned());
+            (names.collect(), has_value, text.trim().to_owned())
+        })
+        .collect()
+}
+
+const COMPANIONS: [(&str, &str); 2] = [
+    ("save", env!("CARGO_BIN_EXE_ipvsadm-save")),
+    ("restore", env!("CARGO_BIN_EXE_ipvsadm-restore")),
+];
+
+/// What a shell reads between single quotes.
+fn quoted(text: &str, quote_for_quote: &str) -> String {
+    format!("'{}'", text.replace('\'', quote_for_quote))
+}
+
+fn bash() -> String {
+    let mut text = String::new();
+    for (name, rows) in [("commands", commands()), ("options", options())] {
+        let lines: String = rows.iter().map(|row| row.line.clone() + "\n").collect();
+        writeln!(text, "_ipvsadm_{name}='\n{lines}'").unwrap();
+    }
+    for (name, program) in COMPANIONS {
+        let names: Vec<String> =
+            companion_options(program).into_iter().flat_map(|(names, ..)| names).collect();
+        writeln!(text, "_ipvsadm_{name}='{}'", names.join(" ")).unwrap();
+    }
+    text
+}
+
+fn zsh() -> String {
+    let mut text = String::new();
+    for (name, rows) in [("commands", commands()), ("options", options())] {
+        writeln!(text, "typeset -ga _ipvsadm_{name}=(").unwrap();
+        for row in rows {
+            let line = format!("{}\t{}", row.line, row.help);
+            writeln!(text, "  ${}", quoted(&line.replace('\t', "\\t"), "\\'")).unwrap();
+        }
+        text.push_str(")\n");
+    }
+    for (name, program) in COMPANIONS {
+        writeln!(text, "typeset -ga _ipvsadm_{name}=(").unwrap();
+        for (names, has_value, help) in companion_options(program) {
+            let help = help.replace('[', "\\[").replace(']', "\\]");
+            let others = names.join(" ");
+            for name in &names {
+                let value = has_value && name.starts_with("--");
+                let spec = match value {
+                    true => format!("({others}){name}=-[{help}]::seconds:"),
+                    false => format!("({others}){name}[{help}]"),
+                };
+                writeln!(text, "  {}", quoted(&spec, "'\\''")).unwrap();
+            }
+        }
+        text.push_str(")\n");
+    }
+    text
+}
+
+fn fish() -> String {
+    let mut text = String::from("set -g __ipvsadm_table \\\n");
+    let rows: Vec<Row> = commands().into_iter().chain(options()).collect();
+    let lines: Vec<String> = rows.iter().map(|row| format!("    '{}'", row.line)).collect();
+    writeln!(text, "{}", lines.join(" \\\n")).unwrap();
+    for (condition, rows) in
+        [("__ipvsadm_needs_command", commands()), ("__ipvsadm_takes", options())]
+    {
+        for row in rows {
+            write!(text, "complete -c ipvsadm -n '{condition} {}'", row.long).unwrap();
+            for letter in row.letter.into_iter().chain(row.alias) {
+                write!(text, " -s {letter}").unwrap();
+            }
+            write!(text, " -l {}", row.long).unwrap();
+            if let Takes::Value(_) = row.takes {
+                write!(text, " -x -a '(__ipvsadm_values {})'", row.long).unwrap();
+            }
+            writeln!(text, " -d {}", quoted(row.help, "\\'")).unwrap();
+        }
+    }
+    text
+}
+
+/// fish looks for a program's completions in a file of its name.
+fn fish_companion(name: &str, program: &str) -> String {
+    let mut text = String::new();
+    for (names, _, help) in companion_options(program) {
+        write!(text, "complete -c ipvsadm-{name}").unwrap();
+        for name in names {
+            match name.strip_prefix("--") {
+                Some(long) => write!(text, " -l {long}").unwrap(),
+                None => write!(text, " -s {}", &name[1..]).unwrap(),
+            }
+        }
+        writeln!(text, " -d {}", quoted(&help, "\\'")).unwrap();
+    }
+    text
+}
+
+/// Holds what is between the marks of a file to what it should be, or writes it.
+fn check(name: &str, table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (found, after) = rest.split_once(END).unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(found, table, "{name}: run UPDATE=1 cargo test --test completions");
+    }
+}
+
+#[test]
+fn bash_completes_what_the_table_has() {
+    check("ipvsadm.bash", &bash());
+}
+
+#[test]
+fn zsh_completes_what_the_table_has() {
+    check("_ipvsadm", &zsh());
+}
+
+#[test]
+fn fish_completes_what_the_table_has() {
+    check("ipvsadm.fish", &fish());
+    for (name, program) in COMPANIONS {
+        check(&format!("ipvsadm-{name}.fish"), &fish_companion(name, program));
+    }
+}

@@ -39,6 +39,12 @@ impl Target {
             }
         }
         file.reject(errors);
+        let Self { table, zeroed, .. } = &mut target;
+        // One that a later line deletes has no counters left to zero.
+        zeroed.retain(|(change, _)| match change {
+            Change::Zero(Some(key)) => table.services.contains_key(key),
+            _ => true,
+        });
         target
     }
 

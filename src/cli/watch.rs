@@ -17,6 +17,8 @@ const LARGE: usize = 10_000;
 pub(super) struct Watch {
     signal: Arc<AtomicUsize>,
     is_shown: bool,
+    /// What was shown last can still grow: the cursor is behind it.
+    line_is_open: bool,
 }
 
 impl Watch {
@@ -27,7 +29,7 @@ impl Watch {
             let noted = usize::try_from(number).unwrap_or_default();
             register_usize(number, Arc::clone(&signal), noted)?;
         }
-        Ok(Self { signal, is_shown: io::stderr().is_terminal() })
+        Ok(Self { signal, is_shown: io::stderr().is_terminal(), line_is_open: false })
     }
 }
 
@@ -44,6 +46,16 @@ impl Progress for Watch {
             let end = if steps == of { "\n" } else { "" };
             // Nobody looks if it cannot be written.
             let _ = write!(io::stderr(), "\r{steps} of {of} changes{end}");
+            self.line_is_open = steps != of;
+        }
+    }
+}
+
+impl Drop for Watch {
+    /// Whatever is said next begins a line.
+    fn drop(&mut self) {
+        if self.line_is_open {
+            let _ = writeln!(io::stderr());
         }
     }
 }

@@ -142,9 +142,13 @@ fn restore_lines(
         }
         None => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(Error::Input)?),
     };
+    let with_name = |error| match (error, file) {
+        (Error::Input(source), Some(path)) => Error::ReadFile { path: path.to_owned(), source },
+        (error, _) => error,
+    };
     let mut lines = Lines::new(input);
     let mut status = DONE;
-    while let Some(event) = lines.next(session)? {
+    while let Some(event) = lines.next(session).map_err(with_name)? {
         let (line, failure) = match event {
             Event::Do { line, command } => match carry_out(&command, session, out) {
                 Ok(()) => {

@@ -57,7 +57,7 @@ fn weight_0_takes_nothing_new_and_keeps_what_is_open() {
 #[test]
 fn a_full_server_is_passed_over_until_it_has_fewer_than_its_lower_threshold() {
     machine(&service("-u", "-s rr", &[1, 1]));
-    apply(&format!("--set 0 0 2\n-e -u {VIRTUAL} -r {} -m -x 3 -y 2", real(0)));
+    apply(&format!("--set 0 0 4\n-e -u {VIRTUAL} -r {} -m -x 3 -y 2", real(0)));
     let servers = UdpServers::new(2);
     let takers: Vec<usize> = (0..12).map(|_| servers.takes_from("10.0.0.1:0")).collect();
     assert_eq!(takers.iter().filter(|taker| **taker == 0).count(), 3, "{takers:?}");

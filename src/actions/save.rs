@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::Builder;
 
@@ -58,7 +58,8 @@ pub fn save_consistently(
     let Some(path) = &save.file else {
         return write_lines(&rules, save, session, out);
     };
-    if rules.is_empty() && !save.may_be_empty && holds_rules(path) {
+    let is_empty = !rules.iter().any(|rule| matches!(rule, Change::AddService(_)));
+    if is_empty && !save.may_be_empty && holds_rules(path) {
         return Err(Error::NothingToSave { path: path.clone() });
     }
     let mut lines = Vec::new();
@@ -136,12 +137,15 @@ fn write_lines(
     out.write_all(&lines).map_err(Error::Output)
 }
 
-/// Whether a file has anything in it that saving nothing would lose. One that cannot be read may have.
+/// Whether a file has rules that saving nothing would lose. One that cannot be read may have.
 fn holds_rules(path: &Path) -> bool {
+    const SETTINGS: [&str; 3] = ["--set", "--start-daemon", "--stop-daemon"];
+    let is_rule = |line| match words(line) {
+        Ok(words) => words.first().is_some_and(|word| !SETTINGS.contains(word)),
+        Err(_) => true,
+    };
     match fs::read(path) {
-        Ok(text) => text
-            .split(|&byte| byte == b'\n')
-            .any(|line| words(line).map_or(true, |words| !words.is_empty())),
+        Ok(text) => text.split(|&byte| byte == b'\n').any(is_rule),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }
@@ -158,21 +162,20 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    // A link stays one: what it leads to is replaced.
-    let path = match &old {
-        Some(old) if old.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Some(_) => fs::canonicalize(path)?,
-        None => path.to_owned(),
+    // A link stays one: what it leads to is replaced, or made.
+    let path = match (&old, fs::read_link(path)) {
+        (Some(old), _) if old.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        (Some(_), _) => fs::canonicalize(path)?,
+        (None, Ok(target)) => return replace(&folder_of(path).join(target), content),
+        (None, Err(_)) => path.to_owned(),
     };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    let folder = folder_of(&path);
+    // As wide as a shell's redirection makes a new file, narrowed by the umask; in the place of another, nobody
+    // else's until it has that one's mode.
+    let mode = if old.is_some() { 0o600 } else { 0o666 };
     let mut builder = Builder::new();
-    builder.prefix(".ipvsadm-save.");
-    // Narrowed by the umask, as a shell's redirection is.
-    let readable = fs::Permissions::from_mode(0o666);
-    let mut file = builder.permissions(readable).tempfile_in(&folder)?;
+    builder.prefix(".ipvsadm-save.").permissions(fs::Permissions::from_mode(mode));
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(content)?;
     if let Some(old) = &old {
         let new = file.as_file().metadata()?;
@@ -184,6 +187,13 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|error| error.error)?;
     fs::File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules");
         assert!(!holds_rules(&file));
-        fs::write(&file, "# none yet\n\n").unwrap();
+        fs::write(&file, "# none yet\n\n--set 900 120 300\n").unwrap();
         assert!(!holds_rules(&file));
         fs::write(&file, "# one\n-A -t 10.0.0.1:80\n").unwrap();
         assert!(holds_rules(&file));

@@ -28,6 +28,7 @@ check: rust ## format, lints, documentation, and the tests that need no kernel
 	$(CARGO) clippy --locked --test kernel -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	tests/provide manual
 	$(CARGO) test --locked --lib --bins --tests
 	$(CARGO) test --locked --doc
 

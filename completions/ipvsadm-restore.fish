@@ -1,6 +1,6 @@
 # Completion of ipvsadm-restore for fish.
 
-# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.
+# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
 complete -c ipvsadm-restore -l check -d 'Only read the file, and say what is wrong with it'
 complete -c ipvsadm-restore -l diff -d 'Only print the changes as lines; exit 1 if there are any'
 complete -c ipvsadm-restore -l noflush -d 'Add and edit what the file names, and leave the rest alone'

@@ -1,7 +1,7 @@
 # Completion of ipvsadm, ipvsadm-save and ipvsadm-restore for bash: options that fit the command typed so far, and values
 # that the kernel has. It needs nothing but bash, and says nothing where there is no IPVS, or no right to ask.
 
-# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.
+# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
 _ipvsadm_commands='
 A add-service command nothing -
 E edit-service command nothing -

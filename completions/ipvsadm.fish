@@ -1,7 +1,7 @@
 # Completion of ipvsadm for fish: options that fit the command typed so far, and values that the kernel has. It says
 # nothing where there is no IPVS, or no right to ask.
 
-# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.
+# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
 set -g __ipvsadm_table \
     'A add-service command nothing -' \
     'E edit-service command nothing -' \

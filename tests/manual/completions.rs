@@ -9,7 +9,7 @@ use std::process::Command;
 use ipvs::rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Takes};
 
 const BEGIN: &str =
-    "# --- From the programs' own table; `UPDATE=1 cargo test --test completions` writes it.\n";
+    "# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.\n";
 const END: &str = "# --- End of the table.\n";
 
 /// A row of the table as a line: letters, long name, group, whether a value follows, and the commands that have it.
@@ -201,7 +201,7 @@ fn check(name: &str, table: &str) {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
-        assert_eq!(found, table, "{name}: run UPDATE=1 cargo test --test completions");
+        assert_eq!(found, table, "{name}: run UPDATE=1 cargo test --test manual");
     }
 }
 

@@ -1,0 +1,252 @@
+//! The manual says what the programs do: every command and option of the table stands in it as in the help, every
+//! example can be read, and the tools that check manuals find nothing.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use ipvs::names::Names;
+use ipvs::rules::{COMMANDS, OPTIONS, Takes, read_line};
+
+const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
+
+fn project(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn page(name: &str) -> String {
+    project(&format!("man/{name}.8"))
+}
+
+/// A line of man(7) macros as it reads: without the macro, the quotes, the font changes and the escapes.
+fn plain(line: &str) -> String {
+    let (macro_name, mut text) = match line.split_once(' ') {
+        Some((name, rest)) if name.starts_with('.') => (name, rest.to_owned()),
+        _ => ("", line.to_owned()),
+    };
+    // Macros that change fonts join their words, each of which may be in quotes.
+    if [".BR", ".BI", ".IR", ".RB"].contains(&macro_name) {
+        let mut joined = String::new();
+        let mut is_quoted = false;
+        for character in text.chars() {
+            match character {
+                '"' => is_quoted = !is_quoted,
+                ' ' if !is_quoted => {}
+                character => joined.push(character),
+            }
+        }
+        text = joined;
+    }
+    for font in ["\\fR", "\\fP", "\\fI", "\\fB", "\\c"] {
+        text = text.replace(font, "");
+    }
+    text.replace("\\-", "-").replace("\\e", "\\")
+}
+
+/// What stands behind each `.TP` between two sections: the names of what is described.
+fn tags(page: &str, from: &str, to: &str) -> Vec<String> {
+    let start = page.find(&format!(".SH {from}\n")).unwrap();
+    let end = page.find(&format!(".SH {to}\n")).unwrap();
+    let lines: Vec<&str> = page[start..end].lines().collect();
+    let tags = lines.windows(2).filter(|pair| pair[0] == ".TP");
+    tags.map(|pair| plain(pair[1])).collect()
+}
+
+/// How an option or command is written where it is described: `-t, --tcp-service HOST[:PORT]`.
+fn heading(short: Option<char>, alias: Option<char>, long: &str, value: &str) -> String {
+    let letters = short.into_iter().chain(alias);
+    let letters: String = letters.map(|letter| format!("-{letter}, ")).collect();
+    format!("{letters}--{long}{value}")
+}
+
+fn value(takes: Takes) -> String {
+    match takes {
+        Takes::Nothing => String::new(),
+        Takes::Value(name) => format!(" {name}"),
+        Takes::MaybeValue(name) => format!(" [{name}]"),
+    }
+}
+
+#[track_caller]
+fn assert_same(mut expected: Vec<String>, mut found: Vec<String>) {
+    expected.sort();
+    found.sort();
+    assert_eq!(expected, found);
+}
+
+#[test]
+fn every_command_stands_in_the_manual_once() {
+    let expected = COMMANDS.iter().map(|spec| {
+        // --set takes three words; those of -R and -S are in the synopsis.
+        let words = match spec.arguments {
+            [_] => String::new(),
+            words => words.iter().map(|word| format!(" {word}")).collect(),
+        };
+        heading(spec.short, spec.alias, spec.long, &(value(spec.takes) + &words))
+    });
+    assert_same(expected.collect(), tags(&page("ipvsadm"), "COMMANDS", "OPTIONS"));
+}
+
+#[test]
+fn every_option_stands_in_the_manual_once() {
+    let expected =
+        OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.takes)));
+    assert_same(expected.collect(), tags(&page("ipvsadm"), "OPTIONS", "ADDRESSES AND PORTS"));
+}
+
+/// What a program's help has at the beginning of its lines, as the manual writes it.
+fn help(program: &str) -> Vec<String> {
+    let output = Command::new(program).arg("-h").output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let name = |line: &str| line.split("  ").next().unwrap().replace(['<', '>'], "");
+    lines.map(name).collect()
+}
+
+#[test]
+fn help_has_what_the_table_has() {
+    let expected = COMMANDS
+        .iter()
+        .map(|spec| heading(spec.short, None, spec.long, &value(spec.takes)))
+        .chain(OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.takes))));
+    assert_same(expected.collect(), help(env!("CARGO_BIN_EXE_ipvsadm")));
+}
+
+#[test]
+fn companions_have_in_their_help_what_they_have_in_their_manual() {
+    for (name, program) in [
+        ("ipvsadm-save", env!("CARGO_BIN_EXE_ipvsadm-save")),
+        ("ipvsadm-restore", env!("CARGO_BIN_EXE_ipvsadm-restore")),
+    ] {
+        assert_same(help(program), tags(&page(name), "OPTIONS", "EXIT STATUS"));
+    }
+}
+
+#[test]
+fn manual_is_of_this_version() {
+    for name in PAGES {
+        let page = page(name);
+        let title = page.lines().next().unwrap();
+        assert!(title.contains(concat!("\"ipvsadm ", env!("CARGO_PKG_VERSION"), "\"")), "{title}");
+    }
+    let changelog = project("packaging/deb/changelog");
+    let version = concat!("ipvsadm (1:", env!("CARGO_PKG_VERSION"), "-");
+    assert!(changelog.starts_with(version), "{changelog}");
+    assert!(project("CHANGELOG.md").contains(concat!("\n## [", env!("CARGO_PKG_VERSION"), "]")));
+}
+
+#[test]
+fn synopsis_has_every_command() {
+    let page = page("ipvsadm");
+    let synopsis = &page[page.find(".SH SYNOPSIS").unwrap()..page.find(".SH DESCRIPTION").unwrap()];
+    let synopsis = synopsis.replace("\\-", "-");
+    for spec in COMMANDS {
+        let name = match spec.short {
+            Some(letter) => format!("-{letter}"),
+            None => format!("--{}", spec.long),
+        };
+        assert!(synopsis.contains(&name), "{name}");
+    }
+}
+
+/// The lines of `.EX` blocks, unescaped.
+fn manual_examples(page: &str) -> Vec<String> {
+    let mut is_example = false;
+    let mut examples = Vec::new();
+    for line in page.lines() {
+        match line {
+            ".EX" => is_example = true,
+            ".EE" => is_example = false,
+            line if is_example => examples.push(plain(line)),
+            _ => {}
+        }
+    }
+    examples
+}
+
+/// The lines of fenced blocks of a Markdown text.
+fn markdown_examples(text: &str) -> Vec<String> {
+    let mut is_example = false;
+    let mut examples = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            is_example = !is_example;
+        } else if is_example {
+            examples.push(line.to_owned());
+        }
+    }
+    examples
+}
+
+/// Reads an example as the program that it calls would, up to what is the shell's; false if it calls none of ours.
+fn read_example(line: &str) -> bool {
+    let end = line.find(['|', '>', '<', ';', '#']).unwrap_or(line.len());
+    let line = line[..end].trim();
+    let mut words = line.split_whitespace().skip_while(|&word| word == "sudo").peekable();
+    match words.peek().copied() {
+        Some("ipvsadm") => {
+            let rest = words.collect::<Vec<_>>().join(" ");
+            let command = read_line(rest.as_bytes(), &mut Names::new());
+            assert!(command.is_ok(), "{line}: {command:?}");
+            // A lone `ipvsadm` lists.
+            assert!(command.unwrap().is_some() || rest == "ipvsadm", "{line}");
+        }
+        Some(word) if word.starts_with('-') && word != "-" => {
+            let command = read_line(line.as_bytes(), &mut Names::new());
+            assert!(matches!(command, Ok(Some(_))), "{line}: {command:?}");
+        }
+        Some(program @ ("ipvsadm-save" | "ipvsadm-restore")) => {
+            let known = tags(&page(program), "OPTIONS", "EXIT STATUS");
+            let known: Vec<&str> =
+                known.iter().flat_map(|tag| tag.split([',', ' ', '['])).collect();
+            for word in words.skip(1).filter(|word| word.starts_with('-')) {
+                let name = word.split('=').next().unwrap();
+                assert!(known.contains(&name), "{line}: {program} has no {name}");
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+#[test]
+fn every_example_in_the_manual_is_a_command_line() {
+    let mut read = 0;
+    for name in PAGES {
+        for line in manual_examples(&page(name)) {
+            read += usize::from(read_example(&line));
+        }
+    }
+    assert!(read > 30, "only {read} examples were found");
+}
+
+#[test]
+fn every_example_in_the_readme_is_a_command_line() {
+    let lines = markdown_examples(&project("README.md"));
+    let read = lines.iter().filter(|line| read_example(line)).count();
+    assert!(read > 0, "no example was found");
+}
+
+/// Runs a tool over the pages: nothing is wrong if it says nothing.
+fn lint(tool: &str, arguments: &[&str]) {
+    let output = Command::new(tool)
+        .args(arguments)
+        .args(PAGES.map(|name| format!("{}/man/{name}.8", env!("CARGO_MANIFEST_DIR"))))
+        .output()
+        .unwrap_or_else(|error| panic!("{tool}: {error}; `make check` installs it"));
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success() && said.iter().all(String::is_empty), "{tool}: {said:?}");
+}
+
+#[test]
+fn mandoc_finds_nothing() {
+    lint("mandoc", &["-T", "lint"]);
+}
+
+#[test]
+fn groff_finds_nothing() {
+    // -z: no output but what is wrong.
+    lint("groff", &["-ww", "-man", "-Tutf8", "-z"]);
+}

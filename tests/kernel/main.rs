@@ -9,6 +9,8 @@ mod bad_input;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod compliance;
 #[cfg(test)]
 mod conduct;
@@ -31,15 +33,25 @@ mod program;
 #[cfg(test)]
 mod restore_failure;
 #[cfg(test)]
+mod restore_file;
+#[cfg(test)]
 mod restore_lines;
+#[cfg(test)]
+mod restore_lock;
 #[cfg(test)]
 mod restore_rules;
 #[cfg(test)]
+mod restore_signals;
+#[cfg(test)]
 mod restore_tables;
+#[cfg(test)]
+mod restore_traffic;
 #[cfg(test)]
 mod restore_wire;
 #[cfg(test)]
 mod rights;
+#[cfg(test)]
+mod save_file;
 #[cfg(test)]
 mod schedulers;
 #[cfg(test)]

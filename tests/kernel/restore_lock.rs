@@ -1,0 +1,132 @@
+//! Two restores at once do not interleave: one lock for each network namespace, which single commands and `-R` do not
+//! ask for.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use ipvs::restore::Lock;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::network::{Host, fresh_namespace};
+use crate::program::{Outcome, Program};
+use crate::table::Kernel;
+
+const RULES: &str = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1 -m\n";
+
+fn restore(arguments: &[&str]) -> Outcome {
+    Program::restore().feed(arguments, RULES.as_bytes())
+}
+
+/// Takes the lock of this namespace, as a restore does.
+fn lock() -> Lock {
+    Lock::wait(Duration::ZERO).unwrap()
+}
+
+fn lock_file() -> PathBuf {
+    let inode = fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
+    format!("/run/ipvsadm.{inode}.lock").into()
+}
+
+#[test]
+fn one_that_does_not_wait_says_that_another_is_at_work() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    let lock = lock();
+    for (wait, least) in [("--wait=0", 0), ("--wait=1", 1)] {
+        let start = Instant::now();
+        let outcome = restore(&[wait]);
+        let took = start.elapsed();
+        let sentence = outcome.refused(255);
+        assert!(sentence.contains("another restore is at work"), "{sentence}");
+        assert!(sentence.contains(lock_file().to_str().unwrap()), "{sentence}");
+        assert!(took >= Duration::from_secs(least), "{wait}: {took:?}");
+        assert!(kernel.rules().services.is_empty());
+    }
+    drop(lock);
+    restore(&["--wait=0"]).succeeded();
+    assert_eq!(kernel.rules().services.len(), 1);
+}
+
+#[test]
+fn one_that_waits_goes_on_when_the_other_has_ended() {
+    for arguments in [&[][..], &["--wait"], &["--wait=60"]] {
+        fresh_namespace();
+        let lock = lock();
+        let start = Instant::now();
+        let holder = thread::spawn(move || {
+            sleep(Duration::from_millis(500));
+            drop(lock);
+        });
+        restore(arguments).succeeded();
+        assert!(start.elapsed() >= Duration::from_millis(500), "{arguments:?}");
+        holder.join().unwrap();
+    }
+}
+
+#[test]
+fn only_restores_of_the_same_namespace_ask_for_it() {
+    fresh_namespace();
+    let _lock = lock();
+    for line in ["-A -t 10.0.0.9:80 -s rr", "-L -n", "-S -n", "-C"] {
+        Program::ours().line(line).succeeded();
+    }
+    Program::ours().feed(["-R"], RULES.as_bytes()).succeeded();
+    for mode in ["--check", "--diff"] {
+        assert_eq!(restore(&[mode, "--wait=0"]).code(), 0, "{mode}");
+    }
+    Host::new().within(|| restore(&["--wait=0"])).succeeded();
+    assert_eq!(restore(&["--wait=0"]).code(), 255);
+}
+
+#[test]
+fn restores_at_once_leave_the_table_of_one_of_them() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    let rules = |last: u8| -> String {
+        let server = |port| {
+            format!("-A -t 10.0.0.1:{port} -s rr\n-a -t 10.0.0.1:{port} -r 10.1.0.{last} -m\n")
+        };
+        (1..=100).map(server).collect()
+    };
+    let tables = [1, 2].map(|last| {
+        Program::restore().feed::<&str>([], rules(last).as_bytes()).succeeded();
+        kernel.rules()
+    });
+    for _ in 0..10 {
+        thread::scope(|scope| {
+            for last in [1, 2, 1, 2] {
+                let rules = rules(last);
+                scope.spawn(move || {
+                    Program::restore().feed::<&str>([], rules.as_bytes()).succeeded().to_owned()
+                });
+            }
+        });
+        assert!(tables.contains(&kernel.rules()));
+    }
+}
+
+#[test]
+fn where_nothing_can_be_locked_a_restore_goes_on() {
+    let in_its_own_mounts = || {
+        fresh_namespace();
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let nothing: Option<&str> = None;
+        mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+        mount(Some("run"), "/run", Some("tmpfs"), MsFlags::MS_RDONLY, nothing).unwrap();
+        restore(&["--wait=0"]).succeeded();
+        assert_eq!(Kernel::open().rules().services.len(), 1);
+        let terminal = "script -qec \"$0 --wait=0 --no-empty\" /dev/null";
+        let shown = std::process::Command::new("sh")
+            .args(["-c", terminal, Program::restore().name()])
+            .output()
+            .unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    // A mount namespace belongs to a thread.
+    let shown = thread::spawn(in_its_own_mounts).join().unwrap();
+    assert!(shown.contains("restoring without a lock"), "{shown}");
+}

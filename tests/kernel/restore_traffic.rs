@@ -1,0 +1,305 @@
+//! Clients do not notice a restore: two of them ask web servers behind NAT without a pause while files are restored, and
+//! not one request fails. Established connections and counters of what stays are kept.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use crate::network::Host;
+use crate::program::Program;
+use crate::table::{Connections, Kernel, Service};
+
+const VIRTUAL: (&str, u16) = ("10.1.0.100", 80);
+const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+/// Web servers, each a port and its weight.
+const ALL: [(u16, u32); 3] = [(8001, 1), (8002, 1), (8003, 1)];
+const RESTORES: usize = 20;
+const RESTORES_WITH_1_31: usize = 5;
+/// Services besides the one that clients use: what makes a table that is cleared stay away for a while.
+const OTHERS: u16 = 40;
+/// A client, and a server, give up then: with 1.31 some wait for what never comes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// client -- director -- web servers, all at one address.
+struct Lab {
+    client: Host,
+    director: Host,
+    servers: Host,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let lab = Lab { client: Host::new(), director: Host::new(), servers: Host::new() };
+        lab.director.join("outside", "10.1.0.1/24", &lab.client, "uplink", "10.1.0.2/24");
+        lab.director.join("inside", "10.2.0.1/24", &lab.servers, "uplink", "10.2.0.2/24");
+        lab.director.ip("address add 10.1.0.100/32 dev outside");
+        lab.servers.ip("route add default via 10.2.0.1");
+        lab.director.sysctl("ipv4/ip_forward", "1");
+        lab
+    }
+
+    fn kernel(&self) -> Kernel {
+        self.director.within(Kernel::open)
+    }
+
+    fn restore(&self, rules: &str) {
+        let outcome =
+            self.director.within(|| Program::restore().feed::<&str>([], rules.as_bytes()));
+        outcome.succeeded();
+    }
+
+    /// What 1.31's ipvsadm-restore does, a script: `-C`, then `-R`.
+    fn restore_with_1_31(&self, rules: &str) {
+        self.director.within(|| {
+            Program::reference().line("-C").succeeded();
+            Program::reference().feed(["-R"], rules.as_bytes()).succeeded();
+        });
+    }
+
+    /// A listener on the web servers' machine.
+    fn listen(&self, port: u16) -> TcpListener {
+        self.servers.within(|| TcpListener::bind(("10.2.0.2", port)).unwrap())
+    }
+}
+
+/// A service with real servers, each a port and its weight, and with others that nobody uses.
+fn rules(servers: &[(u16, u32)]) -> String {
+    let mut text = "-A -t 10.1.0.100:80 -s rr\n".to_owned();
+    for (port, weight) in servers {
+        text.push_str(&format!("-a -t 10.1.0.100:80 -r 10.2.0.2:{port} -m -w {weight}\n"));
+    }
+    for port in 1..=OTHERS {
+        text.push_str(&format!("-A -u 10.1.0.100:{port} -s rr\n"));
+        text.push_str(&format!("-a -u 10.1.0.100:{port} -r 10.2.0.2:53 -m\n"));
+    }
+    text
+}
+
+/// Files of which each differs from the one before in one server: it gets no new connections, it goes, it comes back.
+fn changing_one_server_at_a_time() -> Vec<String> {
+    let steps = (0..RESTORES).map(|step| {
+        let mut servers = ALL.to_vec();
+        match (step / 3 % 3, step % 3) {
+            (server, 0) => servers[server].1 = 0,
+            (server, 1) => drop(servers.remove(server)),
+            _ => {}
+        }
+        rules(&servers)
+    });
+    steps.collect()
+}
+
+/// What clients saw.
+#[derive(Default)]
+struct Seen {
+    requests: usize,
+    failures: Vec<io::Error>,
+    longest_gap: Duration,
+}
+
+fn request() -> io::Result<()> {
+    let mut connection = TcpStream::connect(VIRTUAL)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.write_all(REQUEST)?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    if answer.ends_with("hello") { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn request_until(end: &AtomicBool) -> Seen {
+    let mut seen = Seen::default();
+    let mut last = Instant::now();
+    while !end.load(Ordering::Relaxed) {
+        match request() {
+            Ok(()) => seen.requests += 1,
+            Err(error) => {
+                seen.failures.push(error);
+                continue;
+            }
+        }
+        seen.longest_gap = seen.longest_gap.max(last.elapsed());
+        last = Instant::now();
+    }
+    seen
+}
+
+fn serve_until(end: &AtomicBool, listener: &TcpListener) {
+    for connection in listener.incoming() {
+        if end.load(Ordering::Relaxed) {
+            return;
+        }
+        // A client that went away is none of the server's business.
+        let _ = connection.and_then(|mut connection| {
+            connection.set_read_timeout(Some(Duration::from_millis(200)))?;
+            connection.read_exact(&mut [0; REQUEST.len()])?;
+            connection.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello")
+        });
+    }
+}
+
+/// Two clients ask while files are restored.
+fn under_requests(lab: &Lab, restore: impl Fn(&Lab, &str), files: &[String]) -> Seen {
+    let listeners = ALL.map(|(port, _)| lab.listen(port));
+    lab.restore(&rules(&ALL));
+    let (clients_end, servers_end) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for listener in &listeners {
+            scope.spawn(|| serve_until(&servers_end, listener));
+        }
+        // A thread lives in the network of the one that starts it.
+        let clients =
+            [0, 1].map(|_| lab.client.within(|| scope.spawn(|| request_until(&clients_end))));
+        for file in files {
+            restore(lab, file);
+            sleep(Duration::from_millis(20));
+        }
+        clients_end.store(true, Ordering::Relaxed);
+        let mut all = Seen::default();
+        for seen in clients.map(|client| client.join().unwrap()) {
+            all.requests += seen.requests;
+            all.failures.extend(seen.failures);
+            all.longest_gap = all.longest_gap.max(seen.longest_gap);
+        }
+        servers_end.store(true, Ordering::Relaxed);
+        for listener in &listeners {
+            let address = listener.local_addr().unwrap();
+            lab.servers.within(|| drop(TcpStream::connect(address)));
+        }
+        all
+    })
+}
+
+impl Seen {
+    /// Says it past the test harness, which shows what a test prints only when it fails.
+    fn tell(&self, what: &str, restores: usize) {
+        let Seen { requests, failures, longest_gap } = self;
+        let failed = failures.len();
+        let line = format!(
+            "{restores} restores of {what}: {requests} requests, {failed} failed, longest gap {longest_gap:.0?}"
+        );
+        writeln!(io::stdout(), "\n    {line}").unwrap();
+    }
+}
+
+#[test]
+fn no_request_fails_and_no_connection_is_reset_while_files_are_restored() {
+    let lab = Lab::new();
+    let same = vec![rules(&ALL); RESTORES];
+    let ours = |lab: &Lab, file: &str| lab.restore(file);
+    for (what, files) in [
+        ("the same file", &same),
+        ("files that change one server", &changing_one_server_at_a_time()),
+    ] {
+        let seen = under_requests(&lab, ours, files);
+        seen.tell(what, files.len());
+        assert!(seen.requests > RESTORES, "{} requests", seen.requests);
+        assert!(seen.failures.is_empty(), "{what}: {:?}", seen.failures);
+    }
+    let with_1_31 = |lab: &Lab, file: &str| lab.restore_with_1_31(file);
+    let seen = under_requests(&lab, with_1_31, &same[..RESTORES_WITH_1_31]);
+    seen.tell("the same file with 1.31", RESTORES_WITH_1_31);
+}
+
+/// Says something over an established connection and hears it again.
+fn echo(there: &mut TcpStream, here: &mut TcpStream) {
+    let mut heard = [0; 4];
+    there.write_all(b"ping").unwrap();
+    here.read_exact(&mut heard).unwrap();
+    here.write_all(&heard).unwrap();
+    there.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"ping");
+}
+
+#[test]
+fn a_connection_outlives_the_exchange_of_all_other_services() {
+    let lab = Lab::new();
+    let kernel = lab.kernel();
+    let listener = lab.listen(8001);
+    let file = |first: u16, options: &str, weight: u16| {
+        let mut text = format!(
+            "-A -t 10.1.0.100:80 {options}\n-a -t 10.1.0.100:80 -r 10.2.0.2:8001 -m -w {weight}\n"
+        );
+        for port in first..first + 50 {
+            text.push_str(&format!(
+                "-A -u 10.1.0.100:{port} -s rr\n-a -u 10.1.0.100:{port} -r 10.2.0.2:53 -m\n"
+            ));
+        }
+        text
+    };
+    lab.restore(&file(1000, "-s rr", 1));
+    let mut there = lab.client.within(|| TcpStream::connect(VIRTUAL).unwrap());
+    let (mut here, _) = listener.accept().unwrap();
+    for stream in [&there, &here] {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    // Others go and come; then the service itself is edited, too, and its real server.
+    for (first, options, weight) in
+        [(2000, "-s rr", 1), (1000, "-s wlc", 1), (2000, "-s rr -p 60", 9), (2000, "-s lc", 0)]
+    {
+        lab.restore(&file(first, options, weight));
+        echo(&mut there, &mut here);
+        let table = kernel.table();
+        let server = &table
+            .services
+            .iter()
+            .find(|service| service.destinations[0].port == 8001)
+            .unwrap()
+            .destinations[0];
+        assert_eq!(
+            (server.weight, &server.connections),
+            (weight.into(), &Connections { active: 1, ..Connections::default() })
+        );
+    }
+    // The only one left, among no others.
+    lab.restore("-A -t 10.1.0.100:80 -s rr\n-a -t 10.1.0.100:80 -r 10.2.0.2:8001 -m\n");
+    echo(&mut there, &mut here);
+}
+
+#[test]
+fn counters_and_persistent_clients_of_what_stays_are_kept() {
+    let lab = Lab::new();
+    let kernel = lab.kernel();
+    let listeners = [8001, 8002].map(|port| lab.listen(port));
+    let file = |weight: u32, others: &str| {
+        format!(
+            "-A -t 10.1.0.100:80 -s rr -p 600\n\
+             -a -t 10.1.0.100:80 -r 10.2.0.2:8001 -m\n\
+             -a -t 10.1.0.100:80 -r 10.2.0.2:8002 -m -w {weight}\n{others}"
+        )
+    };
+    lab.restore(&file(1, "-A -f 1 -s rr\n-a -f 1 -r 10.2.0.2 -m\n"));
+    let connect = || lab.client.within(|| TcpStream::connect(VIRTUAL).unwrap());
+    let first = connect();
+    let counted = |connections: u64| -> Service {
+        let start = Instant::now();
+        loop {
+            let table = kernel.table();
+            let service =
+                table.services.into_iter().find(|service| service.timeout == 600).unwrap();
+            // The kernel adds counters up every two seconds.
+            if service.counters.0[0] == connections {
+                return service;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{service:?}");
+            sleep(Duration::from_millis(100));
+        }
+    };
+    let before = counted(1);
+    for others in ["", "-A -f 2 -s rr\n-a -f 2 -r 10.2.0.2 -m\n", "-A -u 10.1.0.100:53 -s rr\n"] {
+        lab.restore(&file(1, others));
+        let now = counted(1);
+        assert_eq!(now.destinations[0].connections, before.destinations[0].connections);
+        assert_eq!(now.destinations[0].counters.0[..5], before.destinations[0].counters.0[..5]);
+        assert_eq!(now.counters.0[..5], before.counters.0[..5]);
+    }
+    // Its client comes back to the same server, also after an edit of the other.
+    lab.restore(&file(5, ""));
+    let second = connect();
+    let service = counted(2);
+    let of_servers: Vec<u64> =
+        service.destinations.iter().map(|server| server.counters.0[0]).collect();
+    assert!([[2, 0], [0, 2]].contains(&[of_servers[0], of_servers[1]]), "{of_servers:?}");
+    drop((first, second, listeners));
+}

@@ -1,0 +1,329 @@
+//! A save to a file: whatever happens meanwhile, the old file or the new one is there, whole, with its mode and owner; and
+//! what is in it leads back to the table.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::{self, sleep};
+use std::time::Instant;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use tempfile::TempDir;
+
+use crate::network::fresh_namespace;
+use crate::program::{Outcome, Program};
+use crate::table::Kernel;
+
+const MOMENTS: usize = 50;
+
+const OLD: &str = "# kept by hand\n-A -t 10.9.9.9:80 -s rr\n";
+const RULES: &str = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1\n";
+
+/// A namespace with a table, and a folder with a file of other rules.
+struct Place {
+    folder: TempDir,
+    file: PathBuf,
+}
+
+impl Place {
+    fn new(rules: &str) -> Place {
+        fresh_namespace();
+        Program::ours().feed(["-R"], rules.as_bytes()).succeeded();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules");
+        fs::write(&file, OLD).unwrap();
+        Place { folder, file }
+    }
+
+    fn content(&self) -> String {
+        fs::read_to_string(&self.file).unwrap()
+    }
+
+    /// Nothing but the file is in the folder.
+    fn is_tidy(&self) -> bool {
+        fs::read_dir(self.folder.path()).unwrap().count() == 1
+    }
+}
+
+/// Saves with both programs that can, each to a file.
+fn both(path: &Path, further: &[&str]) -> [Outcome; 2] {
+    let path = path.to_str().unwrap();
+    let [save, ours] = [&["-n"][..], &["-S", "-n"]].map(|start| [start, further, &[path]].concat());
+    [Program::save().run(save), Program::ours().run(ours)]
+}
+
+#[test]
+fn a_file_is_replaced_and_keeps_its_mode_and_owner() {
+    let place = Place::new(RULES);
+    for mode in [0o600, 0o664, 0o444] {
+        fs::write(&place.file, OLD).unwrap();
+        fs::set_permissions(&place.file, Permissions::from_mode(mode)).unwrap();
+        chown(&place.file, Some(12), Some(34)).unwrap();
+        for outcome in both(&place.file, &[]) {
+            assert_eq!(outcome.succeeded(), "");
+            let now = fs::metadata(&place.file).unwrap();
+            assert_eq!((now.mode() & 0o7777, now.uid(), now.gid()), (mode, 12, 34));
+            assert_eq!(place.content(), RULES);
+        }
+    }
+    let new = place.folder.path().join("new");
+    Program::save().run([&new]).succeeded();
+    assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o644, "as any new file");
+}
+
+#[test]
+fn a_symbolic_link_stays_one() {
+    let place = Place::new(RULES);
+    let target = place.folder.path().join("of the link");
+    for was_there in [true, false] {
+        fs::remove_file(&place.file).unwrap();
+        symlink("of the link", &place.file).unwrap();
+        if was_there {
+            fs::write(&target, OLD).unwrap();
+        }
+        for outcome in both(&place.file, &[]) {
+            outcome.succeeded();
+            assert!(fs::symlink_metadata(&place.file).unwrap().is_symlink(), "{was_there}");
+            assert_eq!(fs::read_to_string(&target).unwrap(), RULES);
+        }
+        fs::remove_file(&target).unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_or_a_device_is_written_to() {
+    let place = Place::new(RULES);
+    Program::save().run(["/dev/null"]).succeeded();
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    assert_eq!(Program::save().run(["-n", "/dev/stdout"]).succeeded(), RULES);
+    assert_eq!(Program::save().run(["-n", "-"]).succeeded(), RULES);
+    let outcome = Program::save().run([place.folder.path()]);
+    assert!(outcome.refused(1).contains("directory"), "{}", outcome.complaint());
+    let outcome = Program::save().run(["/dev/full"]);
+    assert!(outcome.refused(1).contains("No space left on device"), "{}", outcome.complaint());
+}
+
+#[test]
+fn killed_at_any_moment_the_file_is_whole() {
+    let rules: String = (1..=60)
+        .map(|port| {
+            format!("-A -t 10.0.0.1:{port} -s rr\n-a -t 10.0.0.1:{port} -r 10.1.0.1:80 -m -w 1\n")
+        })
+        .collect();
+    let place = Place::new(&rules);
+    let start = Instant::now();
+    Program::save().run([&place.file]).succeeded();
+    let time = start.elapsed();
+    let mut random = TestRng::deterministic_rng(RngAlgorithm::default());
+    let mut saved = 0;
+    for _ in 0..MOMENTS {
+        fs::write(&place.file, OLD).unwrap();
+        let mut command = Program::save().command(["-n".as_ref(), place.file.as_os_str()]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(time * (600 + random.next_u32() % 700) / 1000);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let content = place.content();
+        assert!(content == OLD || content == rules, "half a file:\n{content}");
+        saved += usize::from(content == rules);
+    }
+    println!("killed at {MOMENTS} moments of {time:?}, {saved} had saved");
+    assert!((1..MOMENTS).contains(&saved));
+}
+
+/// Does something with a small file system of the thread's own at `path`.
+fn on_a_file_system(path: &Path, action: impl FnOnce(&dyn Fn(MsFlags)) + Send) {
+    let folder = fs::File::open("/proc/thread-self/ns/net").unwrap();
+    thread::scope(|scope| {
+        let of_its_own = scope.spawn(|| {
+            nix::sched::setns(&folder, CloneFlags::CLONE_NEWNET).unwrap();
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let nothing: Option<&str> = None;
+            mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+            let mount_with =
+                |flags| mount(Some("small"), path, Some("tmpfs"), flags, Some("size=64k"));
+            mount_with(MsFlags::empty()).unwrap();
+            action(&|flags| mount_with(flags).unwrap());
+        });
+        of_its_own.join().unwrap();
+    });
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_file() {
+    let place = Place::new(RULES);
+    on_a_file_system(place.folder.path(), |_| {
+        fs::write(&place.file, OLD).unwrap();
+        let filler = place.folder.path().join("filler");
+        assert!(fs::write(&filler, vec![0; 1 << 20]).is_err());
+        for outcome in both(&place.file, &[]) {
+            let sentence = outcome.refused(1);
+            assert!(sentence.contains("No space left on device"), "{sentence}");
+            assert!(sentence.contains(place.file.to_str().unwrap()), "{sentence}");
+            assert_eq!(place.content(), OLD);
+        }
+        fs::remove_file(filler).unwrap();
+        assert!(place.is_tidy(), "something was left behind");
+        Program::save().run([&place.file]).succeeded();
+    });
+}
+
+#[test]
+fn a_read_only_directory_leaves_the_old_file() {
+    let place = Place::new(RULES);
+    on_a_file_system(place.folder.path(), |remount| {
+        fs::write(&place.file, OLD).unwrap();
+        remount(MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY);
+        for outcome in both(&place.file, &[]) {
+            let sentence = outcome.refused(1);
+            assert!(sentence.contains("Read-only file system"), "{sentence}");
+            assert_eq!(place.content(), OLD);
+        }
+    });
+}
+
+#[test]
+fn an_empty_table_takes_the_place_of_rules_only_if_that_is_meant() {
+    let place = Place::new("");
+    for further in [&[][..], &["--all"]] {
+        for outcome in both(&place.file, further) {
+            let sentence = outcome.refused(1);
+            assert!(sentence.contains("--allow-empty"), "{sentence}");
+            assert!(sentence.contains(place.file.to_str().unwrap()), "{sentence}");
+            assert_eq!(place.content(), OLD);
+        }
+    }
+    for outcome in both(&place.file, &["--allow-empty"]) {
+        outcome.succeeded();
+        assert_eq!(place.content(), "");
+    }
+    // Where no rules are lost, nothing is asked: settings are none.
+    for harmless in ["", "# none yet\n", "--set 900 120 300\n"] {
+        fs::write(&place.file, harmless).unwrap();
+        for outcome in both(&place.file, &["--all"]) {
+            outcome.succeeded();
+            assert_eq!(place.content(), "--set 900 120 300\n", "over {harmless:?}");
+        }
+    }
+    let gone = place.folder.path().join("new");
+    Program::save().run([&gone]).succeeded();
+    assert_eq!(fs::read(gone).unwrap(), b"");
+}
+
+#[test]
+fn a_table_that_cannot_be_read_leaves_the_old_file() {
+    let place = Place::new(RULES);
+    let folder = place.folder.path();
+    fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(&place.file, Permissions::from_mode(0o666)).unwrap();
+    let copy = folder.join("ipvsadm-save");
+    fs::copy(Program::save().name(), &copy).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    let mut as_nobody = std::process::Command::new(&copy);
+    std::os::unix::process::CommandExt::uid(&mut as_nobody, 65534);
+    let output =
+        as_nobody.args(["--allow-empty".as_ref(), place.file.as_os_str()]).output().unwrap();
+    assert!(!output.status.success());
+    assert_ne!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(place.content(), OLD);
+}
+
+#[test]
+fn with_all_the_timeouts_and_daemons_are_lines_that_1_31_reads_too() {
+    let start = "--set 77 66 55\n\
+                 --start-daemon master --mcast-interface lo --syncid 5 --sync-maxlen 1400\n\
+                 --start-daemon backup --mcast-interface lo --syncid 6 --mcast-group 224.0.0.9 --mcast-port 9000 --mcast-ttl 3\n";
+    let place = Place::new(&format!("{RULES}{start}"));
+    let before = Kernel::open().rules();
+    assert_eq!(before.daemons.len(), 2);
+    let mut texts = both(&place.file, &["--all"]).map(|outcome| {
+        outcome.succeeded();
+        place.content()
+    });
+    let [text, other] = &mut texts;
+    assert_eq!(text, other);
+    assert_eq!(Program::save().line("-n --all").succeeded(), text);
+    assert_eq!(Program::ours().line("-S -n --all").succeeded(), text);
+    assert!(text.starts_with(&format!("{RULES}--set 77 66 55\n--start-daemon master ")), "{text}");
+    assert_eq!(Program::save().line("-n").succeeded(), RULES, "without --all");
+
+    for restore in [
+        (&|text: &str| Program::reference().feed(["-R"], text.as_bytes()))
+            as &dyn Fn(&str) -> Outcome,
+        &|text| Program::ours().feed(["-R"], text.as_bytes()),
+        &|text| Program::restore().feed::<&str>([], text.as_bytes()),
+    ] {
+        fresh_namespace();
+        restore(text).succeeded();
+        assert_eq!(Kernel::open().rules().to_string(), before.to_string());
+        assert_eq!(Program::restore().feed(["--diff"], text.as_bytes()).succeeded(), "");
+        assert_eq!(Program::save().line("-n --all").succeeded(), text);
+    }
+}
+
+#[test]
+fn one_service_can_be_saved() {
+    let place = Place::new(&format!(
+        "{RULES}-A -u 10.0.0.1:80 -s wlc\n-A -f 4294967295 -s rr\n-a -f 4294967295 -r 10.1.0.1:0 -g -w 1\n-A -f 7 -6 -s rr\n"
+    ));
+    for (service, saved) in [
+        ("-t 10.0.0.1:80", RULES),
+        ("-u 10.0.0.1:80", "-A -u 10.0.0.1:80 -s wlc\n"),
+        ("-f 4294967295", "-A -f 4294967295 -s rr\n-a -f 4294967295 -r 10.1.0.1:0 -g -w 1\n"),
+        ("-f 7 -6", "-A -f 7 -6 -s rr\n"),
+    ] {
+        assert_eq!(Program::ours().line(&format!("-S -n {service}")).succeeded(), saved);
+        let path = place.file.to_str().unwrap();
+        Program::ours().line(&format!("-S -n {service} {path}")).succeeded();
+        assert_eq!(place.content(), saved);
+    }
+    let before = place.content();
+    let path = place.file.to_str().unwrap();
+    for line in ["-S -n -t 10.0.0.3:80".to_owned(), format!("-S -n -t 10.0.0.3:80 {path}")] {
+        let outcome = Program::ours().line(&line);
+        assert_eq!(outcome.refused(1), "No such service", "{line}");
+    }
+    assert_eq!(place.content(), before);
+}
+
+/// Another program changes weights without a pause.
+#[test]
+fn a_table_that_never_rests_is_not_saved_to_a_file() {
+    let service = |port: u16| {
+        format!("-A -t 10.0.0.1:{port} -s rr\n-a -t 10.0.0.1:{port} -r 10.1.0.1:80 -m\n")
+    };
+    let place = Place::new(&(1..=60).map(service).collect::<String>());
+    let mut command = Program::ours().command(["-R"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let feeder = thread::spawn(move || {
+        for weight in (1..=65535).cycle() {
+            let port = weight % 60 + 1;
+            let line = format!("-e -t 10.0.0.1:{port} -r 10.1.0.1:80 -m -w {weight}\n");
+            if input.write_all(line.repeat(10).as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut refusals = 0;
+    for _ in 0..20 {
+        fs::write(&place.file, OLD).unwrap();
+        let outcome = Program::save().run([&place.file]);
+        if !outcome.status.success() {
+            assert!(outcome.refused(1).contains("changes too fast"), "{}", outcome.complaint());
+            assert_eq!(place.content(), OLD);
+            refusals += 1;
+        }
+        // One reading is enough for standard output.
+        assert_eq!(Program::ours().line("-S -n").succeeded().lines().count(), 120);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    feeder.join().unwrap();
+    assert!(refusals > 0, "20 saves found the table at rest");
+}

@@ -74,7 +74,7 @@ fn a_save_names_only_what_leads_back_to_the_address() {
     let services: Vec<&str> = saved.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
     assert_eq!(
         services,
-        ["one:http", "10.0.0.2:http", "10.0.0.7:http", "10.0.0.8:http", "six:http"]
+        ["one:http", "10.0.0.2:http", "10.0.0.7:http", "10.0.0.8:http", "[six]:http"]
     );
     let before = kernel.rules();
     ours("-C");

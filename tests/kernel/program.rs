@@ -4,10 +4,18 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Where tests/provide unpacks Debian's package.
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
+
+/// How long a program may take before it counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program to run.
 pub(crate) struct Program {
@@ -101,8 +109,18 @@ impl Program {
 }
 
 impl Outcome {
+    /// Waits for its end, but not for ever: a program that hangs is killed, and its status says so.
     fn of(child: Child) -> Outcome {
+        let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let (ended, end) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                kill(process, Signal::SIGKILL).unwrap();
+            }
+        });
         let output = child.wait_with_output().unwrap();
+        drop(ended);
+        watch.join().unwrap();
         Outcome { stdout: output.stdout, stderr: output.stderr, status: output.status }
     }
 

@@ -44,7 +44,8 @@ fn nobody_lists_services_and_connections() {
     for line in [
         "-A -t 10.0.0.1:80 -s wrr -p 60 -M 255.255.255.0",
         "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 3",
-        "-A -u [2001:db8::1]:53 -s rr -o",
+        "-A -u 10.0.0.1:53 -s rr -o",
+        "-A -u [2001:db8::1]:53 -s rr",
         "-a -u [2001:db8::1]:53 -r [2001:db8::2]:53 -i -w 4",
         "-A -f 7 -s wlc",
         "-a -f 7 -r 10.0.0.3 -g",

@@ -67,6 +67,9 @@ const DAEMON_ATTR_MCAST_GROUP6: u16 = 6;
 const DAEMON_ATTR_MCAST_PORT: u16 = 7;
 const DAEMON_ATTR_MCAST_TTL: u16 = 8;
 
+/// The kernel's own mark of a service that it has in its hash.
+const SVC_F_HASHED: u32 = 0x0002;
+
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 pub(crate) const TCP: u16 = 6;
@@ -367,12 +370,12 @@ fn service(attributes: &Attributes) -> Service {
             port: u16::from_be(u16_of(attributes, SVC_ATTR_PORT)),
         },
     };
+    // Flags and a mask of them, both in host order.
+    let [a, b, c, d, ..]: [u8; 8] = bytes(attributes, SVC_ATTR_FLAGS).unwrap();
     Service {
         key,
         scheduler: text_of(attributes, SVC_ATTR_SCHED_NAME),
-        flags: u32::from_ne_bytes(
-            find(attributes, SVC_ATTR_FLAGS).unwrap()[..4].try_into().unwrap(),
-        ),
+        flags: u32::from_ne_bytes([a, b, c, d]) & !SVC_F_HASHED,
         timeout: u32_of(attributes, SVC_ATTR_TIMEOUT),
         netmask: u32_of(attributes, SVC_ATTR_NETMASK),
         engine: find(attributes, SVC_ATTR_PE_NAME).map(|_| text_of(attributes, SVC_ATTR_PE_NAME)),

@@ -73,7 +73,7 @@ _ipvsadm_restore='--check --diff --noflush --no-empty --wait -h --help -V --vers
 # What the kernel has as modules with a name: ip_vs_ and what stands behind it.
 _ipvsadm_modules() {
   local file name release prefix=$1 found=' '
-  read -r release </proc/sys/kernel/osrelease
+  { read -r release </proc/sys/kernel/osrelease; } 2>/dev/null
   for file in "/lib/modules/$release/kernel/net/netfilter/ipvs/$prefix"*.ko* "/sys/module/$prefix"*; do
     [[ -e $file ]] || continue
     name=${file##*/"$prefix"}
@@ -92,13 +92,21 @@ _ipvsadm_services() {
   done < <("$1" -L -n 2>/dev/null)
 }
 
-# The real servers of a service.
+# The real servers of a service. Without rights only the whole table can be listed.
 _ipvsadm_servers() {
-  local arrow address rest
+  local first address rest protocol=${2%%-*} is_in=yes is_whole= listing
   [[ -r /proc/net/ip_vs ]] || return
-  while read -r arrow address rest; do
-    [[ $arrow != '->' || $address = RemoteAddress:Port ]] || echo "$address"
-  done < <("$@" 2>/dev/null)
+  [[ $protocol = fwmark ]] && protocol=FWM || protocol=${protocol^^}
+  listing=$("$1" -L -n "--$2" "$3" $4 2>/dev/null) || {
+    listing=$("$1" -L -n 2>/dev/null)
+    is_whole=yes
+  }
+  while read -r first address rest; do
+    case $first in
+    '->') [[ -z $is_in || $address = RemoteAddress:Port ]] || printf '%s\n' "$address" ;;
+    TCP | UDP | SCTP | FWM) [[ -z $is_whole || "$first $address" = "$protocol $3" ]] && is_in=yes || is_in= ;;
+    esac
+  done <<<"$listing"
 }
 
 # Values of the option or command with a long name, after what is to stand before each.
@@ -112,7 +120,7 @@ _ipvsadm_values() {
     values=$(_ipvsadm_services "$program" "$name") ;;
   real-server)
     [[ $command = edit-server || $command = delete-server ]] && [[ -n $service ]] || return
-    values=$(_ipvsadm_servers "$program" -L -n "--$service_option" "$service" ${ipv6:+-6}) ;;
+    values=$(_ipvsadm_servers "$program" "$service_option" "$service" ${ipv6:+-6}) ;;
   scheduler)
     values=$(_ipvsadm_modules ip_vs_) || values='rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh' ;;
   pe)

@@ -233,7 +233,7 @@ function __ipvsadm_takes_file
 end
 
 function __ipvsadm_modules -a prefix
-    set -l release (string collect </proc/sys/kernel/osrelease)
+    set -l release (cat /proc/sys/kernel/osrelease 2>/dev/null)
     for file in /lib/modules/$release/kernel/net/netfilter/ipvs/$prefix*.ko* /sys/module/$prefix*
         set -l name (string replace -r '\..*' '' -- (string replace -r ".*/$prefix" '' -- $file))
         test $prefix = ip_vs_; and string match -qr '^(pe_.*|ftp)$' -- $name; and continue
@@ -255,7 +255,23 @@ function __ipvsadm_values -a long
             contains -- "$__ipvsadm_command" edit-server delete-server; and test -n "$__ipvsadm_service"; and test -r /proc/net/ip_vs; or return
             set -l family
             contains ipv6 $__ipvsadm_given; and set family -6
-            command $program -L -n --$__ipvsadm_service_option $__ipvsadm_service $family 2>/dev/null | string match -v '*RemoteAddress:Port*' | string replace -rf '^ +-> (\S+).*' '$1'
+            set -l is_in yes
+            set -l protocol .
+            set -l listing (command $program -L -n --$__ipvsadm_service_option $__ipvsadm_service $family 2>/dev/null)
+            if test $pipestatus[1] != 0
+                # Without rights only the whole table can be listed.
+                set protocol (string replace FWMARK FWM (string upper (string replace -r -- '-.*' '' $__ipvsadm_service_option)))
+                set listing (command $program -L -n 2>/dev/null)
+            end
+            for line in (string match -v '*RemoteAddress:Port*' -- $listing)
+                if string match -qr '^(TCP|UDP|SCTP|FWM) ' -- $line
+                    set is_in no
+                    string match -qr "^$protocol +"(string escape --style=regex -- $__ipvsadm_service)' ' -- $line; and set is_in yes
+                    test $protocol = .; and set is_in yes
+                else if test $is_in = yes
+                    string replace -rf '^ +-> (\S+).*' '$1' -- $line
+                end
+            end
         case scheduler
             set -l names (__ipvsadm_modules ip_vs_)
             set -q names[1]; or set names rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh

@@ -1,0 +1,302 @@
+//! What the shells complete: the real ones, at a terminal, with the kernel's own services, servers and schedulers.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+
+/// Debian's nobody.
+const NOBODY: u32 = 65534;
+
+const RULES: &str = "\
+-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m
+-a -t 10.0.0.1:80 -r 10.0.0.3:8080 -m
+-A -t [2001:db8::1]:80 -s rr
+-a -t [2001:db8::1]:80 -r [2001:db8::2]:80
+-A -u 10.0.0.1:53 -s rr
+-A -f 7 -s rr
+-A -f 8 -6 -s rr
+-a -f 8 -6 -r [2001:db8::9]:0
+";
+
+/// What is typed, and what a shell makes of it: all completions in place of the last word.
+const CASES: &[(&str, &[&str])] = &[
+    ("ipvsadm -a -t ", &["10.0.0.1:80", "[2001:db8::1]:80"]),
+    ("ipvsadm -a -t 10.0.0.1:", &["10.0.0.1:80"]),
+    ("ipvsadm --delete-service --udp-service ", &["10.0.0.1:53"]),
+    ("ipvsadm -L -t10", &["-t10.0.0.1:80"]),
+    ("ipvsadm -at ", &["10.0.0.1:80", "[2001:db8::1]:80"]),
+    ("ipvsadm -d -f ", &["7", "8"]),
+    ("ipvsadm -A -t ", &[]),
+    ("ipvsadm -d -t 10.0.0.1:80 -r ", &["10.0.0.2:8080", "10.0.0.3:8080"]),
+    ("ipvsadm -e -t 10.0.0.1:80 -r 10.0.0.3:", &["10.0.0.3:8080"]),
+    ("ipvsadm -e -f 8 -6 -r ", &["[2001:db8::9]:0"]),
+    ("ipvsadm -a -t 10.0.0.1:80 -r ", &[]),
+    ("ipvsadm -A -f 9 -s w", &["wlc", "wrr"]),
+    ("ipvsadm -A -f 9 -s sh -b ", &["sh-fallback", "sh-port"]),
+    ("ipvsadm -A -f 9 -s sh -b sh-port,", &["sh-port,sh-fallback"]),
+    ("ipvsadm -A -f 9 --pe ", &["sip"]),
+    ("ipvsadm --start-daemon ", &["backup", "master"]),
+    ("ipvsadm --start-daemon master --mcast-interface ", &["lo"]),
+    ("ipvsadm --d", &["--delete-server", "--delete-service"]),
+    ("ipvsadm -E -f 7 --p", &["--pe", "--persistent"]),
+    ("ipvsadm -E -f 7 --i", &["--ipv6"]),
+    ("ipvsadm -E -t 10.0.0.1:80 --i", &[]),
+    ("ipvsadm -a -f 7 -r 10.0.0.2 --tun-", &[]),
+    (
+        "ipvsadm -a -f 7 -r 10.0.0.2 -i --tun-",
+        &["--tun-csum", "--tun-nocsum", "--tun-port", "--tun-remcsum", "--tun-type"],
+    ),
+    ("ipvsadm -a -f 7 -r 10.0.0.2 -i --tun-type g", &["gre", "gue"]),
+    ("ipvsadm -L -c --th", &["--thresholds"]),
+    ("ipvsadm -L -n --n", &["--nosort"]),
+    ("ipvsadm -R Carg", &["Cargo.lock", "Cargo.toml"]),
+    ("ipvsadm-restore --no", &["--no-empty", "--noflush"]),
+    ("ipvsadm-save --al", &["--all", "--allow-empty"]),
+];
+
+/// Where the completions of the project are.
+fn completions() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/completions").to_owned()
+}
+
+/// The services of the cases, in a namespace of their own.
+fn services() {
+    fresh_namespace();
+    Program::ours().feed(["-R"], RULES.as_bytes()).succeeded();
+}
+
+/// A directory for a shell's settings and results, made new.
+fn home(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shell-{name}"));
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A shell as a user has it, but for the programs, which are ours.
+fn shell(name: &str, home: &Path) -> Command {
+    let ours = Path::new(env!("CARGO_BIN_EXE_ipvsadm")).parent().unwrap();
+    let mut command = Command::new(name);
+    command
+        .env_clear()
+        .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", ours.display()))
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "dumb")
+        .env("HOME", home)
+        .env("ZDOTDIR", home)
+        .env("COMPLETIONS", completions())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Types each line into a shell at a terminal, with the keys that insert all completions and note what came of it, and
+/// gives the notes. Its settings make it say READY, bind the keys and write to `result` in its home.
+fn typed(command_line: &str, home: &Path, lines: &[&str]) -> Vec<String> {
+    let mut child = shell("timeout", home)
+        .args(["120", "script", "-qec", command_line, "/dev/null"])
+        .spawn()
+        .unwrap();
+    let mut screen = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("READY") {
+        seen.clear();
+        assert_ne!(screen.read_line(&mut seen).unwrap(), 0, "{command_line} ended");
+    }
+    let mut keys = child.stdin.take().unwrap();
+    for line in lines {
+        write!(keys, "{line}\x18a\x18b").unwrap();
+    }
+    writeln!(keys, "exit").unwrap();
+    let mut rest = String::new();
+    screen.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{command_line}: {rest}");
+    fs::read_to_string(home.join("result")).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Holds what became of each case's line to its completions.
+fn assert_completed(shell: &str, results: &[String], unquote: impl Fn(&str) -> String) {
+    assert_eq!(results.len(), CASES.len(), "{shell}: {results:?}");
+    for ((line, completions), result) in CASES.iter().zip(results) {
+        let start = line.rfind(' ').unwrap() + 1;
+        let expected = match completions {
+            [] => line[start..].to_owned(),
+            completions => completions.join(" "),
+        };
+        let result = unquote(result);
+        assert_eq!(result[start..].trim_end(), expected, "{shell}: {line:?}: {result:?}");
+    }
+}
+
+fn lines() -> Vec<&'static str> {
+    CASES.iter().map(|(line, _)| *line).collect()
+}
+
+const BASH_SETTINGS: &str = r#"
+. "$COMPLETIONS/ipvsadm.bash"
+bind 'set bell-style none'
+bind '"\C-xa": insert-completions'
+note() { printf '%s\n' "$READLINE_LINE" >>~/result; READLINE_LINE=; }
+bind -x '"\C-xb": note'
+echo READY
+"#;
+
+#[test]
+fn bash_completes() {
+    services();
+    let home = home("bash");
+    fs::write(home.join("settings"), BASH_SETTINGS).unwrap();
+    let results = typed("bash --noprofile --rcfile ~/settings -i", &home, &lines());
+    assert_completed("bash", &results, str::to_owned);
+}
+
+/// zsh looks through a thousand files for completions, which takes a quarter of a minute under User Mode Linux: it is
+/// given those that ours need.
+const ZSH_SETTINGS: &str = r#"
+all=($fpath)
+fpath=($COMPLETIONS ${(M)fpath:#*/Base} ${(M)fpath:#*/Completion})
+autoload -Uz compinit
+compinit -u -D
+fpath=($fpath $all)
+autoload -Uz ${^all}/_*(N:t)
+all() { _main_complete; compstate[insert]=all; }
+note() { print -r -- $BUFFER >>~/result; BUFFER= }
+zle -C all complete-word all
+zle -N note
+bindkey '^Xa' all '^Xb' note
+unsetopt beep
+print READY
+"#;
+
+#[test]
+fn zsh_completes() {
+    services();
+    let home = home("zsh");
+    fs::write(home.join(".zshrc"), ZSH_SETTINGS).unwrap();
+    let results = typed("zsh -i", &home, &lines());
+    // Brackets are patterns to zsh, and it quotes them.
+    assert_completed("zsh", &results, |line| line.replace('\\', ""));
+}
+
+#[test]
+fn fish_completes() {
+    services();
+    let mut child = shell("fish", &home("fish"))
+        .args(["--no-config", "-c"])
+        .arg(
+            "set fish_complete_path $COMPLETIONS; \
+             while read -l line; \
+                 echo (complete -C $line | string replace -r '\\t.*' '' | path sort); \
+             end",
+        )
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for line in lines() {
+        writeln!(input, "{line}").unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let results: Vec<String> = CASES
+        .iter()
+        .zip(text.lines())
+        .map(|((line, _), found)| {
+            let start = line.rfind(' ').unwrap() + 1;
+            // fish has no completion where the others leave the word as it is.
+            let found = if found.is_empty() { &line[start..] } else { found };
+            format!("{}{found}", &line[..start])
+        })
+        .collect();
+    assert_completed("fish", &results, str::to_owned);
+}
+
+/// A program where anyone may run it, and what completes it: the project's directory may be its owner's alone.
+struct Public(PathBuf);
+
+impl Public {
+    fn new() -> Public {
+        let path = PathBuf::from(format!("/tmp/completions-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        fs::copy(Program::ours().name(), path.join("ipvsadm")).unwrap();
+        for name in ["ipvsadm.bash", "ipvsadm.fish"] {
+            fs::copy(format!("{}/{name}", completions()), path.join(name)).unwrap();
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Public(path)
+    }
+
+    /// What bash and fish, as nobody, complete the last word of a line to.
+    fn complete(&self, line: &str) -> String {
+        let bash = format!(
+            ". ./ipvsadm.bash; COMP_LINE='{line}' COMP_POINT={}; _ipvsadm ./ipvsadm; echo \"${{COMPREPLY[*]}}\"",
+            line.len()
+        );
+        // fish would look for the program's own file.
+        let fish = format!(
+            ". ./ipvsadm.fish; set -a PATH $PWD; set fish_complete_path; echo (complete -C '{line}' | string replace -r '\\t.*' '' | path sort)"
+        );
+        let [by_bash, by_fish] =
+            [("bash", &["-c", &bash] as &[&str]), ("fish", &["--no-config", "-c", &fish])].map(
+                |(shell, arguments)| {
+                    let start = Instant::now();
+                    let mut command = Command::new(shell);
+                    command.args(arguments).current_dir(&self.0).env("HOME", &self.0).uid(NOBODY);
+                    let output = command.output().unwrap();
+                    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+                    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell}");
+                    String::from_utf8(output.stdout).unwrap()
+                },
+            );
+        assert_eq!(by_bash, by_fish, "{line:?}");
+        by_bash
+    }
+}
+
+impl Drop for Public {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn without_rights_completion_knows_what_proc_tells_and_is_silent() {
+    services();
+    let nobody = Public::new();
+    assert_eq!(nobody.complete("ipvsadm -D -t "), "10.0.0.1:80 [2001:db8::1]:80\n");
+    assert_eq!(nobody.complete("ipvsadm -d -t 10.0.0.1:80 -r "), "10.0.0.2:8080 10.0.0.3:8080\n");
+    // A user's mistake, and no service of that name.
+    assert_eq!(nobody.complete("ipvsadm -d -t nonsense -r "), "\n");
+}
+
+/// As before the module is loaded, or in a container: there is nothing of IPVS in /proc and /sys.
+#[test]
+fn without_ipvs_completion_is_silent_and_has_the_schedulers_that_everyone_has() {
+    let script = "
+        . \"$COMPLETIONS/ipvsadm.bash\"
+        for COMP_LINE in 'ipvsadm -D -t ' 'ipvsadm -d -f 7 -r ' 'ipvsadm -A -f 7 -s ov'; do
+            COMP_POINT=${#COMP_LINE}; _ipvsadm ipvsadm; echo \"${COMPREPLY[*]}\"
+        done";
+    let output = shell("unshare", &home("empty"))
+        .args([
+            "-m",
+            "sh",
+            "-c",
+            "mount -t tmpfs none /sys && mount -t tmpfs none /proc && exec bash -c \"$1\"",
+            "sh",
+            script,
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "\n\novf\n");
+}

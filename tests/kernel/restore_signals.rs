@@ -1,22 +1,18 @@
 //! A restore that is killed leaves in place all that is in both tables, and running it again ends in the file's table.
 //! One that is asked to stop leaves the old table or the new one, whole.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use proptest::prelude::Rng;
-use proptest::test_runner::{RngAlgorithm, TestRng};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
-use crate::table::{Kernel, Service, Table};
+use crate::table::{Destination, Kernel, Service, Table};
 
 const MOMENTS: usize = 50;
 
@@ -26,7 +22,7 @@ fn two_files() -> [String; 2] {
         let mut text = String::new();
         for port in (1..=8).map(|n| n + 4 * half) {
             text.push_str(&format!("-A -t 10.0.0.1:{port} -s {scheduler}\n"));
-            for host in (1..=120).map(|n| n + 60 * half) {
+            for host in (1..=60).map(|n| n + 30 * half) {
                 let server = format!("10.1.0.{host}:80 -m -w {weight}");
                 text.push_str(&format!("-a -t 10.0.0.1:{port} -r {server}\n"));
             }
@@ -42,9 +38,8 @@ struct Swing {
     _folder: TempDir,
     files: [PathBuf; 2],
     tables: [Table; 2],
-    /// How long it takes to find out what has to change, and to change it as well, when nobody interrupts.
-    times: [Duration; 2],
-    random: TestRng,
+    /// How many datagrams a restore sends; the first ask, the others change.
+    sends: usize,
 }
 
 impl Swing {
@@ -57,34 +52,37 @@ impl Swing {
         for (file, text) in files.iter().zip(two_files()) {
             fs::write(file, text).unwrap();
         }
-        let restore = |file: &PathBuf| Program::restore().run([file]).succeeded().to_owned();
-        restore(&files[0]);
-        let tables = [kernel.rules(), {
-            restore(&files[1]);
+        let restored = |file: &PathBuf| {
+            Program::restore().run([file]).succeeded();
             kernel.rules()
-        }];
-        let start = Instant::now();
-        Program::restore().command(["--diff".as_ref(), files[0].as_os_str()]).output().unwrap();
-        let found = start.elapsed();
-        let start = Instant::now();
-        restore(&files[0]);
-        let times = [found, start.elapsed()];
-        let random = TestRng::deterministic_rng(RngAlgorithm::default());
-        Swing { kernel, _folder: folder, files, tables, times, random }
+        };
+        let [first, second] = &files;
+        let tables = [restored(first), restored(second)];
+        let log = folder.path().join("log");
+        let status = under_strace(&["-o".as_ref(), log.as_os_str()], first).status().unwrap();
+        assert!(status.success(), "{status}");
+        let sends = fs::read_to_string(log).unwrap().matches("sendto(").count();
+        Swing { kernel, _folder: folder, files, tables, sends }
     }
 
-    /// Starts the restore of a file and sends it signals, one right after the other, at a random moment: most of them
-    /// when changes are under way.
-    fn interrupt(&mut self, file: usize, signals: &[Signal]) -> ExitStatus {
-        let mut command = Program::restore().command([&self.files[file]]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let [start, end] = [self.times[0] * 3 / 4, self.times[1] * 5 / 4];
-        sleep(start + (end - start) * (self.random.next_u32() % 1000) / 1000);
-        for signal in signals {
-            kill(Pid::from_raw(child.id().try_into().unwrap()), *signal).unwrap();
-        }
-        child.wait().unwrap()
+    /// Restores a file, and sends the signal in the middle of the sends that `when` says. Between two sends nothing
+    /// happens to the table, and a send itself is not interrupted: there are no other moments.
+    fn interrupt(&self, file: usize, signal: Signal, when: &str) -> ExitStatus {
+        let inject = format!("inject=sendto:signal={signal}:when={when}");
+        let options = ["-o", "/dev/null", "-e", &inject].map(OsStr::new);
+        under_strace(&options, &self.files[file]).status().unwrap()
     }
+}
+
+fn under_strace(options: &[&OsStr], file: &Path) -> Command {
+    let mut command = Command::new("strace");
+    command
+        .args(["-qq", "-e", "trace=sendto"])
+        .args(options)
+        .arg(Program::restore().name())
+        .arg(file);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// Demands every service and every real server that is in both tables.
@@ -97,9 +95,8 @@ fn nothing_is_missing(now: &Table, tables: &[Table; 2]) {
         let found = service(now, first);
         let found = found.unwrap_or_else(|| panic!("{:?} is missing:\n{now}", first.key));
         for server in &first.destinations {
-            let is_same = |known: &crate::table::Destination| {
-                (known.address, known.port) == (server.address, server.port)
-            };
+            let is_same =
+                |known: &Destination| (known.address, known.port) == (server.address, server.port);
             assert!(
                 found.destinations.iter().any(is_same) || !second.destinations.iter().any(is_same),
                 "{:?} lacks {server:?}:\n{now}",
@@ -111,42 +108,43 @@ fn nothing_is_missing(now: &Table, tables: &[Table; 2]) {
 
 #[test]
 fn killed_at_any_moment_nothing_is_missing_and_the_next_run_completes_it() {
-    let mut swing = Swing::new();
+    let swing = Swing::new();
     let mut halves = 0;
-    for moment in 1..=MOMENTS {
-        let file = moment % 2;
-        swing.interrupt(file, &[Signal::SIGKILL]);
+    for moment in 0..MOMENTS {
+        let file = 1 - moment % 2;
+        let when = (1 + moment % swing.sends).to_string();
+        let status = swing.interrupt(file, Signal::SIGKILL, &when);
+        assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "at send {when}");
         let now = swing.kernel.rules();
         nothing_is_missing(&now, &swing.tables);
         halves += usize::from(!swing.tables.contains(&now));
         Program::restore().run([&swing.files[file]]).succeeded();
         assert!(swing.kernel.rules() == swing.tables[file], "at moment {moment}");
     }
-    println!("killed at {MOMENTS} moments of {:?}, half-way at {halves}", swing.times);
-    assert!(halves > 0, "none of the moments was half-way");
+    println!("killed {MOMENTS} times at {} sends, half-way {halves} times", swing.sends);
+    assert!(halves > MOMENTS / 4, "only {halves} of the moments were half-way");
 }
 
 #[test]
 fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
-    let mut swing = Swing::new();
+    let swing = Swing::new();
     let (mut current, mut stopped) = (0, 0);
-    for moment in 1..=MOMENTS {
+    for moment in 0..MOMENTS {
         let signal = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP][moment % 3];
-        // A second one changes nothing.
-        let signals = vec![signal; 1 + moment % 2];
-        let status = swing.interrupt(1 - current, &signals);
-        let now = swing.kernel.rules();
+        // A second signal changes nothing, nor do more, while all is undone.
+        let further = if moment % 2 == 0 { "" } else { "+" };
+        let when = format!("{}{further}", 1 + moment % swing.sends);
+        let status = swing.interrupt(1 - current, signal, &when);
         match status.code() {
             Some(0) => current = 1 - current,
-            Some(code) => {
-                assert_eq!(code, 128 + signal as i32, "{status}");
+            code => {
+                assert_eq!(code, Some(128 + signal as i32), "{status}");
                 stopped += 1;
             }
-            // Before it has anything to undo, it ends as any program does: 128 and the signal to a shell.
-            None => assert_eq!(status.signal(), Some(signal as i32)),
         }
-        assert!(now == swing.tables[current], "{status} at moment {moment}:\n{now}");
+        let now = swing.kernel.rules();
+        assert!(now == swing.tables[current], "{status} at send {when}:\n{now}");
     }
-    println!("asked to stop at {MOMENTS} moments of {:?}, did so at {stopped}", swing.times);
-    assert!(stopped > 0, "none of the moments was half-way");
+    println!("asked to stop {MOMENTS} times at {} sends, did so {stopped} times", swing.sends);
+    assert!(stopped > MOMENTS / 2, "only {stopped} of the moments were in time");
 }

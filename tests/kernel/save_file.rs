@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::network::fresh_namespace;
 use crate::program::{Outcome, Program};
-use crate::table::Kernel;
+use crate::table::{Kernel, Service, TCP};
 
 const MOMENTS: usize = 50;
 
@@ -289,6 +289,33 @@ fn one_service_can_be_saved() {
         assert_eq!(outcome.refused(1), "No such service", "{line}");
     }
     assert_eq!(place.content(), before);
+}
+
+/// Other programs can make real servers that ipvsadm has no option for.
+#[test]
+fn what_no_line_can_say_is_named_and_not_saved() {
+    const LOCAL_NODE: u32 = 1;
+    const BYPASS: u32 = 4;
+    for method in [LOCAL_NODE, BYPASS] {
+        let place = Place::new("");
+        let kernel = Kernel::open();
+        let mut service = Service::new(TCP, "10.0.0.1", 80).with("10.1.0.1", 80);
+        service.destinations[0].method = method;
+        kernel.add(&service);
+        for outcome in both(&place.file, &[]) {
+            let sentence = outcome.refused(1);
+            assert!(sentence.contains("-t 10.0.0.1:80 -r 10.1.0.1:80"), "{sentence}");
+            assert!(sentence.contains(&format!("number {method}")), "{sentence}");
+            assert_eq!(place.content(), OLD);
+        }
+        Program::ours().line("-S -n").refused(1);
+        // It goes with a restore, and comes back with one that fails.
+        let failing = format!("{RULES}-A -t 10.0.0.2:80 -s nosuch\n");
+        Program::restore().feed::<&str>([], failing.as_bytes()).refused(255);
+        assert_eq!(kernel.rules().services, [service]);
+        Program::restore().feed::<&str>([], RULES.as_bytes()).succeeded();
+        assert_eq!(Program::ours().line("-S -n").succeeded(), RULES);
+    }
 }
 
 /// Another program changes weights without a pause.

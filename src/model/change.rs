@@ -32,3 +32,22 @@ pub enum Change {
     /// `--stop-daemon`: stops a sync daemon.
     StopDaemon(SyncRole),
 }
+
+impl Change {
+    /// The service whose real servers it changes, if it changes real servers.
+    pub const fn server_of(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::AddServer(key, _) | Self::EditServer(key, _) | Self::DeleteServer(key, _) => {
+                Some(key)
+            }
+            Self::AddService(_)
+            | Self::EditService(_)
+            | Self::DeleteService(_)
+            | Self::Zero(_)
+            | Self::Flush
+            | Self::SetTimeouts(_)
+            | Self::StartDaemon(_)
+            | Self::StopDaemon(_) => None,
+        }
+    }
+}

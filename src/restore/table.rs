@@ -96,15 +96,11 @@ impl Table {
             Change::DeleteService(key) => {
                 self.services.remove(key).map(drop).ok_or(TableError::NoSuchService)
             }
-            Change::AddServer(key, server) => self.add_server(key, server, line),
-            Change::EditServer(key, server) => {
-                let servers = self.servers(key)?;
-                let known = servers.get_mut(&server.key).ok_or(TableError::NoSuchServer)?;
-                *known = Server { server: *server, line };
-                Ok(())
-            }
-            Change::DeleteServer(key, server) => {
-                self.servers(key)?.remove(server).map(drop).ok_or(TableError::NoSuchServer)
+            Change::AddServer(key, _)
+            | Change::EditServer(key, _)
+            | Change::DeleteServer(key, _) => {
+                let service = self.services.get_mut(key).ok_or(TableError::ServiceNotDefined)?;
+                service.change_server(change, line)
             }
             Change::Flush => {
                 self.services.clear();
@@ -118,14 +114,6 @@ impl Table {
             | Change::StartDaemon(_)
             | Change::StopDaemon(_) => Ok(()),
         }
-    }
-
-    fn servers(
-        &mut self,
-        key: &ServiceKey,
-    ) -> Result<&mut BTreeMap<RealServerKey, Server>, TableError> {
-        let service = self.services.get_mut(key).ok_or(TableError::ServiceNotDefined)?;
-        Ok(&mut service.servers)
     }
 
     fn add_service(&mut self, service: &VirtualService, line: u64) -> Result<(), TableError> {
@@ -145,21 +133,36 @@ impl Table {
         }
         Ok(())
     }
+}
 
-    fn add_server(
-        &mut self,
-        key: &ServiceKey,
-        server: &RealServer,
-        line: u64,
-    ) -> Result<(), TableError> {
-        let added = Server { server: *server, line };
-        match self.servers(key)?.entry(server.key) {
+impl Service {
+    /// Makes a change of a real server of this service; any other is none.
+    ///
+    /// # Errors
+    /// Why the kernel would refuse.
+    pub(super) fn change_server(&mut self, change: &Change, line: u64) -> Result<(), TableError> {
+        match change {
+            Change::AddServer(_, server) => self.add_server(Server { server: *server, line }),
+            Change::EditServer(_, server) => {
+                let known = self.servers.get_mut(&server.key).ok_or(TableError::NoSuchServer)?;
+                *known = Server { server: *server, line };
+                Ok(())
+            }
+            Change::DeleteServer(_, key) => {
+                self.servers.remove(key).map(drop).ok_or(TableError::NoSuchServer)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add_server(&mut self, added: Server) -> Result<(), TableError> {
+        match self.servers.entry(added.server.key) {
             Entry::Vacant(entry) => {
                 entry.insert(added);
             }
             Entry::Occupied(mut entry) => {
                 let known = entry.get();
-                if known.line != 0 && known.server != *server {
+                if known.line != 0 && known.server != added.server {
                     return Err(TableError::ServerExists(known.line));
                 }
                 entry.insert(added);

@@ -1,6 +1,6 @@
 //! What a rules file leads to: a table, and what takes effect after it.
 
-use super::{RuleFile, Table, TableError};
+use super::{Rule, RuleFile, Table, TableError};
 use crate::model::{Change, SyncDaemon, SyncRole, Timeouts};
 
 /// What becomes of what the kernel has and the file does not name.
@@ -33,9 +33,27 @@ impl Target {
     pub fn of(file: &mut RuleFile<'_>, start: Table) -> Self {
         let mut target = Self { table: start, ..Self::default() };
         let mut errors = Vec::new();
-        for rule in &file.rules {
-            if let Err(error) = target.follow(&rule.change, rule.line) {
-                errors.push((rule.line, error));
+        // The real servers of a service mostly stand together: the service is looked up once for all of them.
+        for run in file.rules.chunk_by(|one, next| is_of_same_service(&one.change, &next.change)) {
+            let mut note = |rule: &Rule, outcome: Result<(), TableError>| {
+                errors.extend(outcome.err().map(|error| (rule.line, error)));
+            };
+            match run.first().and_then(|rule| rule.change.server_of()) {
+                Some(key) => {
+                    let mut service = target.table.services.get_mut(key);
+                    for rule in run {
+                        let service = service.as_mut().ok_or(TableError::ServiceNotDefined);
+                        note(
+                            rule,
+                            service.and_then(|known| known.change_server(&rule.change, rule.line)),
+                        );
+                    }
+                }
+                None => {
+                    for rule in run {
+                        note(rule, target.follow(&rule.change, rule.line));
+                    }
+                }
             }
         }
         file.reject(errors);
@@ -81,4 +99,9 @@ impl Target {
             SyncRole::Backup => &mut self.backup,
         }
     }
+}
+
+/// Whether two changes are of real servers of the same service.
+fn is_of_same_service(one: &Change, next: &Change) -> bool {
+    one.server_of().is_some() && one.server_of() == next.server_of()
 }

@@ -12,7 +12,8 @@ use nix::sys::socket::{
 };
 
 use crate::one_machine::{
-    TcpServers, UdpServers, VIRTUAL, apply, list, machine, real, service, stream, wait_for_listing,
+    TcpServers, UdpServers, VIRTUAL, apply, client, list, machine, real, service, stream,
+    wait_for_listing,
 };
 
 /// The rows of a listing that name this real server, as words.
@@ -59,13 +60,13 @@ fn a_full_server_is_passed_over_until_it_has_fewer_than_its_lower_threshold() {
     machine(&service("-u", "-s rr", &[1, 1]));
     apply(&format!("--set 0 0 4\n-e -u {VIRTUAL} -r {} -m -x 3 -y 2", real(0)));
     let servers = UdpServers::new(2);
-    let takers: Vec<usize> = (0..12).map(|_| servers.takes_from("10.0.0.1:0")).collect();
+    let takers: Vec<usize> = (0..12).map(|_| servers.takes_from("10.0.0.1")).collect();
     assert_eq!(takers.iter().filter(|taker| **taker == 0).count(), 3, "{takers:?}");
     let full = list("-L -n --thresholds");
     assert_eq!(row(&full, &real(0))[2..], ["3", "2", "0", "3"], "{full}");
 
     wait_for_listing("-L -n", |listing| row(listing, &real(0))[5] == "0");
-    let takers = [servers.takes_from("10.0.0.1:0"), servers.takes_from("10.0.0.1:0")];
+    let takers = [servers.takes_from("10.0.0.1"), servers.takes_from("10.0.0.1")];
     assert!(takers.contains(&0), "it has not recovered");
 }
 
@@ -75,13 +76,13 @@ fn a_service_whose_servers_are_all_full_refuses() {
     apply(&format!("-e -u {VIRTUAL} -r {} -m -x 2", real(0)));
     let servers = UdpServers::new(1);
     for _ in 0..2 {
-        assert_eq!(servers.takes_from("10.0.0.1:0"), 0);
+        assert_eq!(servers.takes_from("10.0.0.1"), 0);
     }
     // Another machine would get an ICMP error. Here the sender's own kernel says that it may not.
-    let error = UdpSocket::bind("10.0.0.1:0").unwrap().send_to(b"question", VIRTUAL).unwrap_err();
+    let error = client("10.0.0.1").send_to(b"question", VIRTUAL).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
     apply(&format!("-e -u {VIRTUAL} -r {} -m -x 0", real(0)));
-    assert_eq!(servers.takes_from("10.0.0.1:0"), 0);
+    assert_eq!(servers.takes_from("10.0.0.1"), 0);
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn persistence_holds_networks_together_by_its_mask() {
     let servers = UdpServers::new(2);
     let mut of_networks = Vec::new();
     for network in 0..4 {
-        let clients = [1, 2, 77, 254].map(|host| format!("10.9.{network}.{host}:0"));
+        let clients = [1, 2, 77, 254].map(|host| format!("10.9.{network}.{host}"));
         let takers = clients.map(|client| servers.takes_from(&client));
         assert_eq!(takers, [takers[0]; 4], "10.9.{network}.0/24");
         of_networks.push(takers[0]);
@@ -110,11 +111,11 @@ fn persistence_holds_ipv6_networks_together_by_their_prefix() {
          -a -u [2001:db8:1::1]:80 -r [2001:db8:2::2]:80 -m\n",
     );
     let servers = UdpServers::at(&["[2001:db8:2::1]:80".into(), "[2001:db8:2::2]:80".into()]);
-    let takes = |from: &str| servers.takes(&UdpSocket::bind(from).unwrap(), "[2001:db8:1::1]:80");
-    let first = takes("[2001:db8:9:1::1]:0");
-    assert_eq!(takes("[2001:db8:9:1:ffff::2]:0"), first);
-    assert_eq!(takes("[2001:db8:9:2::1]:0"), 1 - first);
-    assert_eq!(takes("[2001:db8:9:1::3]:0"), first);
+    let takes = |from: &str| servers.takes(&client(from), "[2001:db8:1::1]:80");
+    let first = takes("[2001:db8:9:1::1]");
+    assert_eq!(takes("[2001:db8:9:1:ffff::2]"), first);
+    assert_eq!(takes("[2001:db8:9:2::1]"), 1 - first);
+    assert_eq!(takes("[2001:db8:9:1::3]"), first);
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn one_packet_scheduling_sends_every_datagram_by_itself() {
     for (options, wanted) in [("-s rr", vec![0, 10]), ("-s rr -o", vec![5])] {
         machine(&service("-u", options, &[1, 1]));
         let servers = UdpServers::new(2);
-        let client = UdpSocket::bind("10.0.0.1:0").unwrap();
+        let client = client("10.0.0.1");
         let first = (0..10).filter(|_| servers.takes(&client, VIRTUAL) == 0).count();
         assert!(wanted.contains(&first), "{options}: {first} of 10");
         // What is scheduled by the packet leaves no entry behind.
@@ -173,8 +174,9 @@ fn timeouts_that_are_set_show_in_what_connections_have_left() {
     assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 100 50 20\n");
     let tcp = TcpServers::new(1);
     let udp = UdpServers::new(1);
+    let again = || udp.takes(&UdpSocket::bind("10.0.0.1:7002").unwrap(), VIRTUAL);
     let connection = tcp.connect(stream(SockProtocol::Tcp, Some("10.0.0.1:7001"), 0, VIRTUAL));
-    udp.takes_from("10.0.0.1:7002");
+    again();
     let close = |text: &str, wanted: &str, limit: u32| {
         let (state, left) = entry(text);
         assert_eq!(state, wanted);
@@ -190,6 +192,6 @@ fn timeouts_that_are_set_show_in_what_connections_have_left() {
     apply("--set 0 0 60");
     assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 100 50 60\n");
     close("10.0.0.1:7002", "UDP", 20);
-    udp.takes_from("10.0.0.1:7002");
+    again();
     close("10.0.0.1:7002", "UDP", 60);
 }

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,13 @@ pub(crate) fn wait_for_listing(arguments: &str, wanted: impl Fn(&str) -> bool) -
     }
 }
 
+/// A socket at an address, and at a port that no other had: IPVS would take it for the same connection. The system's own
+/// choice comes again after a few dozen.
+pub(crate) fn client(address: &str) -> UdpSocket {
+    static NEXT: AtomicU16 = AtomicU16::new(10_000);
+    UdpSocket::bind(format!("{address}:{}", NEXT.fetch_add(1, Ordering::Relaxed))).unwrap()
+}
+
 /// Real servers for UDP.
 pub(crate) struct UdpServers(Vec<UdpSocket>);
 
@@ -113,10 +121,10 @@ impl UdpServers {
         })
     }
 
-    /// The same from a fresh socket, which makes it a connection of its own.
+    /// The same from a fresh client, which makes it a connection of its own.
     #[track_caller]
     pub(crate) fn takes_from(&self, address: &str) -> usize {
-        self.takes(&UdpSocket::bind(address).unwrap(), VIRTUAL)
+        self.takes(&client(address), VIRTUAL)
     }
 }
 

@@ -5,14 +5,14 @@ use std::net::UdpSocket;
 use nix::sys::socket::{SockProtocol, setsockopt, sockopt};
 
 use crate::one_machine::{
-    Connection, TcpServers, UdpServers, VIRTUAL, apply, machine, real, service, stream,
+    Connection, TcpServers, UdpServers, VIRTUAL, apply, client, machine, real, service, stream,
 };
 
 /// Who got each of so many UDP connections.
 fn takers(scheduler: &str, weights: &[u32], count: usize) -> Vec<usize> {
     machine(&service("-u", &format!("-s {scheduler}"), weights));
     let servers = UdpServers::new(weights.len());
-    (0..count).map(|_| servers.takes_from("10.0.0.1:0")).collect()
+    (0..count).map(|_| servers.takes_from("10.0.0.1")).collect()
 }
 
 fn count(takers: &[usize], server: usize) -> usize {
@@ -112,7 +112,7 @@ fn fo_takes_the_heaviest_server_that_is_not_overloaded() {
     machine(&service("-u", "-s fo", &[1, 3, 2]));
     apply(&format!("-e -u {VIRTUAL} -r {} -m -w 3 -x 2", real(1)));
     let servers = UdpServers::new(3);
-    let takers: Vec<usize> = (0..5).map(|_| servers.takes_from("10.0.0.1:0")).collect();
+    let takers: Vec<usize> = (0..5).map(|_| servers.takes_from("10.0.0.1")).collect();
     assert_eq!(takers, [1, 1, 2, 2, 2]);
 }
 
@@ -131,7 +131,7 @@ fn held_by_source(scheduler: &str) {
     let servers = UdpServers::new(2);
     let mut takers = Vec::new();
     for n in 0..200 {
-        let client = format!("10.9.{}.{}:0", n / 16, n % 16 + 1);
+        let client = format!("10.9.{}.{}", n / 16, n % 16 + 1);
         takers.push(servers.takes_from(&client));
         assert_eq!(servers.takes_from(&client), takers[n], "{client}");
     }
@@ -152,14 +152,17 @@ fn mh_decides_by_the_clients_address() {
 #[test]
 fn with_their_flags_sh_and_mh_decide_by_the_clients_port_too() {
     for (scheduler, flag) in [("sh", "sh-port"), ("mh", "mh-port")] {
-        machine(&service("-u", &format!("-s {scheduler} -b {flag}"), &[1, 1]));
-        let servers = UdpServers::new(2);
-        let takers: Vec<usize> =
-            (0..60).map(|n| servers.takes_from(&format!("10.0.0.1:{}", 20000 + 7 * n))).collect();
+        let spread = || -> Vec<usize> {
+            machine(&service("-u", &format!("-s {scheduler} -b {flag}"), &[1, 1]));
+            let servers = UdpServers::new(2);
+            let ports = (20_000..20_600).step_by(10);
+            let clients = ports.map(|port| UdpSocket::bind(("10.0.0.1", port)).unwrap());
+            clients.map(|client| servers.takes(&client, VIRTUAL)).collect()
+        };
+        let takers = spread();
         let first = count(&takers, 0);
         assert!((10..=50).contains(&first), "{scheduler}: {first} of 60");
-        let again = servers.takes_from("10.0.0.1:20007");
-        assert_eq!(again, takers[1], "{scheduler}");
+        assert_eq!(spread(), takers, "{scheduler}");
     }
 }
 
@@ -171,7 +174,7 @@ fn with_their_flags_sh_and_mh_pass_over_a_server_of_weight_0() {
         apply(&format!("-e -u {VIRTUAL} -r {} -m -w 0", real(0)));
         let servers = UdpServers::new(2);
         for n in 1..40 {
-            assert_eq!(servers.takes_from(&format!("10.9.0.{n}:0")), 1, "{scheduler}");
+            assert_eq!(servers.takes_from(&format!("10.9.0.{n}")), 1, "{scheduler}");
         }
     }
 }
@@ -180,7 +183,7 @@ fn with_their_flags_sh_and_mh_pass_over_a_server_of_weight_0() {
 fn mh_moves_few_clients_when_a_server_goes() {
     machine(&service("-u", "-s mh", &[1, 1, 1, 1]));
     let servers = UdpServers::new(4);
-    let clients: Vec<String> = (1..=200).map(|n| format!("10.9.0.{n}:0")).collect();
+    let clients: Vec<String> = (1..=200).map(|n| format!("10.9.0.{n}")).collect();
     let before: Vec<usize> = clients.iter().map(|client| servers.takes_from(client)).collect();
     apply(&format!("-d -u {VIRTUAL} -r {}", real(3)));
     let after: Vec<usize> = clients.iter().map(|client| servers.takes_from(client)).collect();
@@ -202,15 +205,15 @@ fn held_by_destination(scheduler: &str) {
     machine(&marked(scheduler, &[1, 1]));
     let servers = UdpServers::new(2);
     let ask = |from: &str, destination: &str| {
-        let client = UdpSocket::bind(from).unwrap();
+        let client = client(from);
         setsockopt(&client, sockopt::Mark, &1).unwrap();
         servers.takes(&client, destination)
     };
     let mut takers = Vec::new();
     for n in 1..=40 {
         let destination = format!("10.5.0.{n}:80");
-        takers.push(ask("10.9.0.1:0", &destination));
-        for again in ["10.9.0.1:0", "10.9.0.2:0", "10.9.1.3:0"] {
+        takers.push(ask("10.9.0.1", &destination));
+        for again in ["10.9.0.1", "10.9.0.2", "10.9.1.3"] {
             assert_eq!(ask(again, &destination), takers[n - 1], "{again} to {destination}");
         }
     }

@@ -85,16 +85,18 @@ impl Observer {
     }
 }
 
-/// Makes connections of five packets each, of which the third makes the master tell of them; their clients' ports.
-fn connections(director: &Host, servers: &UdpServers) -> Vec<u16> {
-    let connection = || {
-        let client = UdpSocket::bind("10.0.0.1:0").unwrap();
-        for _ in 0..5 {
-            servers.takes(&client, VIRTUAL);
+/// Makes connections of five packets each, of which the third makes the master tell of them, from so many ports on.
+fn connections(director: &Host, servers: &UdpServers, first: usize) -> Vec<usize> {
+    let ports: Vec<usize> = (first..first + CONNECTIONS).collect();
+    director.within(|| {
+        for port in &ports {
+            let client = UdpSocket::bind(format!("10.0.0.1:{port}")).unwrap();
+            for _ in 0..5 {
+                servers.takes(&client, VIRTUAL);
+            }
         }
-        client.local_addr().unwrap().port()
-    };
-    director.within(|| (0..CONNECTIONS).map(|_| connection()).collect())
+    });
+    ports
 }
 
 /// The connections of a listing, without states and times.
@@ -142,13 +144,16 @@ fn connections_travel_in_packets_as_asked_for(group: &str, other_group: &str) {
 
     // A backup that listens for another number, group or port hears nothing.
     let observer = receiver.within(|| Observer::new(group.parse().unwrap(), 9999));
-    for wrong in [
+    for (n, wrong) in [
         format!("--syncid 8 --mcast-group {group} --mcast-port 9999"),
         format!("--syncid 7 --mcast-group {other_group} --mcast-port 9999"),
         format!("--syncid 7 --mcast-group {group} --mcast-port 9998"),
-    ] {
-        start(&receiver, "backup", &wrong);
-        connections(&sender, &servers);
+    ]
+    .iter()
+    .enumerate()
+    {
+        start(&receiver, "backup", wrong);
+        connections(&sender, &servers, 20_000 + n * CONNECTIONS);
         let messages = observer.messages(CONNECTIONS);
         let longest = messages.iter().map(|message| message.length).max().unwrap();
         assert!((500..=600).contains(&longest), "{messages:?}");
@@ -158,7 +163,7 @@ fn connections_travel_in_packets_as_asked_for(group: &str, other_group: &str) {
         receiver.within(|| Program::ours().line("--stop-daemon backup")).succeeded();
     }
     start(&receiver, "backup", &options);
-    let ports = connections(&sender, &servers);
+    let ports = connections(&sender, &servers, 30_000);
     let all =
         |listing: &str| ports.iter().all(|port| listing.contains(&format!("10.0.0.1:{port} ")));
     let arrived = ends(&receiver.within(|| wait_for_listing("-L -n -c", all)));

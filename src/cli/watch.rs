@@ -1,5 +1,6 @@
 //! Signals and progress while a plan is carried out.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,15 +23,27 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// From now on SIGINT, SIGTERM and SIGHUP are only noted.
+    /// From now on SIGINT, SIGTERM and SIGHUP are only noted. Those that the process ignores, as SIGHUP under
+    /// nohup(1), go on being ignored.
     pub(super) fn new() -> io::Result<Self> {
         let signal = Arc::new(AtomicUsize::new(0));
+        let ignored = ignored_signals();
         for number in [SIGINT, SIGTERM, SIGHUP] {
+            if ignored & (1 << (number - 1)) != 0 {
+                continue;
+            }
             let noted = usize::try_from(number).unwrap_or_default();
             register_usize(number, Arc::clone(&signal), noted)?;
         }
         Ok(Self { signal, is_shown: io::stderr().is_terminal(), line_is_open: false })
     }
+}
+
+/// The signals that are ignored, number N as bit N-1, as proc_pid_status(5) has them.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 impl Progress for Watch {

@@ -1,13 +1,15 @@
 //! The table of virtual services and real servers, for people.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+use rustix::io::Errno;
 
 use super::Page;
 use crate::actions::Error;
 use crate::actions::session::{Session, lacks_rights};
 use crate::model::{Counters, Rates, RealServerState, RealServerSummary, ServiceKey, ServiceState};
 use crate::names::Labels;
+use crate::netlink::{self, Operation, Refused};
 use crate::procfs::{self, read_table};
 use crate::rules::ListFormat;
 use crate::view::{TableView, write_info};
@@ -27,8 +29,18 @@ pub(super) fn list_service(
     session: &mut Session,
     page: &mut Page<'_>,
 ) -> Result<(), Error> {
-    let service = session.client()?.service(&key)?;
-    list_by_netlink(style, vec![service], session, page)
+    match session.client()?.service(&key) {
+        Err(error) if lacks_rights(&error) && style.format == ListFormat::Plain => {
+            let mut joined = Joined::without_rights(read_table()?);
+            joined.services.retain(|(state, _)| state.service.key == key);
+            if joined.services.is_empty() {
+                let (operation, errno) = (Operation::ListServices, Errno::SRCH);
+                return Err(netlink::Error::from(Refused { operation, errno }).into());
+            }
+            list_joined(style, joined, session, page)
+        }
+        service => list_by_netlink(style, vec![service?], session, page),
+    }
 }
 
 /// The whole table in the plain format.
@@ -38,7 +50,10 @@ pub(super) fn list_summaries(
     page: &mut Page<'_>,
 ) -> Result<(), Error> {
     match read_table() {
-        Ok(table) => list_by_procfs(style, table, session, page),
+        Ok(table) => {
+            page.try_add(|out| write_info(out, &table.info))?;
+            list_joined(style, Joined::read(table, session)?, session, page)
+        }
         // Where /proc does not have it, or has it in an unknown form, netlink does.
         Err(_) => list_all(style, session, page),
     }
@@ -120,54 +135,47 @@ fn address(key: &ServiceKey) -> Option<IpAddr> {
     }
 }
 
-/// The whole table in the plain format. The real servers come from one file instead of one dump a service, which
-/// takes a tenth of the time for 10,000 services. What the file lacks comes from one dump of the services, and
-/// the servers of firewall marks from a dump each. A service that is only in one of the readings has come or
-/// gone between them and is left out.
-fn list_by_procfs(
+/// Services whose real servers are mostly in the file of /proc.
+fn list_joined(
     style: Style,
-    mut table: procfs::Table,
+    mut joined: Joined,
     session: &mut Session,
     page: &mut Page<'_>,
 ) -> Result<(), Error> {
-    let mut listed = join(&table, session)?;
     if style.is_sorted {
-        listed.sort_unstable_by_key(|(state, _)| state.service.key);
-        for (_, servers) in &mut listed {
-            match servers {
-                Servers::InTable(place) => {
-                    table.servers_mut(*place).sort_unstable_by_key(|server| server.key);
-                }
-                Servers::Asked(servers) => servers.sort_unstable_by_key(|server| server.key),
-            }
-        }
+        joined.sort();
     }
     let numeric = Labels::numeric();
     let labels = if style.is_numeric {
         &numeric
     } else {
-        let addresses: BTreeSet<IpAddr> = listed
-            .iter()
-            .flat_map(|(state, servers)| {
-                let servers = servers.in_table(&table).iter().map(|server| server.key.address);
-                address(&state.service.key).into_iter().chain(servers)
-            })
-            .collect();
-        session.names.label(addresses)
+        session.names.label(joined.services.iter().flat_map(|(state, servers)| {
+            let servers = joined.servers(servers).iter().map(|server| server.key.address);
+            address(&state.service.key).into_iter().chain(servers)
+        }))
     };
     let view = TableView { format: ListFormat::Plain, labels };
-    page.try_add(|out| write_info(out, &table.info))?;
     page.try_add(|out| view.write_heading(out))?;
-    for (state, servers) in &listed {
+    for (state, servers) in &joined.services {
         page.add(|out| view.service(out, state))?;
-        for server in servers.in_table(&table) {
+        for server in joined.servers(servers) {
             page.add(|out| view.summary(out, &state.service.key, server))?;
         }
     }
     Ok(())
 }
 
-/// The real servers of a service in a joined listing.
+/// The file of /proc joined with a dump of the services, in the order of the dump.
+///
+/// The real servers come from one file instead of one dump a service, which takes a tenth of the time for 10,000
+/// services. What the file lacks comes from one dump of the services, and the servers of firewall marks from a
+/// dump each. A service that is only in one of the readings has come or gone between them and is left out.
+struct Joined {
+    table: procfs::Table,
+    services: Vec<(ServiceState, Servers)>,
+}
+
+/// The real servers of a service.
 enum Servers {
     /// Those of the service at this place of the file.
     InTable(usize),
@@ -175,66 +183,68 @@ enum Servers {
     Asked(Vec<RealServerSummary>),
 }
 
-impl Servers {
-    fn in_table<'a>(&'a self, table: &'a procfs::Table) -> &'a [RealServerSummary] {
-        match self {
-            Self::InTable(place) => table.servers(*place),
-            Self::Asked(servers) => servers,
+impl Joined {
+    fn read(table: procfs::Table, session: &mut Session) -> Result<Self, Error> {
+        if table.services.is_empty() {
+            return Ok(Self { table, services: Vec::new() });
         }
-    }
-}
-
-/// Joins the file with a dump of the services, in the order of the dump. Without rights the file has to do.
-fn join(
-    table: &procfs::Table,
-    session: &mut Session,
-) -> Result<Vec<(ServiceState, Servers)>, Error> {
-    if table.services.is_empty() {
-        return Ok(Vec::new());
-    }
-    let services = match session.client()?.services() {
-        Err(error) if lacks_rights(&error) => {
-            return Ok(table
-                .services
-                .iter()
-                .enumerate()
-                .map(|(place, listed)| {
-                    let state = ServiceState {
-                        service: listed.service.clone(),
-                        counters: Counters::default(),
-                        rates: Rates::default(),
-                        unknown_attributes: Vec::new(),
-                    };
-                    (state, Servers::InTable(place))
-                })
-                .collect());
-        }
-        services => services?,
-    };
-    let mut places: Vec<(ServiceKey, usize)> = table
-        .services
-        .iter()
-        .enumerate()
-        .map(|(place, listed)| (listed.service.key, place))
-        .collect();
-    places.sort_unstable();
-    let mut joined = Vec::with_capacity(services.len());
-    for state in services {
-        let key = state.service.key;
-        let servers = match key {
-            ServiceKey::Fwmark { .. } => {
-                let servers = session.client()?.real_servers(&key)?;
-                Servers::Asked(servers.iter().map(RealServerState::summary).collect())
-            }
-            ServiceKey::Address { .. } => {
-                let found = places.binary_search_by_key(&key, |&(key, _)| key);
-                match found.ok().and_then(|index| places.get(index)) {
-                    Some(&(_, place)) => Servers::InTable(place),
-                    None => continue,
-                }
-            }
+        let states = match session.client()?.services() {
+            Err(error) if lacks_rights(&error) => return Ok(Self::without_rights(table)),
+            states => states?,
         };
-        joined.push((state, servers));
+        let services = table.services.iter().enumerate();
+        let mut places: Vec<(ServiceKey, usize)> =
+            services.map(|(place, listed)| (listed.service.key, place)).collect();
+        places.sort_unstable();
+        let mut services = Vec::with_capacity(states.len());
+        for state in states {
+            let key = state.service.key;
+            let servers = match key {
+                ServiceKey::Fwmark { .. } => {
+                    let servers = session.client()?.real_servers(&key)?;
+                    Servers::Asked(servers.iter().map(RealServerState::summary).collect())
+                }
+                ServiceKey::Address { .. } => {
+                    let found = places.binary_search_by_key(&key, |&(key, _)| key);
+                    match found.ok().and_then(|index| places.get(index)) {
+                        Some(&(_, place)) => Servers::InTable(place),
+                        None => continue,
+                    }
+                }
+            };
+            services.push((state, servers));
+        }
+        Ok(Self { table, services })
     }
-    Ok(joined)
+
+    /// The file alone, for those whom netlink tells nothing.
+    fn without_rights(table: procfs::Table) -> Self {
+        let state = |listed: &procfs::ListedService| ServiceState {
+            service: listed.service.clone(),
+            counters: Counters::default(),
+            rates: Rates::default(),
+            unknown_attributes: Vec::new(),
+        };
+        let services = table.services.iter().enumerate();
+        let services = services.map(|(place, listed)| (state(listed), Servers::InTable(place)));
+        Self { services: services.collect(), table }
+    }
+
+    fn servers<'a>(&'a self, servers: &'a Servers) -> &'a [RealServerSummary] {
+        match servers {
+            Servers::InTable(place) => self.table.servers(*place),
+            Servers::Asked(servers) => servers,
+        }
+    }
+
+    fn sort(&mut self) {
+        self.services.sort_unstable_by_key(|(state, _)| state.service.key);
+        for (_, servers) in &mut self.services {
+            let servers = match servers {
+                Servers::InTable(place) => self.table.servers_mut(*place),
+                Servers::Asked(servers) => servers,
+            };
+            servers.sort_unstable_by_key(|server| server.key);
+        }
+    }
 }

@@ -9,15 +9,30 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 
+# Where a program that reads completions looks for them, and systemd for units.
+DATADIR ?= $(PREFIX)/share
+LIBEXECDIR ?= $(PREFIX)/libexec
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
 PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
 BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # The kernel tests' binary runs where there is IPVS; an array, since the path may hold blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+# Packages are made of a build of their own, in which no path of this machine is left, and with the date of the commit.
+PACKAGES := $(CURDIR)/target/packages
+TOOLS := $(CURDIR)/target/tools
+PACKAGING := CARGO_TARGET_DIR="$(CURDIR)/target/package" \
+	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/ipvsadm --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo" \
+	SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)"
+DEB = $(PACKAGES)/ipvsadm_$(VERSION)-1_$(shell dpkg --print-architecture).deb
+RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
+
 LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
-.PHONY: build check test demo lab install clean help rust
+.PHONY: build check test demo lab install packaged deb rpm release licenses test-boot clean help rust
 
 build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
@@ -37,6 +52,7 @@ test: check ## everything: check, then the tests on a real IPVS kernel, side by 
 	$(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
+	$(MAKE) --no-print-directory licenses test-boot
 
 demo: rust ## two web servers behind a virtual service, with everything that ipvsadm shows of it
 	tests/provide kernel traffic
@@ -50,16 +66,76 @@ lab: rust ## a network to look at IPVS in, LAB=nat, dr, tun, ha, fwmark or ipv6;
 	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh
 
 # Where root has no cargo, what its user has built is installed.
-install: $(if $(shell command -v $(CARGO)),build) ## the programs into DESTDIR, PREFIX (/usr/local), SBINDIR (PREFIX/sbin)
-	install -d "$(DESTDIR)$(SBINDIR)"
+install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions and unit into DESTDIR, PREFIX (/usr/local), SBINDIR
+	install -d $(foreach place,$(SBINDIR) $(DATADIR)/man/man8 $(DATADIR)/bash-completion/completions \
+		$(DATADIR)/zsh/site-functions $(DATADIR)/fish/vendor_completions.d $(LIBEXECDIR)/ipvsadm $(UNITDIR),"$(DESTDIR)$(place)")
 	install -m 755 $(PROGRAMS:%="$(BUILT)/release/%") "$(DESTDIR)$(SBINDIR)"
+	install -m 644 man/*.8 "$(DESTDIR)$(DATADIR)/man/man8"
+	for program in $(PROGRAMS); do \
+		install -m 644 completions/ipvsadm.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/$$program"; \
+	done
+	install -m 644 completions/_ipvsadm "$(DESTDIR)$(DATADIR)/zsh/site-functions"
+	install -m 644 completions/*.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d"
+	sed 's|^sbin=.*|sbin=$(SBINDIR)|' systemd/boot >"$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
+	chmod 755 "$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
+	sed 's|=/usr/libexec/|=$(LIBEXECDIR)/|' systemd/ipvsadm.service >"$(DESTDIR)$(UNITDIR)/ipvsadm.service"
+	chmod 644 "$(DESTDIR)$(UNITDIR)/ipvsadm.service"
+
+# Tools from crates.io at versions that were tried, unpacked under target/. They work for seconds: no time is spent on
+# making them fast.
+tool = CARGO_TARGET_DIR="$(TOOLS)/build" CARGO_PROFILE_DEV_DEBUG=0 RUSTFLAGS= \
+	$(CARGO) install --quiet --debug --locked --no-track --root "$(TOOLS)/$(1)-$(2)" $(1)@$(2) $(3)
+CARGO_DEB := $(TOOLS)/cargo-deb-3.8.0/bin/cargo-deb
+CARGO_GENERATE_RPM := $(TOOLS)/cargo-generate-rpm-0.21.1/bin/cargo-generate-rpm
+CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2/bin/cargo-deny
+$(CARGO_DEB):
+	$(call tool,cargo-deb,3.8.0)
+$(CARGO_GENERATE_RPM):
+	$(call tool,cargo-generate-rpm,0.21.1)
+$(CARGO_DENY):
+	$(call tool,cargo-deny,0.20.2,--no-default-features)
+
+packaged: rust
+	mkdir -p "$(PACKAGES)"
+	$(PACKAGING) $(CARGO) build --locked --release
+
+# The epoch is that of Debian's package, so that 1.31 is older.
+deb: packaged $(CARGO_DEB) ## the package for Debian and its relatives, in target/packages
+	$(PACKAGING) "$(CARGO_DEB)" deb --quiet --no-build --no-strip --deb-version 1:$(VERSION)-1 --output "$(DEB)"
+	@echo "$(DEB)"
+
+rpm: packaged $(CARGO_GENERATE_RPM) ## the package for RHEL, Fedora and their relatives, in target/packages
+	$(PACKAGING) "$(CARGO_GENERATE_RPM)" generate-rpm --auto-req builtin --payload-compress gzip --output "$(RPM)"
+	@echo "$(RPM)"
+
+release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit, built twice in different places: they have to be the same bytes
+	rm -rf target/release-check
+	for copy in one another/place; do \
+		git clone --quiet --no-local . "target/release-check/$$copy"; \
+		$(MAKE) --no-print-directory -C "target/release-check/$$copy" TOOLS="$(TOOLS)" deb rpm; \
+	done
+	diff -r target/release-check/one/target/packages target/release-check/another/place/target/packages
+	mkdir -p "$(PACKAGES)"
+	cp target/release-check/one/target/packages/* "$(PACKAGES)"
+	rm -rf target/release-check
+	cd "$(PACKAGES)" && sha256sum -- *
+
+# No licence that asks for more than its text, no crate twice without a reason, nothing from elsewhere than crates.io.
+licenses: $(CARGO_DENY)
+	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
+
+test-boot: ## the packages in a minimal Debian, which is then booted with our unit
+	tests/provide kernel package
+	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!
+	tests/boot/packages "$(DEB)" "$(RPM)"
+	tests/boot/boot "$(DEB)"
 
 clean: ## removes what was built, and what tests/provide unpacked
 	$(CARGO) clean
 	rm -rf target
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
 
 # First of all, before anything is installed or built.
 rust:

@@ -127,7 +127,9 @@ licenses: $(CARGO_DENY)
 test-boot: ## the packages in a minimal Debian, which is then booted with our unit
 	tests/provide kernel package
 	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!
-	tests/boot/packages "$(DEB)" "$(RPM)"
+	rm -rf target/installed
+	$(MAKE) --no-print-directory install BUILT="$(CURDIR)/target/package" CARGO=none DESTDIR="$(CURDIR)/target/installed" PREFIX=/usr >/dev/null
+	tests/boot/packages "$(DEB)" "$(RPM)" target/installed
 	tests/boot/boot "$(DEB)"
 
 clean: ## removes what was built, and what tests/provide unpacked

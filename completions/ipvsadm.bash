@@ -92,21 +92,13 @@ _ipvsadm_services() {
   done < <("$1" -L -n 2>/dev/null)
 }
 
-# The real servers of a service. Without rights only the whole table can be listed.
+# The real servers of a service: an option and its value.
 _ipvsadm_servers() {
-  local first address rest protocol=${2%%-*} is_in=yes is_whole= listing
+  local arrow address rest
   [[ -r /proc/net/ip_vs ]] || return
-  [[ $protocol = fwmark ]] && protocol=FWM || protocol=${protocol^^}
-  listing=$("$1" -L -n "--$2" "$3" $4 2>/dev/null) || {
-    listing=$("$1" -L -n 2>/dev/null)
-    is_whole=yes
-  }
-  while read -r first address rest; do
-    case $first in
-    '->') [[ -z $is_in || $address = RemoteAddress:Port ]] || printf '%s\n' "$address" ;;
-    TCP | UDP | SCTP | FWM) [[ -z $is_whole || "$first $address" = "$protocol $3" ]] && is_in=yes || is_in= ;;
-    esac
-  done <<<"$listing"
+  while read -r arrow address rest; do
+    [[ $arrow != '->' || $address = RemoteAddress:Port ]] || printf '%s\n' "$address"
+  done < <("$1" -L -n "--$2" "$3" $4 2>/dev/null)
 }
 
 # Values of the option or command with a long name, after what is to stand before each.

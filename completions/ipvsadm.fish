@@ -255,23 +255,7 @@ function __ipvsadm_values -a long
             contains -- "$__ipvsadm_command" edit-server delete-server; and test -n "$__ipvsadm_service"; and test -r /proc/net/ip_vs; or return
             set -l family
             contains ipv6 $__ipvsadm_given; and set family -6
-            set -l is_in yes
-            set -l protocol .
-            set -l listing (command $program -L -n --$__ipvsadm_service_option $__ipvsadm_service $family 2>/dev/null)
-            if test $pipestatus[1] != 0
-                # Without rights only the whole table can be listed.
-                set protocol (string replace FWMARK FWM (string upper (string replace -r -- '-.*' '' $__ipvsadm_service_option)))
-                set listing (command $program -L -n 2>/dev/null)
-            end
-            for line in (string match -v '*RemoteAddress:Port*' -- $listing)
-                if string match -qr '^(TCP|UDP|SCTP|FWM) ' -- $line
-                    set is_in no
-                    string match -qr "^$protocol +"(string escape --style=regex -- $__ipvsadm_service)' ' -- $line; and set is_in yes
-                    test $protocol = .; and set is_in yes
-                else if test $is_in = yes
-                    string replace -rf '^ +-> (\S+).*' '$1' -- $line
-                end
-            end
+            command $program -L -n --$__ipvsadm_service_option $__ipvsadm_service $family 2>/dev/null | string match -v '*RemoteAddress:Port*' | string replace -rf '^ +-> (\S+).*' '$1'
         case scheduler
             set -l names (__ipvsadm_modules ip_vs_)
             set -q names[1]; or set names rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh

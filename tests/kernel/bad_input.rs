@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
+use std::process::Command;
 
 use crate::network::fresh_namespace;
 use crate::program::{Outcome, Program};
@@ -268,6 +269,14 @@ fn a_reader_that_went_away_ends_a_listing_quietly() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
         assert_ne!(output.status.code(), Some(101), "{line} panicked");
     }
+}
+
+#[test]
+fn a_listing_without_standard_output_ends_quietly() {
+    small_table();
+    let shell = r#"exec "$0" -L -n >&-"#;
+    let output = Command::new("sh").args(["-c", shell, Program::ours().name()]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

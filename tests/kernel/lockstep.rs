@@ -2,9 +2,11 @@
 //! standard output byte for byte, exit status, the kernel's table after each command, and what stderr's first line says.
 
 use std::fmt;
+use std::mem;
+use std::process::ExitStatus;
 
 use crate::network::fresh_namespace;
-use crate::program::{Outcome, Program};
+use crate::program::Program;
 use crate::table::{Kernel, Table};
 
 /// One line of a case file: commands that are played in one namespace, in order.
@@ -17,12 +19,14 @@ pub(crate) struct Case {
 struct Step {
     text: String,
     arguments: Vec<String>,
-    input: Option<Vec<u8>>,
+    input: Option<String>,
 }
 
-/// What a command did.
+/// What a command did, as text; the program calls itself ipvsadm.
 struct Seen {
-    outcome: Outcome,
+    stdout: String,
+    stderr: String,
+    status: ExitStatus,
     state: Table,
 }
 
@@ -50,13 +54,7 @@ impl Case {
             Some(input) => Step {
                 text: step.to_owned(),
                 arguments: vec!["-R".to_owned()],
-                input: Some(
-                    input
-                        .replace("\\n", "\n")
-                        .replace("\\t", "\t")
-                        .replace("\\r", "\r")
-                        .into_bytes(),
-                ),
+                input: Some(input.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")),
             },
             None => Step {
                 text: step.to_owned(),
@@ -72,16 +70,14 @@ impl Case {
 
     /// Plays it with both programs, and tells what differs. Once two tables have parted, they stay so: that is told once.
     pub(crate) fn differences(&self) -> Vec<Difference> {
-        let (reference, ours) = (Program::reference(), Program::ours());
-        let expected = self.play(&reference);
-        let got = self.play(&ours);
+        let expected = self.play(&Program::reference());
+        let got = self.play(&Program::ours());
         let steps = self.steps.iter().zip(expected.iter().zip(&got));
-        let mut found: Vec<Difference> = steps
-            .flat_map(|(step, (expected, got))| step.compare((&reference, expected), (&ours, got)))
-            .collect();
+        let mut found: Vec<Difference> =
+            steps.flat_map(|(step, (expected, got))| step.compare(expected, got)).collect();
         let mut parted = false;
         found.retain(|difference| {
-            difference.aspect != Aspect::State || !std::mem::replace(&mut parted, true)
+            difference.aspect != Aspect::State || !mem::replace(&mut parted, true)
         });
         found
     }
@@ -91,82 +87,66 @@ impl Case {
         let kernel = Kernel::open();
         let steps = self.steps.iter().map(|step| {
             let outcome = match &step.input {
-                Some(input) => program.feed(&step.arguments, input),
+                Some(input) => program.feed(&step.arguments, input.as_bytes()),
                 None => program.run(&step.arguments),
             };
-            Seen { outcome, state: kernel.rules() }
+            Seen {
+                stdout: outcome.text().to_owned(),
+                stderr: outcome.complaint().replace(program.name(), "ipvsadm"),
+                status: outcome.status,
+                state: kernel.rules(),
+            }
         });
         steps.collect()
     }
 }
 
 impl Step {
-    fn compare(&self, reference: (&Program, &Seen), ours: (&Program, &Seen)) -> Vec<Difference> {
-        let ((reference, expected), (ours, got)) = (reference, ours);
-        let mut found = Vec::new();
-        let mut differ = |aspect, expected: String, got: String| {
-            found.push(Difference {
-                aspect,
-                step: self.text.clone(),
-                reference: expected,
-                ours: got,
-            });
+    fn compare(&self, expected: &Seen, got: &Seen) -> Vec<Difference> {
+        let texts = |seen: &Seen| {
+            let (status, state) = (seen.status.to_string(), seen.state.to_string());
+            [seen.stdout.clone(), seen.stderr.clone(), status, state]
         };
-        let stdout = [&expected.outcome, &got.outcome].map(|outcome| readable(&outcome.stdout));
-        let same_stdout = match self.words_are_our_own() {
-            true => stdout[0].is_empty() == stdout[1].is_empty(),
-            false => expected.outcome.stdout == got.outcome.stdout,
-        };
-        let stderr = [(reference, expected), (ours, got)].map(|(program, seen)| {
-            readable(&seen.outcome.stderr).replace(program.name(), "ipvsadm")
+        let same = [
+            (Aspect::Stdout, self.says_the_same(expected, got)),
+            (Aspect::Stderr, self.complains_as_well(expected, got)),
+            (Aspect::Status, expected.status == got.status),
+            (Aspect::State, expected.state == got.state),
+        ];
+        let texts = texts(expected).into_iter().zip(texts(got));
+        let different = same.into_iter().zip(texts).filter(|((_, same), _)| !same);
+        let reports = different.map(|((aspect, _), (reference, ours))| {
+            let step = self.text.clone();
+            Difference { aspect, step, reference, ours }
         });
-        let same_stderr = match got.outcome.status.success() {
-            true => stderr[1].is_empty(),
-            false => self.is_explained(&stderr[1], &stderr[0]),
-        };
-        if !same_stdout {
-            differ(Aspect::Stdout, stdout[0].clone(), stdout[1].clone());
-        }
-        if !same_stderr {
-            differ(Aspect::Stderr, stderr[0].clone(), stderr[1].clone());
-        }
-        if expected.outcome.status != got.outcome.status {
-            differ(
-                Aspect::Status,
-                expected.outcome.status.to_string(),
-                got.outcome.status.to_string(),
-            );
-        }
-        if expected.state != got.state {
-            differ(Aspect::State, expected.state.to_string(), got.state.to_string());
-        }
-        found
+        reports.collect()
     }
 
     /// Help and version are written anew in each program: only the stream and the status are compared.
-    fn words_are_our_own(&self) -> bool {
-        let input = self.input.as_deref().map(readable).unwrap_or_default();
+    fn says_the_same(&self, expected: &Seen, got: &Seen) -> bool {
+        let input = self.input.as_deref().unwrap_or_default();
         let mut words =
             self.arguments.iter().map(String::as_str).chain(input.split_ascii_whitespace());
-        words.any(|word| ["-h", "--help", "-v", "--version"].contains(&word))
+        match words.any(|word| ["-h", "--help", "-v", "--version"].contains(&word)) {
+            true => expected.stdout.is_empty() == got.stdout.is_empty(),
+            false => expected.stdout == got.stdout,
+        }
     }
 
-    /// Whether a failure is explained as well as 1.31 explains it: the same sentence first, and more after it as we like.
-    /// Where 1.31 has no sentence but a "Try `ipvsadm -h'" or nothing at all, ours says what is wrong, and then that.
-    fn is_explained(&self, ours: &str, reference: &str) -> bool {
-        let first = ours.lines().next().unwrap_or_default();
-        match reference.lines().find(|line| !line.is_empty()) {
+    /// Whether a success is silent, and a failure explained as well as 1.31 explains it: the same sentence first, and more
+    /// after it as we like. Where 1.31 has no sentence but a "Try `ipvsadm -h'" or nothing at all, ours says what is
+    /// wrong, and then that.
+    fn complains_as_well(&self, expected: &Seen, got: &Seen) -> bool {
+        let first = got.stderr.lines().next().unwrap_or_default();
+        match expected.stderr.lines().find(|line| !line.is_empty()) {
+            _ if got.status.success() => got.stderr.is_empty(),
             Some(sentence) if !sentence.starts_with("Try `") => first.starts_with(sentence),
             Some(_) if self.input.is_none() => {
-                !first.starts_with("Try `") && ours.contains("Try `ipvsadm -h'")
+                !first.starts_with("Try `") && got.stderr.contains("Try `ipvsadm -h'")
             }
             _ => !first.is_empty(),
         }
     }
-}
-
-fn readable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl fmt::Display for Difference {

@@ -4,8 +4,6 @@
 //! The standard library asks for `-lgcc_s`. A linker script of that name, found first, gives it the archives
 //! that every gcc has.
 
-#![expect(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
-
 use std::path::PathBuf;
 use std::{env, fs, io};
 

@@ -144,6 +144,10 @@ fn holds_rules(path: &Path) -> bool {
         Ok(words) => words.first().is_some_and(|word| !SETTINGS.contains(word)),
         Err(_) => true,
     };
+    // A pipe or a device is written to, and replaced by nothing; to read from one can take for ever.
+    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+        return false;
+    }
     match fs::read(path) {
         Ok(text) => text.split(|&byte| byte == b'\n').any(is_rule),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
@@ -200,6 +204,8 @@ fn folder_of(path: &Path) -> &Path {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     #[test]
@@ -225,5 +231,13 @@ mod tests {
         assert!(!holds_rules(&file));
         fs::write(&file, "# one\n-A -t 10.0.0.1:80\n").unwrap();
         assert!(holds_rules(&file));
+    }
+
+    #[test]
+    fn pipe_is_not_read_to_see_whether_it_holds_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(!holds_rules(&pipe));
     }
 }

@@ -163,12 +163,19 @@ impl<T: Transport> Client<T> {
         for (batch, changes) in changes.chunks(BATCH).enumerate() {
             self.outgoing.clear();
             let first = self.sequence.wrapping_add(1);
-            let last = changes.len() - 1;
+            let mut last = changes.len() - 1;
             for (place, change) in changes.iter().enumerate() {
                 self.attributes.clear();
                 let command = codec::encode_change(&mut self.attributes, change);
                 // The kernel answers every failure, asked or not, and before the answer to the last.
                 self.queue(command, if place == last { NLM_F_ACK } else { 0 });
+            }
+            // A daemon that is stopped before its thread has begun ends in EINTR, and to that the kernel answers
+            // nothing (6.1: kthread_stop, netlink_rcv_skb). A question behind it is always answered.
+            if changes.iter().any(|change| matches!(change, Change::StopDaemon(_))) {
+                self.attributes.clear();
+                self.queue(INFO.command, 0);
+                last += 1;
             }
             self.send()?;
             let mut finished = false;
@@ -177,10 +184,11 @@ impl<T: Transport> Client<T> {
                 for message in Messages(&self.incoming) {
                     let message = message?;
                     let place = message.sequence.wrapping_sub(first) as usize;
-                    let (Some(change), Answer::End(result)) = (changes.get(place), message.answer)
-                    else {
+                    let Some(change) = changes.get(place) else {
+                        finished |= place == last;
                         continue;
                     };
+                    let Answer::End(result) = message.answer else { continue };
                     if let Err(errno) = result {
                         let refused = Refused { operation: change.into(), errno };
                         failures.push(Failure { index: batch * BATCH + place, refused });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Protocol, RealServer, RealServerKey, VirtualService, arbitrary};
+use crate::model::{Protocol, RealServer, RealServerKey, SyncRole, VirtualService, arbitrary};
 use crate::netlink::replay::{self, HEADER, Replay, answering, fixture, messages};
 
 /// What looking the family up takes; the requests of a test are numbered from here on.
@@ -98,7 +98,7 @@ fn each_change_is_a_command_of_its_own() {
         (Change::StopDaemon(daemon.role), IPVS_CMD_DEL_DAEMON),
         (Change::StartDaemon(daemon), IPVS_CMD_NEW_DAEMON),
     ] {
-        let mut client = client([answer("ack")]);
+        let mut client = client([answer("ack"), answering(FIRST + 1, &fixture("info"))]);
         client.apply(&change).unwrap();
         assert_eq!(client.transport.sent[1][HEADER], command, "{change:?}");
     }
@@ -236,6 +236,15 @@ fn sixty_four_changes_go_out_at_once_and_only_the_last_wants_an_answer() {
         acknowledged.map(|message| sequence(message)).collect::<Vec<_>>(),
         [first, second, third]
     );
+}
+
+#[test]
+fn daemon_that_is_stopped_before_it_began_is_waited_for_no_longer_than_the_next_answer() {
+    let changes = [Change::StopDaemon(SyncRole::Backup)];
+    let mut client = client([answering(FIRST + 1, &fixture("info"))]);
+    assert_eq!(client.apply_all(&changes).unwrap(), []);
+    let sent = messages(&client.transport.sent[1]);
+    assert_eq!(sent.iter().map(|sent| sent[HEADER]).collect::<Vec<_>>(), [10, IPVS_CMD_GET_INFO]);
 }
 
 #[test]

@@ -21,10 +21,12 @@ pub fn ipvsadm() -> ExitCode {
         let words = if words.is_empty() { &["-L"] } else { words };
         let command =
             read_command(Tokens::new(words), &mut session.names).map_err(Failure::Usage)?;
-        with_output(|out| match command {
-            Command::Restore(file) => restore_lines(file.as_deref(), session, out),
-            command => carry_out(&command, session, out).map(|()| DONE),
-        })
+        match command {
+            Command::Restore(file) => {
+                restore_lines(file.as_deref(), session, &mut io::stdout().lock())
+            }
+            command => with_output(|out| carry_out(&command, session, out).map(|()| DONE)),
+        }
     })
 }
 
@@ -148,17 +150,21 @@ fn restore_lines(
     };
     let mut lines = Lines::new(input);
     let mut status = DONE;
+    let mut is_unheard = false;
     while let Some(event) = lines.next(session).map_err(with_name)? {
         let (line, failure) = match event {
-            Event::Do { line, command } => match carry_out(&command, session, out) {
-                Ok(()) => {
-                    out.flush().map_err(Error::Output)?;
-                    continue;
+            Event::Do { line, command } => {
+                let done = carry_out(&command, session, out);
+                match done.and_then(|()| Ok(out.flush().map_err(Error::Output)?)) {
+                    Ok(()) => continue,
+                    // What cannot be printed keeps no other line from taking effect. That is said once.
+                    Err(Failure::Action(Error::Output(_))) if is_unheard => continue,
+                    Err(failure) => {
+                        is_unheard |= matches!(failure, Failure::Action(Error::Output(_)));
+                        (line, failure)
+                    }
                 }
-                // There is nobody to write to any more.
-                Err(failure @ Failure::Action(Error::Output(_))) => return Err(failure),
-                Err(failure) => (line, failure),
-            },
+            }
             Event::Wrong { line, error } => (line, Failure::Line(error)),
             Event::Refused { line, error } => (line, Failure::Action(error)),
         };

@@ -1,7 +1,7 @@
 //! `-R` reads rule lines as they come: each takes effect when it arrives, each stands for itself, and a million of them
 //! need no more memory than a few.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::sleep;
@@ -93,6 +93,35 @@ fn a_line_that_fails_is_reported_with_its_number_and_skipped() {
         );
     }
     assert_eq!(lines.len(), 3, "{lines:?}");
+}
+
+#[test]
+fn a_listing_that_cannot_be_printed_keeps_no_line_from_taking_effect() {
+    let text = "-A -t 10.0.0.1:80\n-L -n\n-A -t 10.0.0.2:80\n-L -n\n-A -t 10.0.0.3:80\n";
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let unread = || std::io::pipe().unwrap().1;
+    for (stdout, status, said) in
+        [(Stdio::from(full()), 1, "No space left on device"), (Stdio::from(unread()), 0, "")]
+    {
+        fresh_namespace();
+        let kernel = Kernel::open();
+        let mut command = Program::ours().command(["-R"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(stdout).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(kernel.rules().services.len(), 3, "{complaint}");
+        assert_eq!(output.status.code(), Some(status), "{complaint}");
+        assert!(complaint.contains(said) && complaint.lines().count() <= 1, "{complaint}");
+    }
+}
+
+#[test]
+fn a_daemon_can_be_stopped_as_soon_as_it_was_started() {
+    fresh_namespace();
+    let lines = "--start-daemon backup --mcast-interface lo\n--stop-daemon backup\n";
+    Program::ours().feed(["-R"], lines.as_bytes()).succeeded();
+    assert_eq!(Program::ours().line("-L --daemon").succeeded(), "");
 }
 
 #[test]

@@ -233,7 +233,8 @@ fn scheduling(out: &mut Vec<u8>, service: &VirtualService) {
             append(out, format_args!(" mask {}", persistence.netmask));
         }
     }
-    if let Some(engine) = &service.engine {
+    // Without persistence an engine does nothing, and 1.31 does not show it.
+    if let (Some(_), Some(engine)) = (service.persistence, &service.engine) {
         append(out, format_args!(" pe {engine}"));
     }
     if service.one_packet {
@@ -402,6 +403,7 @@ mod tests {
                 "SCTP [2001:db8::1]:9899 wrr persistent 300 mask 64\n",
             ),
             ("-f 5 -6 -s rr -p 300 -M 128", "FWM  5 IPv6 rr persistent 300\n"),
+            ("-u 10.0.0.1:5060 -s rr --pe sip -o", "UDP  10.0.0.1:5060 rr ops\n"),
             ("-f 4294967295 -s rr", "FWM  4294967295 rr\n"),
             ("-f 1 -s sh -b sh-fallback,sh-port,flag-3", "FWM  1 sh (sh-fallback,sh-port)\n"),
             ("-f 1 -s mh -b flag-3", "FWM  1 mh ()\n"),

@@ -59,6 +59,16 @@ fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok(addresses)
 }
 
+/// Whether a text is worth asking a name server for, and can stand before a port.
+pub(crate) fn is_host_name(text: &str) -> bool {
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || !byte.is_ascii();
+    text.strip_suffix('.')
+        .unwrap_or(text)
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
+}
+
 /// What came of asking for the name of an address.
 pub(super) enum Answer {
     Name(String),
@@ -79,6 +89,8 @@ pub(super) fn name(address: IpAddr) -> Answer {
 /// The name of an address if it leads to the address and to no other.
 pub(super) fn exact_name(address: IpAddr) -> Answer {
     match name(address) {
+        // The hosts file may have names that no rule line can hold.
+        Answer::Name(name) if !is_host_name(&name) => Answer::NoName,
         Answer::Name(name) => match addresses(&name) {
             Ok(addresses) if addresses == [address] => Answer::Name(name),
             _ => Answer::NoName,
@@ -152,6 +164,16 @@ fn collect(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn name_that_could_not_be_read_back_is_none() {
+        for name in ["vip", "vip.example.", "under_score", "-x", "b\u{fc}ro"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in ["", "a:b", "[a]", "#a", "a..b", "a/24", "a%b"] {
+            assert!(!is_host_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn silence_is_no_answer_and_patience_ends() {

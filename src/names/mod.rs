@@ -10,6 +10,7 @@ mod services;
 use std::net::IpAddr;
 
 pub use hosts::ResolveError;
+pub(crate) use hosts::is_host_name;
 pub use labels::Labels;
 
 use crate::model::Protocol;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::ValueError;
 use crate::model::Protocol;
-use crate::names::Names;
+use crate::names::{Names, is_host_name};
 
 /// Reads a number as strtol(3) does with base 10, the whole text: blanks and a sign may come before it.
 pub(super) fn number<T: TryFrom<i64>>(
@@ -42,16 +42,6 @@ fn host(text: &str, names: &mut Names) -> Result<IpAddr, ValueError> {
     }
     let addresses = names.addresses(text).map_err(ValueError::Unresolved)?;
     addresses.first().copied().ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))
-}
-
-/// Whether a text is worth asking a name server for.
-fn is_host_name(text: &str) -> bool {
-    let is_host_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || !byte.is_ascii();
-    text.strip_suffix('.')
-        .unwrap_or(text)
-        .split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
 }
 
 /// Whether a resolver would take a text for an address though it is not written as one: `10.1`, `12345`,

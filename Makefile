@@ -110,8 +110,10 @@ rpm: packaged $(CARGO_GENERATE_RPM) ## the package for RHEL, Fedora and their re
 
 release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit, built twice in different places: they have to be the same bytes
 	rm -rf target/release-check
+	commit=$$(git rev-parse HEAD); \
 	for copy in one another/place; do \
-		git clone --quiet --no-local . "target/release-check/$$copy"; \
+		git clone --quiet --no-local --no-checkout . "target/release-check/$$copy"; \
+		git -C "target/release-check/$$copy" checkout --quiet "$$commit"; \
 		$(MAKE) --no-print-directory -C "target/release-check/$$copy" TOOLS="$(TOOLS)" deb rpm; \
 	done
 	diff -r target/release-check/one/target/packages target/release-check/another/place/target/packages
@@ -125,7 +127,7 @@ licenses: $(CARGO_DENY)
 	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
 
 test-boot: ## the packages in a minimal Debian, which is then booted with our unit
-	tests/provide kernel package
+	tests/provide package
 	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!
 	rm -rf target/installed
 	$(MAKE) --no-print-directory install BUILT="$(CURDIR)/target/package" CARGO=none DESTDIR="$(CURDIR)/target/installed" PREFIX=/usr >/dev/null

@@ -151,6 +151,17 @@ fn synopsis_has_every_command() {
     }
 }
 
+/// The help has them by name, the manual has a paragraph on each.
+#[test]
+fn schedulers_of_the_help_are_those_of_the_manual() {
+    let spec = OPTIONS.iter().find(|spec| spec.long == "scheduler").unwrap();
+    let (names, _) = spec.help.split_once(" or any other").unwrap();
+    let described = tags(&page("ipvsadm"), "SCHEDULERS", "PERSISTENCE ENGINES");
+    for name in names.split(", ") {
+        assert!(described.iter().any(|tag| tag == name), "{name}: {described:?}");
+    }
+}
+
 /// The lines of `.EX` blocks, unescaped.
 fn manual_examples(page: &str) -> Vec<String> {
     let mut is_example = false;

@@ -129,7 +129,7 @@ fn words_that_make_no_sense_exit_with_2() {
         (
             "-A -f 0",
             2,
-            "invalid fwmark value `0' specified (a number from 1 to 4294967295 is needed)",
+            "invalid fwmark value `0' specified (`0' is not a number from 1 to 4294967295)",
         ),
         ("--set 1 2", 2, "--set option requires 3 timeout values (2 given)"),
         (
@@ -156,12 +156,29 @@ fn typographic_dash_is_named_with_the_plain_one_that_was_meant() {
 
 #[test]
 fn argument_that_is_not_utf8_is_refused_before_anything_is_done() {
-    let word = || OsString::from_vec(b"-t10.0.0.\xff".to_vec());
-    for program in [IPVSADM, SAVE, RESTORE] {
-        let outcome = run(program, [word()]);
-        assert_eq!(outcome.status, Some(2), "{program}");
-        assert_eq!(outcome.stderr, "unexpected argument -t10.0.0.\u{fffd} (not UTF-8)\n");
+    let word = |text: &[u8]| OsString::from_vec(text.to_vec());
+    for (program, words, status, message) in [
+        (IPVSADM, [word(b"-A"), word(b"-t10.0.0.\xff")], 2, "illegal virtual server address"),
+        (IPVSADM, [word(b"-L"), word(b"-\xff")], 255, "-\u{fffd}: unknown option"),
+        (IPVSADM, [word(b"-L"), word(b"\xff")], 2, "unexpected argument \u{fffd}"),
+        (SAVE, [word(b"-n"), word(b"-\xff")], 2, "error: unexpected argument"),
+        (RESTORE, [word(b"--check"), word(b"-\xff")], 2, "error: unexpected argument"),
+    ] {
+        let outcome = run(program, words);
+        assert!(outcome.stderr.starts_with(message), "{program}: {}", outcome.stderr);
+        assert_eq!(outcome.status, Some(status), "{program}");
     }
+}
+
+#[test]
+fn file_may_have_a_name_that_is_not_utf8() {
+    let folder = std::env::temp_dir().join(format!("ipvsadm-cli-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join(OsString::from_vec(b"rules-\xff".to_vec()));
+    std::fs::write(&file, "-A -t 10.0.0.1:80\n").unwrap();
+    let outcome = run(RESTORE, [OsString::from("--check"), file.into_os_string()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -15,8 +15,6 @@ use crate::rules::{LineError, RuleError, TokenError};
 pub(super) enum Failure {
     /// The command line.
     Usage(RuleError),
-    /// A word of it that is not UTF-8.
-    NotUtf8(String),
     /// The command line of ipvsadm-save or ipvsadm-restore, or its help.
     Companion(clap::Error),
     /// A line of `-R`.
@@ -49,7 +47,7 @@ impl Failure {
                 | RuleError::BadInterface(_) => REFUSED,
                 _ => WRONG_VALUE,
             },
-            Self::NotUtf8(_) | Self::Line(_) => WRONG_VALUE,
+            Self::Line(_) => WRONG_VALUE,
             Self::Companion(error) if error.use_stderr() => WRONG_VALUE,
             Self::Companion(_) => DONE,
             Self::Signals(_) => REFUSED,
@@ -94,7 +92,6 @@ impl Failure {
     fn sentence(&self) -> String {
         match self {
             Self::Usage(error) => error.to_string(),
-            Self::NotUtf8(word) => format!("unexpected argument {word} (not UTF-8)"),
             Self::Companion(error) => error.to_string(),
             Self::Line(error) => error.to_string(),
             Self::Signals(error) => format!("cannot catch signals: {error}"),

@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::companions::{Mode, restore_arguments, save_arguments};
@@ -12,7 +12,7 @@ use super::help::{write_help, write_version};
 use super::report::{CHANGES, DONE, Failure};
 use super::watch::Watch;
 use crate::actions::{self, Error, Event, Lines, Restore, Session};
-use crate::rules::{Command, RuleError, Tokens, read_command};
+use crate::rules::{Command, RuleError, Save, Tokens, read_command};
 
 /// ipvsadm(8).
 pub fn ipvsadm() -> ExitCode {
@@ -23,8 +23,14 @@ pub fn ipvsadm() -> ExitCode {
             read_command(Tokens::new(words), &mut session.names).map_err(Failure::Usage)?;
         match command {
             Command::Restore(file) => {
+                let file = file.map(as_typed);
                 restore_lines(file.as_deref(), session, &mut io::stdout().lock())
             }
+            Command::Save(save) => with_output(|out| {
+                let save = Save { file: save.file.map(as_typed), ..save };
+                actions::save(&save, session, out)?;
+                Ok(DONE)
+            }),
             command => with_output(|out| carry_out(&command, session, out).map(|()| DONE)),
         }
     })
@@ -34,6 +40,7 @@ pub fn ipvsadm() -> ExitCode {
 pub fn ipvsadm_save() -> ExitCode {
     with_arguments(|words, session| {
         let save = save_arguments(words).map_err(Failure::Companion)?;
+        let save = Save { file: save.file.map(as_typed), ..save };
         with_output(|out| {
             actions::save_consistently(&save, session, out)?;
             Ok(DONE)
@@ -45,11 +52,12 @@ pub fn ipvsadm_save() -> ExitCode {
 pub fn ipvsadm_restore() -> ExitCode {
     with_arguments(|words, session| {
         let arguments = restore_arguments(words).map_err(Failure::Companion)?;
-        let text = match &arguments.file {
+        let file = arguments.file.map(as_typed);
+        let text = match &file {
             Some(path) => read_file(path)?,
             None => read_standard_input()?,
         };
-        let name = match &arguments.file {
+        let name = match &file {
             Some(path) => path.to_string_lossy(),
             None => "standard input".into(),
         };
@@ -81,23 +89,21 @@ pub fn ipvsadm_restore() -> ExitCode {
 
 /// Runs a program with its arguments as text.
 fn with_arguments(program: impl FnOnce(&[&str], &mut Session) -> Result<u8, Failure>) -> ExitCode {
-    let mut arguments = Vec::new();
-    for argument in env::args_os().skip(1) {
-        match argument.into_string() {
-            Ok(argument) => arguments.push(argument),
-            Err(argument) => {
-                let failure = Failure::NotUtf8(argument.to_string_lossy().into_owned());
-                failure.report(None, &[]);
-                return failure.status().into();
-            }
-        }
-    }
+    // What is not UTF-8 is no option and no address: read as it looks, it is refused in the right words.
+    let arguments: Vec<String> =
+        env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let status = program(&words, &mut Session::new()).unwrap_or_else(|failure| {
         failure.report(None, &words);
         failure.status()
     });
     status.into()
+}
+
+/// The name of a file as it was typed: a file's name need not be UTF-8.
+fn as_typed(path: PathBuf) -> PathBuf {
+    let typed = env::args_os().find(|word| word.to_string_lossy() == path.to_string_lossy());
+    typed.map_or(path, PathBuf::from)
 }
 
 /// Runs a command that prints, and makes sure that all of it was printed.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{CommandName, OptionName, TokenError};
-use crate::model::{NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
+use crate::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
 use crate::names::ResolveError;
 
 /// Why a line or a command line is no command.
@@ -174,8 +174,10 @@ pub enum RuleError {
 #[derive(Debug, Error)]
 pub enum ValueError {
     /// Not a number, or not one of these.
-    #[error("a number from {first} to {last} is needed")]
+    #[error("`{text}' is not a number from {first} to {last}")]
     NotInRange {
+        /// The text.
+        text: String,
         /// The smallest.
         first: i64,
         /// The largest.
@@ -202,10 +204,12 @@ pub enum ValueError {
         protocol: Protocol,
     },
     /// Not a mask.
-    #[error("a mask such as 255.255.255.0 or a prefix length from 1 to {bits} is needed")]
+    #[error("`{text}' is not {}", mask_form(*.family))]
     NotAMask {
-        /// The bits of an address.
-        bits: u8,
+        /// The text.
+        text: String,
+        /// Whose addresses it would be for.
+        family: Family,
     },
     /// Not a name.
     #[error(transparent)]
@@ -225,7 +229,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
     let sentence = match option {
         TcpService | UdpService | SctpService => "illegal virtual server address[:port] specified",
         RealServer => "illegal real server address[:port] specified",
-        Netmask if matches!(reason, ValueError::NotAMask { bits: 128 }) => {
+        Netmask if matches!(reason, ValueError::NotAMask { family: Family::Ipv6, .. }) => {
             "illegal ipv6 netmask specified"
         }
         Netmask => "illegal virtual server persistent mask specified",
@@ -254,6 +258,13 @@ fn plain(word: &str) -> String {
     let name = word.trim_start_matches(dashes);
     let is_long = word.starts_with('\u{2014}') && name.chars().nth(1).is_some();
     format!("{}{name}", if is_long { "--" } else { "-" })
+}
+
+fn mask_form(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "a mask such as 255.255.255.0 or a prefix length from 1 to 32",
+        Family::Ipv6 => "a prefix length from 1 to 128",
+    }
 }
 
 fn daemon_complaint(command: CommandName) -> &'static str {

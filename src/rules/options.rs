@@ -149,7 +149,8 @@ impl<'a> Options<'a> {
             Netmask => {
                 let family = self.service.map_or(Family::Ipv4, |service| service.family());
                 let netmask = netmask(text, family)
-                    .ok_or_else(|| bad(ValueError::NotAMask { bits: family.bits() }))?;
+                    .ok_or_else(|| ValueError::NotAMask { text: text.to_owned(), family })
+                    .map_err(bad)?;
                 self.for_service.netmask = Some(netmask);
             }
             Ops => self.for_service.is_one_packet = true,

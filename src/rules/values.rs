@@ -12,7 +12,10 @@ pub(super) fn number<T: TryFrom<i64>>(
     text: &str,
     range: RangeInclusive<i64>,
 ) -> Result<T, ValueError> {
-    let out_of_range = || ValueError::NotInRange { first: *range.start(), last: *range.end() };
+    let out_of_range = || {
+        let (first, last) = (*range.start(), *range.end());
+        ValueError::NotInRange { text: text.to_owned(), first, last }
+    };
     let digits = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     let number: i64 = digits.parse().map_err(|_| out_of_range())?;
     if !range.contains(&number) {

@@ -27,8 +27,10 @@ pub struct KernelSocket {
     kernel: SocketAddr,
 }
 
-/// The kernel fills at most 32 KiB at once (`netlink_recvmsg`), so nothing is ever cut.
-const RECEIVE_ROOM: usize = 64 * 1024;
+/// The kernel makes no datagram of a dump larger than this or NLMSG_GOODSIZE, which is less, so nothing is ever
+/// cut. It also allocates as much as it was last offered for every one, two for each service (`netlink_dump`):
+/// with 64 KiB, `-Sn` of 10,000 services takes 1,140 ms in instructions, with 8 KiB 830 (Linux 6.1).
+const RECEIVE_ROOM: usize = 8 * 1024;
 
 impl KernelSocket {
     /// Opens the socket. The kernel gives it an address with the first message.

@@ -1,0 +1,72 @@
+//! Rules and connections to measure with, as text. All addresses are in 10.0.0.0/8, where 1.31 sorts by number too.
+
+use std::fmt::Write;
+
+/// A table: so many services with so many real servers each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// How many services.
+    pub services: u32,
+    /// How many real servers each of them has.
+    pub servers: u32,
+}
+
+impl Shape {
+    /// A table.
+    pub const fn new(services: u32, servers: u32) -> Self {
+        Self { services, servers }
+    }
+
+    /// How many real servers there are in all.
+    pub fn entries(self) -> u64 {
+        u64::from(self.services) * u64::from(self.servers)
+    }
+
+    /// The rules of the table as `ipvsadm -Sn` has them. `changed` in a thousand real servers have another weight.
+    pub fn rules(self, changed: u32) -> String {
+        let mut text = String::new();
+        for service in 0..self.services {
+            let address = service_address(service);
+            let _ = writeln!(text, "-A -t {address}:80 -s wlc");
+            for server in 0..self.servers {
+                let number = service * self.servers + server;
+                let weight = if number % 1000 < changed { 2 } else { 1 };
+                let server = server_address(server);
+                let _ = writeln!(text, "-a -t {address}:80 -r {server}:8080 -m -w {weight}");
+            }
+        }
+        text
+    }
+}
+
+/// The address of a service by its number.
+pub fn service_address(number: u32) -> String {
+    address(64, number)
+}
+
+/// The address of a real server by its number.
+pub fn server_address(number: u32) -> String {
+    address(128, number)
+}
+
+fn address(first: u32, number: u32) -> String {
+    let (high, middle, low) = (number / 62_500, number / 250 % 250, number % 250);
+    format!("10.{}.{middle}.{}", first + high, low + 1)
+}
+
+/// What /proc/net/ip_vs_conn has with so many connections, as Linux 6.1 writes it (`ip_vs_conn_seq_show`).
+pub fn connections(count: u32) -> String {
+    let mut text = String::from(
+        "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n",
+    );
+    for number in 0..count {
+        let (client, port) = (number / 50_000, 1024 + number % 50_000);
+        let server = number % 250 + 1;
+        let _ = writeln!(
+            text,
+            "TCP 0A03{client:04X} {port:04X} 0A400001 0050 0A8000{server:02X} 1F90 ESTABLISHED {expires:7}",
+            expires = 900 - number % 900
+        );
+    }
+    text
+}

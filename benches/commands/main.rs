@@ -1,0 +1,82 @@
+//! Whole commands, ours and 1.31's, on the same boot of the same kernel: `make bench`.
+//!
+//! Started by hand it is a program in two halves. The outer one finds a kernel that has IPVS, the machine's own or one
+//! in QEMU, starts the inner one there, and makes tables of what that says. The inner one measures.
+
+mod cases;
+mod inputs;
+mod measure;
+mod name_server;
+mod namespace;
+mod record;
+mod report;
+mod settings;
+
+use std::io::{BufRead, BufReader, Write, stderr};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, ensure};
+
+use record::{Record, Results};
+use settings::{Kernel, Settings};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(stderr(), "bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let settings = Settings::read(std::env::args().skip(1))?;
+    if settings.is_inner {
+        return measure::run(&settings);
+    }
+    let results = measure_elsewhere(&settings)?;
+    report::publish(&settings, &results)
+}
+
+/// Starts the inner half on a kernel that has IPVS.
+fn measure_elsewhere(settings: &Settings) -> anyhow::Result<Results> {
+    let here = std::env::current_exe()?;
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = match settings.kernel()? {
+        Kernel::Own => {
+            let mut command = Command::new(project.join("tests/with-ipvs"));
+            command.env("IPVS_KERNEL", "own").env("IPVS_KERNEL_TIMEOUT", "7200");
+            command
+        }
+        Kernel::Uml => {
+            let mut command = Command::new(project.join("tests/with-ipvs"));
+            command.env("IPVS_KERNEL", "uml").env("IPVS_KERNEL_TIMEOUT", "7200");
+            command
+        }
+        Kernel::Qemu => {
+            let mut command = Command::new(project.join("benches/with-qemu"));
+            for file in settings.files() {
+                command.arg("-f").arg(file);
+            }
+            command.arg("-l").arg(&settings.libraries);
+            command
+        }
+    };
+    command.arg(here).arg("--inner").args(&settings.words);
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
+    let mut results = Results::default();
+    let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    for line in lines {
+        let line = line?;
+        let record: Record =
+            serde_json::from_str(&line).with_context(|| format!("unexpected output: {line}"))?;
+        writeln!(stderr(), "{record}")?;
+        results.take(record);
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "the measuring half ended with {status}");
+    Ok(results)
+}

@@ -1,0 +1,131 @@
+//! What the inner half tells the outer one, a line of JSON each, and what comes of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::Program;
+
+/// One thing measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Record {
+    /// Where it is measured.
+    Machine {
+        /// `uname -r`.
+        kernel: String,
+        /// Whether the clock counts instructions.
+        counts_instructions: bool,
+    },
+    /// One run of a case.
+    Sample {
+        /// The case's name.
+        case: String,
+        /// Whose run it was.
+        program: Program,
+        /// Milliseconds on the clock, a process.
+        time: f64,
+        /// Of these, those outside the kernel; the kernel samples this, so it means something only in long runs.
+        user: f64,
+        /// A checksum of what was printed, the order of lines apart.
+        output: u64,
+    },
+    /// The most memory a case took, in KiB.
+    PeakMemory {
+        /// The case's name.
+        case: String,
+        /// Whose run it was.
+        program: Program,
+        /// `ru_maxrss`.
+        kib: u64,
+    },
+    /// The system calls of a process.
+    SystemCalls {
+        /// The case's name.
+        case: String,
+        /// Whose run it was.
+        program: Program,
+        /// The sum that `strace -c -f` gives.
+        count: u64,
+    },
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine { kernel, counts_instructions } => {
+                let clock = if *counts_instructions { "instructions" } else { "time" };
+                write!(f, "kernel {kernel}, counting {clock}")
+            }
+            Self::Sample { case, program, time, user, .. } => {
+                write!(f, "{case:50} {program:10?} {time:12.3} ms, {user:.0} outside the kernel")
+            }
+            Self::PeakMemory { case, program, kib } => {
+                write!(f, "{case:50} {program:10?} {kib:12} KiB")
+            }
+            Self::SystemCalls { case, program, count } => {
+                write!(f, "{case:50} {program:10?} {count:12} system calls")
+            }
+        }
+    }
+}
+
+/// Everything measured.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// `uname -r` and whether the clock counts instructions.
+    pub machine: (String, bool),
+    /// In the order in which they came.
+    pub records: Vec<Record>,
+}
+
+/// What was measured of one program in one case.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Figures {
+    /// Milliseconds, one a round.
+    pub times: Vec<f64>,
+    /// Milliseconds outside the kernel, one a round.
+    pub user_times: Vec<f64>,
+    /// KiB.
+    pub peak_memory: Option<u64>,
+    /// The system calls of a process.
+    pub system_calls: Option<u64>,
+    /// Checksums of the output.
+    #[serde(skip)]
+    pub outputs: Vec<u64>,
+}
+
+impl Results {
+    /// Takes one record in.
+    pub fn take(&mut self, record: Record) {
+        match record {
+            Record::Machine { kernel, counts_instructions } => {
+                self.machine = (kernel, counts_instructions);
+            }
+            record => self.records.push(record),
+        }
+    }
+
+    /// What there is of one program in one case.
+    pub fn figures(&self, name: &str, of: Program) -> Figures {
+        let mut figures = Figures::default();
+        for record in &self.records {
+            match record {
+                Record::Sample { case, program, time, user, output }
+                    if case == name && *program == of =>
+                {
+                    figures.times.push(*time);
+                    figures.user_times.push(*user);
+                    figures.outputs.push(*output);
+                }
+                Record::PeakMemory { case, program, kib } if case == name && *program == of => {
+                    figures.peak_memory = Some(*kib);
+                }
+                Record::SystemCalls { case, program, count } if case == name && *program == of => {
+                    figures.system_calls = Some(*count);
+                }
+                _ => {}
+            }
+        }
+        figures
+    }
+}

@@ -1,0 +1,2 @@
+//! The parts that see every line and every message.
+fn main() {}

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::fields::{address, decimal, port, text, words};
+use super::fields::{decimal, text, words};
 use super::lines::for_each_line;
 use super::{Error, net_file};
 
@@ -43,15 +43,14 @@ impl<'a> Connection<'a> {
 
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut words = words(line);
-        let mut next = || words.next();
         Some(Self {
-            protocol: text(next()?)?,
-            client: (address(next()?)?, port(next()?)?),
-            service: (address(next()?)?, port(next()?)?),
-            server: (address(next()?)?, port(next()?)?),
-            state: text(next()?)?,
-            expires: decimal(next()?)?,
-            engine: match (next(), next()) {
+            protocol: text(words.next()?)?,
+            client: (words.next_address()?, words.next_port()?),
+            service: (words.next_address()?, words.next_port()?),
+            server: (words.next_address()?, words.next_port()?),
+            state: text(words.next()?)?,
+            expires: decimal(words.next()?)?,
+            engine: match (words.next(), words.next()) {
                 (Some(engine), Some(data)) => Some((text(engine)?, text(data)?)),
                 _ => None,
             },

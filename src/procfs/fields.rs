@@ -3,32 +3,116 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The words of a line.
-pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|&byte| byte == b' ').filter(|word| !word.is_empty())
+pub(super) fn words(line: &[u8]) -> Words<'_> {
+    Words(line)
 }
 
+/// See [`words`].
+pub(super) struct Words<'a>(&'a [u8]);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.skip_blanks();
+        let end = self.0.iter().position(|&byte| byte == b' ').unwrap_or(self.0.len());
+        let (word, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+impl Words<'_> {
+    fn skip_blanks(&mut self) {
+        while let Some(rest) = self.0.strip_prefix(b" ") {
+            self.0 = rest;
+        }
+    }
+
+    /// The next word as an address.
+    #[inline]
+    pub(super) fn next_address(&mut self) -> Option<IpAddr> {
+        self.skip_blanks();
+        // IPv4, nearly always: the word's end is known without a look.
+        if let Some((&[a, b, c, d, e, f, g, h, b' '], rest)) = self.0.split_first_chunk() {
+            self.0 = rest;
+            return Some(IpAddr::V4(Ipv4Addr::from_bits(digits([a, b, c, d, e, f, g, h])?)));
+        }
+        address(self.next()?)
+    }
+
+    /// The next word as a port.
+    #[inline]
+    pub(super) fn next_port(&mut self) -> Option<u16> {
+        self.skip_blanks();
+        if let Some((&[a, b, c, d, b' '], rest)) = self.0.split_first_chunk() {
+            self.0 = rest;
+            return digits([a, b, c, d])?.try_into().ok();
+        }
+        port(self.next()?)
+    }
+}
+
+/// What each byte stands for as a hexadecimal digit; more than 15 where it is none.
+#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
+const DIGITS: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+/// A number in as many hexadecimal digits.
+#[inline]
+fn digits<const N: usize>(text: [u8; N]) -> Option<u32> {
+    let mut number = 0;
+    let mut all = 0;
+    for byte in text {
+        let value = DIGITS.get(usize::from(byte)).copied().unwrap_or(u8::MAX);
+        all |= value;
+        number = number << 4 | u32::from(value);
+    }
+    // One question for all of them.
+    (all < 16).then_some(number)
+}
+
+/// A word as text. What stands in most lines is known to be text.
 pub(super) fn text(word: &[u8]) -> Option<&str> {
-    str::from_utf8(word).ok()
-}
-
-pub(super) fn decimal(word: &[u8]) -> Option<u32> {
-    text(word)?.parse().ok()
-}
-
-fn hexadecimal_digits(word: &[u8]) -> Option<u128> {
-    word.iter().try_fold(0, |value: u128, &byte| {
-        Some(value << 4 | u128::from(char::from(byte).to_digit(16)?))
+    Some(match word {
+        b"TCP" => "TCP",
+        b"UDP" => "UDP",
+        b"ESTABLISHED" => "ESTABLISHED",
+        b"TIME_WAIT" => "TIME_WAIT",
+        _ => str::from_utf8(word).ok()?,
     })
 }
 
-/// A number of 32 bits in hexadecimal.
+pub(super) fn decimal(word: &[u8]) -> Option<u32> {
+    let (first, rest) = word.split_first()?;
+    rest.iter()
+        .try_fold(digit(*first)?, |value, &byte| value.checked_mul(10)?.checked_add(digit(byte)?))
+}
+
+fn digit(byte: u8) -> Option<u32> {
+    char::from(byte).to_digit(10)
+}
+
+/// A number of up to 32 bits in hexadecimal.
 pub(super) fn hexadecimal(word: &[u8]) -> Option<u32> {
-    hexadecimal_digits(word)?.try_into().ok()
+    if word.len() > 8 {
+        return None;
+    }
+    word.iter().try_fold(0, |value: u32, &byte| Some(value << 4 | char::from(byte).to_digit(16)?))
 }
 
 /// A port in hexadecimal.
 pub(super) fn port(word: &[u8]) -> Option<u16> {
-    hexadecimal_digits(word)?.try_into().ok()
+    hexadecimal(word)?.try_into().ok()
 }
 
 /// An address: 8 digits for IPv4, eight groups of 4 for IPv6.
@@ -38,7 +122,7 @@ pub(super) fn address(word: &[u8]) -> Option<IpAddr> {
         39 => {
             let mut bits = 0;
             for group in word.split(|&byte| byte == b':') {
-                bits = bits << 16 | hexadecimal_digits(group)?;
+                bits = bits << 16 | u128::from(port(group)?);
             }
             Some(IpAddr::V6(Ipv6Addr::from_bits(bits)))
         }
@@ -57,6 +141,14 @@ pub(super) fn endpoint(word: &[u8]) -> Option<(IpAddr, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_hexadecimal_of_either_case() {
+        assert_eq!(digits(*b"0A1f9CdE"), Some(0x0a1f_9cde));
+        for byte in 0..=u8::MAX {
+            assert_eq!(digits([b'0', byte]), char::from(byte).to_digit(16));
+        }
+    }
 
     #[test]
     fn address_is_hexadecimal_of_either_family() {

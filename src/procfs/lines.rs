@@ -35,11 +35,9 @@ fn split<E: From<Error>>(
             Err(source) => return Err(Error::Read { path, source }.into()),
         }
         let mut used = 0;
-        for line in buffer.get(..filled).unwrap_or_default().split_inclusive(|&b| b == b'\n') {
-            if let Some(line) = line.strip_suffix(b"\n") {
-                each(line)?;
-                used += line.len() + 1;
-            }
+        for end in memchr::memchr_iter(b'\n', buffer.get(..filled).unwrap_or_default()) {
+            each(buffer.get(used..end).unwrap_or_default())?;
+            used = end + 1;
         }
         buffer.copy_within(used..filled, 0);
         filled -= used;

@@ -26,6 +26,9 @@ impl LineError {
     pub const MAX_LENGTH: usize = 64 * 1024;
 }
 
+/// As many words as nearly every line has, so that room is made once.
+const WORDS: usize = 16;
+
 /// Splits a line at blanks, tabs and carriage returns. There is no quoting. A word that is `ipvsadm` is left
 /// out, and so is everything from a `#` on that begins a word.
 ///
@@ -35,16 +38,27 @@ pub fn words(line: &[u8]) -> Result<Vec<&str>, LineError> {
     if line.len() > LineError::MAX_LENGTH {
         return Err(LineError::TooLong);
     }
-    if let Some(place) = line.iter().position(|&byte| byte == 0) {
+    if let Some(place) = memchr::memchr(0, line) {
         return Err(LineError::Nul(place + 1));
     }
     let line = str::from_utf8(line).map_err(|error| LineError::NotUtf8(error.valid_up_to() + 1))?;
-    Ok(line
-        .split([' ', '\t', '\r', '\n'])
-        .filter(|word| !word.is_empty())
-        .take_while(|word| !word.starts_with('#'))
-        .filter(|&word| word != "ipvsadm")
-        .collect())
+    let mut words = Vec::with_capacity(WORDS);
+    let mut start = 0;
+    // By bytes: to look for one of several characters takes ten times as long.
+    for (place, byte) in line.bytes().chain([b'\n']).enumerate() {
+        if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            continue;
+        }
+        let word = line.get(start..place).unwrap_or_default();
+        start = place + 1;
+        if word.starts_with('#') {
+            break;
+        }
+        if !word.is_empty() && word != "ipvsadm" {
+            words.push(word);
+        }
+    }
+    Ok(words)
 }
 
 #[cfg(test)]

@@ -130,15 +130,20 @@ impl Options<'_> {
     /// 1.31 looks at the words of `-b` before it asks whether the command has that option.
     fn check_scheduler_flags(&self) -> Result<SchedulerFlags, RuleError> {
         let ServiceOptions { scheduler, scheduler_flags, .. } = &self.for_service;
+        let Some(flags) = scheduler_flags else { return Ok(SchedulerFlags::default()) };
         let default = SchedulerName::default();
-        let scheduler = scheduler.as_ref().unwrap_or(&default);
-        Ok(SchedulerFlags::parse(scheduler_flags.unwrap_or_default(), scheduler)?)
+        Ok(SchedulerFlags::parse(flags, scheduler.as_ref().unwrap_or(&default))?)
     }
 
     /// Whether the command has what was given, and was given what it needs.
     fn check_presence(&self, command: &'static CommandSpec) -> Result<(), RuleError> {
         for spec in OPTIONS.iter().filter(|spec| spec.option == spec.group) {
-            match (spec.presence_with(command.command), self.given.has(spec.group)) {
+            let is_given = self.given.has(spec.group);
+            // Most options are neither given nor asked for.
+            if !is_given && spec.presence != Presence::Required {
+                continue;
+            }
+            match (spec.presence_with(command.command), is_given) {
                 (Presence::Required, false) => return Err(missing(spec.title, command)),
                 (Presence::Refused, true) => {
                     return Err(RuleError::Illegal { option: spec.title, command: command.title });

@@ -3,12 +3,59 @@
 use std::fmt;
 use std::io::Write;
 
-/// Appends a value and blanks up to the width, which counts bytes.
-pub(super) fn left(out: &mut Vec<u8>, value: impl fmt::Display, width: usize) {
+use crate::names::Endpoint;
+
+/// Appends a text and blanks up to the width, which counts bytes.
+pub(super) fn left(out: &mut Vec<u8>, text: &str, width: usize) {
     let end = out.len() + width;
-    append(out, format_args!("{value}"));
-    if out.len() < end {
-        out.resize(end, b' ');
+    out.extend_from_slice(text.as_bytes());
+    pad(out, end);
+}
+
+/// Appends an address with its port and blanks up to the width.
+#[inline]
+pub(super) fn left_endpoint(out: &mut Vec<u8>, endpoint: &Endpoint<'_>, width: usize) {
+    let start = out.len();
+    match endpoint.numbers() {
+        // The blanks are there already.
+        Some((text, length)) => {
+            out.extend_from_slice(&text);
+            out.truncate(start + length.max(width));
+        }
+        None => endpoint.append_to(out),
+    }
+    pad(out, start + width);
+}
+
+/// Appends a number and blanks up to the width.
+pub(super) fn left_number(out: &mut Vec<u8>, number: u32, width: usize) {
+    let end = out.len() + width;
+    match u8::try_from(number) {
+        Ok(digit @ 0..10) => out.push(b'0' + digit),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
+    pad(out, end);
+}
+
+/// Appends blanks and a number, together as wide as the width or more.
+pub(super) fn right(out: &mut Vec<u8>, number: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(number);
+    pad(out, out.len() + width.saturating_sub(text.len()));
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends blanks until so many bytes are there.
+pub(super) fn pad(out: &mut Vec<u8>, end: usize) {
+    const BLANKS: [u8; 32] = [b' '; 32];
+    match end.checked_sub(out.len()) {
+        None | Some(0) => {}
+        // More than it takes and then fewer: two stores, where a loop takes a call.
+        Some(missing) if missing <= BLANKS.len() => {
+            out.extend_from_slice(&BLANKS);
+            out.truncate(end);
+        }
+        Some(_) => out.resize(end, b' '),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::column::{append, left};
+use super::column::{append, left, left_endpoint, pad};
 use crate::model::Protocol;
 use crate::names::Labels;
 use crate::procfs::Connection;
@@ -40,25 +40,38 @@ pub fn write_connection(
     let endpoint = |(address, port)| labels.endpoint(address, port, protocol);
     left(out, connection.protocol, 3);
     out.push(b' ');
-    let (minutes, seconds) = (connection.expires / 60, connection.expires % 60);
-    left(out, format_args!("{minutes:02}:{seconds:02}"), 6);
-    out.push(b' ');
+    expiry(out, connection.expires);
     left(out, connection.state, 11);
     out.push(b' ');
-    left(out, endpoint(connection.client), 18);
+    left_endpoint(out, &endpoint(connection.client), 18);
     out.push(b' ');
-    left(out, endpoint(connection.service), 18);
+    left_endpoint(out, &endpoint(connection.service), 18);
     out.push(b' ');
+    let server = endpoint(connection.server);
     match connection.engine.filter(|_| columns == ConnectionColumns::WithEngineData) {
-        None => append(out, format_args!("{}", endpoint(connection.server))),
+        None => left_endpoint(out, &server, 0),
         Some((engine, data)) => {
-            left(out, endpoint(connection.server), 16);
+            left_endpoint(out, &server, 16);
             out.push(b' ');
             left(out, engine, 18);
             append(out, format_args!(" {data}"));
         }
     }
     out.push(b'\n');
+}
+
+/// Appends minutes and seconds, each of two digits or more, and the blanks behind them.
+#[inline]
+fn expiry(out: &mut Vec<u8>, expires: u32) {
+    let end = out.len() + 7;
+    for (value, mark) in [(expires / 60, b':'), (expires % 60, b' ')] {
+        match u8::try_from(value) {
+            Ok(value @ 0..100) => out.extend_from_slice(&[b'0' + value / 10, b'0' + value % 10]),
+            _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        }
+        out.push(mark);
+    }
+    pad(out, end);
 }
 
 #[cfg(test)]

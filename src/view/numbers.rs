@@ -1,6 +1,6 @@
 //! The numbers of `--stats` and `--rate`: nine columns, shortened where they need more.
 
-use super::column::append;
+use super::column::right;
 
 /// How large numbers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,14 +14,20 @@ pub(super) enum Digits {
 /// Appends a number.
 pub(super) fn number(out: &mut Vec<u8>, number: u64, digits: Digits) {
     let (divisor, letter) = match number {
-        _ if digits == Digits::All => return append(out, format_args!(" {number:8}")),
-        0..100_000_000 => return append(out, format_args!(" {number:8}")),
-        100_000_000..1_000_000_000 => (1_000, 'K'),
-        1_000_000_000..100_000_000_000 => (1_000_000, 'M'),
-        100_000_000_000..100_000_000_000_000 => (1_000_000_000, 'G'),
-        _ => (1_000_000_000_000, 'T'),
+        _ if digits == Digits::All => return full(out, number),
+        0..100_000_000 => return full(out, number),
+        100_000_000..1_000_000_000 => (1_000, b'K'),
+        1_000_000_000..100_000_000_000 => (1_000_000, b'M'),
+        100_000_000_000..100_000_000_000_000 => (1_000_000_000, b'G'),
+        _ => (1_000_000_000_000, b'T'),
     };
-    append(out, format_args!("{:8}{letter}", number / divisor));
+    right(out, number / divisor, 8);
+    out.push(letter);
+}
+
+fn full(out: &mut Vec<u8>, number: u64) {
+    out.push(b' ');
+    right(out, number, 8);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::column::{append, left};
+use super::column::{append, left, left_endpoint, left_number, pad};
 use super::numbers::{Digits, number};
 use crate::model::{
     Counters, Family, Forwarding, Info, Netmask, Rates, RealServerKey, RealServerState,
@@ -78,11 +78,11 @@ impl TableView<'_> {
         self.service_endpoint(out, &service.key);
         match self.format {
             ListFormat::Stats { is_exact } => {
-                out.resize(out.len().max(start + ENDPOINT), b' ');
+                pad(out, start + ENDPOINT);
                 counters(out, &state.counters, digits(is_exact));
             }
             ListFormat::Rate { is_exact } => {
-                out.resize(out.len().max(start + ENDPOINT), b' ');
+                pad(out, start + ENDPOINT);
                 for rate in columns(&state.rates) {
                     number(out, rate, digits(is_exact));
                 }
@@ -98,8 +98,7 @@ impl TableView<'_> {
     fn service_endpoint(&self, out: &mut Vec<u8>, key: &ServiceKey) {
         match *key {
             ServiceKey::Address { protocol, address, port } => {
-                let endpoint = self.labels.endpoint(address, port, Some(protocol));
-                append(out, format_args!("{endpoint}"));
+                self.labels.endpoint(address, port, Some(protocol)).append_to(out);
             }
             ServiceKey::Fwmark { mark, family: Family::Ipv4 } => {
                 append(out, format_args!("{mark}"))
@@ -113,7 +112,7 @@ impl TableView<'_> {
     fn server_endpoint(&self, out: &mut Vec<u8>, service: &ServiceKey, server: &RealServerKey) {
         out.extend_from_slice(b"  -> ");
         let endpoint = self.labels.endpoint(server.address, server.port, service.protocol());
-        left(out, endpoint, ENDPOINT);
+        left_endpoint(out, &endpoint, ENDPOINT);
     }
 
     /// Appends the line of a real server in the plain format, whatever this view's own.
@@ -122,7 +121,7 @@ impl TableView<'_> {
         out.push(b' ');
         left(out, forwarding(server.forwarding), 7);
         out.push(b' ');
-        left(out, server.weight, 6);
+        left_number(out, server.weight, 6);
         trailing(out, [server.active_connections, server.inactive_connections]);
     }
 
@@ -139,9 +138,9 @@ impl TableView<'_> {
                 out.push(b' ');
                 let start = out.len();
                 tunnel(out, server.forwarding);
-                out.resize(out.len().max(start + 13), b' ');
+                pad(out, start + 13);
                 out.push(b' ');
-                left(out, server.weight, 6);
+                left_number(out, server.weight, 6);
                 trailing(out, connections);
             }
             ListFormat::Thresholds => {
@@ -153,9 +152,9 @@ impl TableView<'_> {
             ListFormat::PersistentConnections => {
                 self.server_endpoint(out, service, &server.key);
                 out.push(b' ');
-                left(out, server.weight, 9);
+                left_number(out, server.weight, 9);
                 out.push(b' ');
-                left(out, state.persistent_connections, 11);
+                left_number(out, state.persistent_connections, 11);
                 trailing(out, connections);
             }
             ListFormat::Stats { is_exact } => {
@@ -188,7 +187,7 @@ fn digits(is_exact: bool) -> Digits {
 fn trailing<const N: usize>(out: &mut Vec<u8>, values: [u32; N]) {
     for value in values {
         out.push(b' ');
-        left(out, value, 10);
+        left_number(out, value, 10);
     }
     out.push(b'\n');
 }
@@ -214,7 +213,8 @@ fn columns(rates: &Rates) -> [u64; 5] {
 
 /// What stands behind a service's address: its scheduler and flags.
 fn scheduling(out: &mut Vec<u8>, service: &VirtualService) {
-    append(out, format_args!(" {}", service.scheduler));
+    out.push(b' ');
+    out.extend_from_slice(service.scheduler.as_str().as_bytes());
     if !service.scheduler_flags.is_empty() {
         // Of sh and mh 1.31 shows the two flags that have a name.
         let scheduler = service.scheduler.as_str();

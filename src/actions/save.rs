@@ -174,6 +174,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         (None, Err(_)) => path.to_owned(),
     };
     let folder = folder_of(&path);
+    // What is wrong with the folder is said of it, not of a file in it that nobody asked for.
+    fs::metadata(folder)?;
     // As wide as a shell's redirection makes a new file, narrowed by the umask; in the place of another, nobody
     // else's until it has that one's mode.
     let mode = if old.is_some() { 0o600 } else { 0o666 };

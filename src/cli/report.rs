@@ -15,7 +15,7 @@ use crate::rules::{LineError, RuleError, TokenError};
 pub(super) enum Failure {
     /// The command line.
     Usage(RuleError),
-    /// The command line of ipvsadm-save or ipvsadm-restore, or its help.
+    /// The command line of ipvsadm-save or ipvsadm-restore.
     Companion(clap::Error),
     /// A line of `-R`.
     Line(LineError),
@@ -48,8 +48,7 @@ impl Failure {
                 _ => WRONG_VALUE,
             },
             Self::Line(_) => WRONG_VALUE,
-            Self::Companion(error) if error.use_stderr() => WRONG_VALUE,
-            Self::Companion(_) => DONE,
+            Self::Companion(_) => WRONG_VALUE,
             Self::Signals(_) => REFUSED,
             Self::Action(error) => action_status(error),
         }

@@ -39,7 +39,10 @@ pub fn ipvsadm() -> ExitCode {
 /// ipvsadm-save(8).
 pub fn ipvsadm_save() -> ExitCode {
     with_arguments(|words, session| {
-        let save = save_arguments(words).map_err(Failure::Companion)?;
+        let save = match save_arguments(words) {
+            Ok(save) => save,
+            Err(error) => return answer(error),
+        };
         let save = Save { file: save.file.map(as_typed), ..save };
         with_output(|out| {
             actions::save_consistently(&save, session, out)?;
@@ -51,7 +54,10 @@ pub fn ipvsadm_save() -> ExitCode {
 /// ipvsadm-restore(8).
 pub fn ipvsadm_restore() -> ExitCode {
     with_arguments(|words, session| {
-        let arguments = restore_arguments(words).map_err(Failure::Companion)?;
+        let arguments = match restore_arguments(words) {
+            Ok(arguments) => arguments,
+            Err(error) => return answer(error),
+        };
         let file = arguments.file.map(as_typed);
         let text = match &file {
             Some(path) => read_file(path)?,
@@ -84,6 +90,17 @@ pub fn ipvsadm_restore() -> ExitCode {
                 Ok(DONE)
             }
         })
+    })
+}
+
+/// What clap has to say instead of arguments: help that was asked for, or what is wrong.
+fn answer(said: clap::Error) -> Result<u8, Failure> {
+    if said.use_stderr() {
+        return Err(Failure::Companion(said));
+    }
+    with_output(|out| {
+        write!(out, "{}", said.render()).map_err(Error::Output)?;
+        Ok(DONE)
     })
 }
 

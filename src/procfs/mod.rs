@@ -17,7 +17,7 @@ pub use table::{ListedService, Table, read_table};
 #[derive(Debug, Error)]
 pub enum Error {
     /// It cannot be opened: ip_vs is not loaded, or /proc is not there.
-    #[error("cannot open file {path} ({source})")]
+    #[error("cannot open file {} ({source})", usual(.path))]
     Open {
         /// The file.
         path: &'static str,
@@ -25,7 +25,7 @@ pub enum Error {
         source: io::Error,
     },
     /// It cannot be read on.
-    #[error("cannot read file {path} ({source})")]
+    #[error("cannot read file {} ({source})", usual(.path))]
     Read {
         /// The file.
         path: &'static str,
@@ -33,13 +33,18 @@ pub enum Error {
         source: io::Error,
     },
     /// It has a line that this version does not know.
-    #[error("unexpected input from {path} (`{line}')")]
+    #[error("unexpected input from {} (`{line}')", usual(.path))]
     Unexpected {
         /// The file.
         path: &'static str,
         /// The line.
         line: String,
     },
+}
+
+/// The path that people know a file by.
+fn usual(path: &str) -> String {
+    path.replace("/thread-self", "")
 }
 
 /// The file of the calling thread's network namespace is. /proc/net is that of the process' first thread.

@@ -42,6 +42,8 @@ pub fn words(line: &[u8]) -> Result<Vec<&str>, LineError> {
         return Err(LineError::Nul(place + 1));
     }
     let line = str::from_utf8(line).map_err(|error| LineError::NotUtf8(error.valid_up_to() + 1))?;
+    // Some editors put a byte order mark before the first line.
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
     let mut words = Vec::with_capacity(WORDS);
     let mut start = 0;
     // By bytes: to look for one of several characters takes ten times as long.
@@ -69,6 +71,11 @@ mod tests {
     fn words_stand_between_blanks_and_the_program_is_not_one() {
         let words = words(b"  ipvsadm -A\t-t 10.0.0.1:80 \r\n").unwrap();
         assert_eq!(words, ["-A", "-t", "10.0.0.1:80"]);
+    }
+
+    #[test]
+    fn byte_order_mark_is_no_part_of_a_word() {
+        assert_eq!(words("\u{feff}-C".as_bytes()).unwrap(), ["-C"]);
     }
 
     #[test]

@@ -42,6 +42,19 @@ impl Words<'_> {
         address(self.next()?)
     }
 
+    /// The next word as `ADDRESS:PORT`.
+    #[inline]
+    pub(super) fn next_endpoint(&mut self) -> Option<(IpAddr, u16)> {
+        if let Some((&[a, b, c, d, e, f, g, h, b':', i, j, k, l, b' '], rest)) =
+            self.0.split_first_chunk()
+        {
+            self.0 = rest;
+            let address = Ipv4Addr::from_bits(digits([a, b, c, d, e, f, g, h])?);
+            return Some((IpAddr::V4(address), digits([i, j, k, l])?.try_into().ok()?));
+        }
+        endpoint(self.next()?)
+    }
+
     /// The next word as a port.
     #[inline]
     pub(super) fn next_port(&mut self) -> Option<u16> {

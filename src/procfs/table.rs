@@ -164,7 +164,7 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
 /// `0A000002:0050      Masq    1      0          0         `
 fn real_server(line: &[u8]) -> Option<RealServerSummary> {
     let mut words = words(line);
-    let (address, port) = endpoint(words.next()?)?;
+    let (address, port) = words.next_endpoint()?;
     let forwarding = match words.next()? {
         b"Masq" => Forwarding::Masquerading,
         b"Tunnel" => Forwarding::Tunneling(Tunnel::Ipip),

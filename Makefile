@@ -32,7 +32,7 @@ RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
 LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
-.PHONY: build check test demo lab install packaged deb rpm release licenses test-boot clean help rust
+.PHONY: build check test demo lab bench install packaged deb rpm release licenses test-boot clean help rust
 
 build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
@@ -64,6 +64,14 @@ lab: rust ## a network to look at IPVS in, LAB=nat, dr, tun, ha, fwmark or ipv6;
 	tests/provide kernel traffic labs
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh
+
+# The programs are copied first: cargo builds them once more with the benchmarks, with what those ask of the crates.
+bench: rust ## whole commands beside ipvsadm 1.31 on one kernel, then the parts; BENCHMARKS.md says what it means
+	tests/provide reference bench
+	$(CARGO) build --locked --release
+	mkdir -p target/bench && cp $(PROGRAMS:%="$(BUILT)/release/%") target/bench
+	$(CARGO) bench --locked --bench commands -- --programs target/bench --json target/bench/results.json --document BENCHMARKS.md
+	$(CARGO) bench --locked --bench parts
 
 # Where root has no cargo, what its user has built is installed.
 install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions and unit into DESTDIR, PREFIX (/usr/local), SBINDIR

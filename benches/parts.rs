@@ -1,2 +1,172 @@
-//! The parts that see every line and every message.
-fn main() {}
+//! The parts that every line and every message passes through, without a kernel: how many bytes they take in a second.
+//!
+//! `cargo bench --bench parts`. The lines and messages are those of a large table; the messages are what a kernel once
+//! answered (`tests/fixtures`).
+
+use std::fs;
+use std::hint::black_box;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use criterion::{Criterion, Throughput};
+use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
+use ipvs::names::{Labels, Names};
+use ipvs::netlink::{Client, Transport};
+use ipvs::procfs::Connection;
+use ipvs::rules::{Command, ConnectionColumns, ListFormat, read_line, write_change};
+use ipvs::view::{TableView, write_connection};
+
+fn main() -> anyhow::Result<()> {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    rules(&mut criterion)?;
+    dumps(&mut criterion)?;
+    listings(&mut criterion);
+    connections(&mut criterion)?;
+    criterion.final_summary();
+    Ok(())
+}
+
+fn measure(criterion: &mut Criterion, name: &str, bytes: usize, mut part: impl FnMut()) {
+    let mut group = criterion.benchmark_group("parts");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function(name, |bencher| bencher.iter(&mut part));
+    group.finish();
+}
+
+const RULE: &str = "-a -t 10.64.117.204:80 -r 10.128.31.7:8080 -m -w 100";
+
+fn rules(criterion: &mut Criterion) -> anyhow::Result<()> {
+    let mut names = Names::new();
+    let Some(Command::Change(change)) = read_line(RULE.as_bytes(), &mut names)? else {
+        anyhow::bail!("{RULE} is no change");
+    };
+    measure(criterion, "read a rule line", RULE.len(), || {
+        let _ = black_box(read_line(black_box(RULE.as_bytes()), &mut names));
+    });
+    let labels = Labels::numeric();
+    let mut line = Vec::new();
+    measure(criterion, "write a rule line", RULE.len(), || {
+        line.clear();
+        let _ = write_change(&mut line, black_box(&change), &labels);
+    });
+    Ok(())
+}
+
+/// A kernel that knows its family, and gives the same answers to every dump.
+struct Answers {
+    family: Vec<u8>,
+    dump: [Vec<u8>; 2],
+    /// What is still to be received.
+    open: Vec<Vec<u8>>,
+}
+
+impl Transport for Answers {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        let is_dump = datagram.get(6..8) != Some(&NLM_F_REQUEST);
+        self.open = match is_dump {
+            true => self.dump.iter().rev().cloned().collect(),
+            false => vec![self.family.clone()],
+        };
+        // Every message of the answer carries the number of its request.
+        let number = datagram.get(8..12).unwrap_or_default();
+        for answer in &mut self.open {
+            let mut start = 0;
+            while let Some(length) = answer.get(start..).and_then(<[u8]>::first_chunk) {
+                let length = u32::from_ne_bytes(*length);
+                if let Some(place) = answer.get_mut(start + 8..start + 12) {
+                    place.copy_from_slice(number);
+                }
+                start += length.next_multiple_of(4) as usize;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        *buffer = self.open.pop().ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(())
+    }
+}
+
+/// The flags of a request that is no dump.
+const NLM_F_REQUEST: [u8; 2] = 1_u16.to_ne_bytes();
+
+fn fixture(name: &str) -> anyhow::Result<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.hex"));
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let bytes = lines.flat_map(str::split_whitespace).map(|digits| u8::from_str_radix(digits, 16));
+    Ok(bytes.collect::<Result<_, _>>()?)
+}
+
+/// A client of a kernel that answers every dump with a fixture, some times over: about as much as a datagram holds.
+fn client(fixture_name: &str, times: usize) -> anyhow::Result<(Client<Answers>, usize)> {
+    let datagram = fixture(fixture_name)?.repeat(times);
+    let bytes = datagram.len();
+    let dump = [datagram, fixture("done")?];
+    let answers = Answers { family: fixture("family")?, dump, open: Vec::new() };
+    Ok((Client::new(answers)?, bytes))
+}
+
+fn dumps(criterion: &mut Criterion) -> anyhow::Result<()> {
+    let (mut services, bytes) = client("services", 3)?;
+    services.services()?;
+    measure(criterion, "decode a dump of services", bytes, || {
+        drop(black_box(services.services()));
+    });
+    let (mut servers, bytes) = client("destinations", 6)?;
+    servers.real_servers(&KEY)?;
+    measure(criterion, "decode a dump of real servers", bytes, || {
+        drop(black_box(servers.real_servers(&KEY)));
+    });
+    Ok(())
+}
+
+const KEY: ServiceKey = ServiceKey::Address {
+    protocol: Protocol::Tcp,
+    address: IpAddr::V4(Ipv4Addr::new(10, 64, 117, 204)),
+    port: 80,
+};
+
+fn listings(criterion: &mut Criterion) {
+    let labels = Labels::numeric();
+    let view = TableView { format: ListFormat::Plain, labels: &labels };
+    let server = RealServerSummary {
+        key: RealServerKey { address: Ipv4Addr::new(10, 128, 31, 7).into(), port: 8080 },
+        forwarding: Forwarding::Masquerading,
+        weight: 100,
+        active_connections: 1234,
+        inactive_connections: 567,
+    };
+    let mut row = Vec::new();
+    view.summary(&mut row, &KEY, &server);
+    let bytes = row.len();
+    measure(criterion, "write a row of a listing", bytes, || {
+        row.clear();
+        view.summary(&mut row, &KEY, black_box(&server));
+    });
+}
+
+const CONNECTION: &[u8] = b"TCP 0A030117 D431 0A4075CC 0050 0A801F07 1F90 ESTABLISHED     899";
+
+fn connections(criterion: &mut Criterion) -> anyhow::Result<()> {
+    measure(criterion, "read a connection's line", CONNECTION.len(), || {
+        let _ = black_box(Connection::read(black_box(CONNECTION)));
+    });
+    let connection = Connection::read(CONNECTION)?;
+    let labels = Labels::numeric();
+    let mut row = Vec::new();
+    write_connection(&mut row, &connection, &labels, ConnectionColumns::Plain);
+    let bytes = row.len();
+    measure(criterion, "write a connection's row", bytes, || {
+        row.clear();
+        write_connection(&mut row, black_box(&connection), &labels, ConnectionColumns::Plain);
+    });
+    Ok(())
+}

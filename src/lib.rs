@@ -56,8 +56,10 @@ pub mod rules;
 mod actions;
 #[cfg(feature = "cli")]
 pub mod cli;
+// Public for the benchmarks; what it writes may change with the listings.
 #[cfg(feature = "cli")]
-mod view;
+#[doc(hidden)]
+pub mod view;
 
 /// The README's example, compiled.
 #[cfg(doctest)]

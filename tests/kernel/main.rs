@@ -21,6 +21,8 @@ mod generated;
 #[cfg(test)]
 mod ldirectord;
 #[cfg(test)]
+mod listings;
+#[cfg(test)]
 mod lockstep;
 #[cfg(test)]
 mod names;

@@ -124,12 +124,12 @@ pub(super) fn hexadecimal(word: &[u8]) -> Option<u32> {
 }
 
 /// A port in hexadecimal.
-pub(super) fn port(word: &[u8]) -> Option<u16> {
+fn port(word: &[u8]) -> Option<u16> {
     hexadecimal(word)?.try_into().ok()
 }
 
 /// An address: 8 digits for IPv4, eight groups of 4 for IPv6.
-pub(super) fn address(word: &[u8]) -> Option<IpAddr> {
+fn address(word: &[u8]) -> Option<IpAddr> {
     match word.len() {
         8 => Some(IpAddr::V4(Ipv4Addr::from_bits(hexadecimal(word)?))),
         39 => {
@@ -144,7 +144,7 @@ pub(super) fn address(word: &[u8]) -> Option<IpAddr> {
 }
 
 /// `ADDRESS:PORT`, with an IPv6 address in brackets.
-pub(super) fn endpoint(word: &[u8]) -> Option<(IpAddr, u16)> {
+fn endpoint(word: &[u8]) -> Option<(IpAddr, u16)> {
     let colon = word.iter().rposition(|&byte| byte == b':')?;
     let (host, rest) = word.split_at_checked(colon)?;
     let host = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);

@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use rustix::time::{ClockId, clock_getres};
 
-use super::fields::{decimal, endpoint, hexadecimal, text, words};
+use super::fields::{decimal, hexadecimal, text, words};
 use super::lines::for_each_line;
 use super::{Error, net_file};
 use crate::model::{
     Family, Forwarding, Info, Netmask, Persistence, Protocol, RealServerKey, RealServerSummary,
-    ServiceKey, Tunnel, Version, VirtualService,
+    SchedulerFlags, ServiceKey, Tunnel, Version, VirtualService,
 };
 
 const PATH: &str = net_file!("ip_vs");
@@ -122,14 +122,13 @@ fn info(line: &[u8]) -> Option<Info> {
 fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
     let mut words = words(line);
     let protocol = words.next()?;
-    let identity = words.next()?;
     let key = match protocol {
         b"FWM" => ServiceKey::Fwmark {
-            mark: NonZeroU32::new(hexadecimal(identity)?)?,
+            mark: NonZeroU32::new(hexadecimal(words.next()?)?)?,
             family: Family::Ipv4,
         },
         _ => {
-            let (address, port) = endpoint(identity)?;
+            let (address, port) = words.next_endpoint()?;
             let protocol = match protocol {
                 b"TCP" => Protocol::Tcp,
                 b"UDP" => Protocol::Udp,
@@ -139,11 +138,12 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
             ServiceKey::Address { protocol, address, port }
         }
     };
-    let mut service = VirtualService::new(key);
-    service.scheduler = text(words.next()?)?.parse().ok()?;
+    let scheduler = text(words.next()?)?.parse().ok()?;
+    let mut one_packet = false;
+    let mut persistence = None;
     while let Some(word) = words.next() {
         match word {
-            b"ops" => service.one_packet = true,
+            b"ops" => one_packet = true,
             b"persistent" => {
                 let ticks = u64::from(decimal(words.next()?)?);
                 let mask = hexadecimal(words.next()?)?;
@@ -153,12 +153,20 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
                     Family::Ipv6 => Netmask::Ipv6(mask.swap_bytes().try_into().ok()?),
                 };
                 let timeout = u32::try_from(ticks * tick / 1_000_000_000).ok()?;
-                service.persistence = Some(Persistence { timeout, netmask });
+                persistence = Some(Persistence { timeout, netmask });
             }
             _ => return None,
         }
     }
-    Some(service)
+    Some(VirtualService {
+        key,
+        scheduler,
+        scheduler_flags: SchedulerFlags::default(),
+        persistence,
+        unused_netmask: None,
+        engine: None,
+        one_packet,
+    })
 }
 
 /// `0A000002:0050      Masq    1      0          0         `

@@ -2,39 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{Emitable, NLA_ALIGNTO, NLA_F_NESTED, NLA_TYPE_MASK, Nla, NlaBuffer};
+use netlink_packet_core::{NLA_ALIGNTO, NLA_F_NESTED, NLA_HEADER_SIZE, NLA_TYPE_MASK, NlaBuffer};
 
 use super::DecodeError;
 use crate::model::Family;
 
-/// An attribute on its way to the kernel.
-struct Outgoing<'a> {
-    kind: u16,
-    value: &'a [u8],
-}
-
-impl Nla for Outgoing<'_> {
-    fn value_len(&self) -> usize {
-        self.value.len()
-    }
-
-    fn kind(&self) -> u16 {
-        self.kind
-    }
-
-    fn emit_value(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(self.value);
-    }
-}
-
 /// Appends an attribute.
+#[inline]
 pub(super) fn put(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let attribute = Outgoing { kind, value };
-    let start = buffer.len();
-    buffer.resize(start + attribute.buffer_len(), 0);
-    if let Some(room) = buffer.get_mut(start..) {
-        attribute.emit(room);
-    }
+    // Every attribute of this family is far below 64 KiB: numbers, addresses and short names.
+    let length = u16::try_from(NLA_HEADER_SIZE + value.len()).unwrap_or(u16::MAX);
+    let ([a, b], [c, d]) = (length.to_ne_bytes(), kind.to_ne_bytes());
+    buffer.extend_from_slice(&[a, b, c, d]);
+    buffer.extend_from_slice(value);
+    let padding = value.len().next_multiple_of(NLA_ALIGNTO) - value.len();
+    buffer.extend_from_slice([0; NLA_ALIGNTO].get(..padding).unwrap_or_default());
 }
 
 /// Appends an attribute in the CPU's byte order.
@@ -98,7 +80,7 @@ pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<
 fn split_first(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     let &[length, length_high, kind, kind_high] = bytes.first_chunk()?;
     let length = usize::from(u16::from_ne_bytes([length, length_high]));
-    let value = bytes.get(netlink_packet_core::NLA_HEADER_SIZE..length)?;
+    let value = bytes.get(NLA_HEADER_SIZE..length)?;
     let kind = u16::from_ne_bytes([kind, kind_high]) & NLA_TYPE_MASK;
     let after = bytes.get(length.next_multiple_of(NLA_ALIGNTO)..).unwrap_or_default();
     Some((Attribute { kind, value }, after))
@@ -143,9 +125,9 @@ impl<'a> Attribute<'a> {
 
     /// A counter of 64 bits, or of 32 where the kernel is older.
     pub(super) fn counter(self) -> Result<u64, DecodeError> {
-        match self.bytes() {
-            Ok(bytes) => Ok(u64::from_ne_bytes(bytes)),
-            Err(_) => self.u32().map(u64::from),
+        match self.value.first_chunk() {
+            Some(bytes) => Ok(u64::from_ne_bytes(*bytes)),
+            None => self.u32().map(u64::from),
         }
     }
 

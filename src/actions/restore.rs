@@ -34,16 +34,17 @@ pub fn check(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut file = RuleFile::read(restore.text, &mut session.names);
+    // Whether an edit or a deletion fits what is there, and what that leads to, depends on what the kernel has.
     let table = match restore.existing {
-        Existing::Replaced => Target::of(&mut file, Table::default()).table,
-        // Whether an edit or a deletion fits depends on what the kernel has.
-        Existing::Kept => Table::default(),
+        Existing::Replaced => Some(Target::of(&mut file, Table::default()).table),
+        Existing::Kept => None,
     };
-    restore.judge(&mut file, &table)?;
-    let (services, servers) = (table.services.len(), table.server_count());
-    let count = match restore.existing {
-        Existing::Replaced => format!("{services} services, {servers} real servers"),
-        Existing::Kept => format!("{} rules", file.rules.len()),
+    restore.judge(&mut file, table.as_ref())?;
+    let count = match table {
+        Some(table) => {
+            format!("{} services, {} real servers", table.services.len(), table.server_count())
+        }
+        None => format!("{} rules", file.rules.len()),
     };
     writeln!(
         out,
@@ -110,14 +111,14 @@ impl Restore<'_> {
         let (target, current) = match self.existing {
             Existing::Replaced => {
                 let target = Target::of(file, Table::default());
-                self.judge(file, &target.table)?;
+                self.judge(file, Some(&target.table))?;
                 (target, Table::read(session.client()?)?)
             }
             Existing::Kept => {
-                self.judge(file, &Table::default())?;
+                self.judge(file, None)?;
                 let current = Table::read(session.client()?)?;
                 let target = Target::of(file, current.clone());
-                self.judge(file, &target.table)?;
+                self.judge(file, Some(&target.table))?;
                 (target, current)
             }
         };
@@ -129,16 +130,15 @@ impl Restore<'_> {
         Ok((plan, current))
     }
 
-    fn judge(&self, file: &mut RuleFile<'_>, table: &Table) -> Result<(), Error> {
+    /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no
+    /// rules.
+    fn judge(&self, file: &mut RuleFile<'_>, table: Option<&Table>) -> Result<(), Error> {
         if !file.bad_lines.is_empty() {
             let lines = std::mem::take(&mut file.bad_lines);
             return Err(Error::BadLines { file: self.name.to_owned(), lines });
         }
-        let leads_to_nothing = match self.existing {
-            Existing::Replaced => table.services.is_empty(),
-            Existing::Kept => file.rules.is_empty(),
-        };
-        if self.refuses_empty && leads_to_nothing {
+        let is_empty = table.map_or(file.rules.is_empty(), |table| table.services.is_empty());
+        if self.refuses_empty && is_empty {
             return Err(Error::NoRules { file: self.name.to_owned() });
         }
         Ok(())

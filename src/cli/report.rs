@@ -39,7 +39,7 @@ impl Failure {
     pub(super) fn status(&self) -> u8 {
         match self {
             Self::Usage(error) | Self::Line(LineError::Rule(error)) => match error {
-                RuleError::NoCommand
+                RuleError::NoCommand(_)
                 | RuleError::OptionFirst(_)
                 | RuleError::BadStart(_)
                 | RuleError::RestoreInside
@@ -113,7 +113,7 @@ impl Failure {
 
         match self {
             Self::Usage(
-                RuleError::NoCommand | RuleError::OptionFirst(_) | RuleError::BadStart(_),
+                RuleError::NoCommand(_) | RuleError::OptionFirst(_) | RuleError::BadStart(_),
             ) if !is_in_line => vec![TRY],
             Self::Action(actions::Error::Netlink(netlink::Error::NoFamily)) => {
                 let mut lines = vec![ARE_YOU_SURE];

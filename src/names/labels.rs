@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::hosts::{Answer, ask_all};
 use super::services::ServicesFile;
@@ -84,7 +84,13 @@ impl Endpoint<'_> {
         }
         match (self.address, self.host) {
             (IpAddr::V4(address), None) => out.extend_from_slice(address.to_string().as_bytes()),
-            (IpAddr::V6(address), None) => out.extend_from_slice(format!("[{address}]").as_bytes()),
+            (IpAddr::V6(address), None) => {
+                let shown = match ipv4_compatible(address) {
+                    Some(inside) => format!("[::{inside}]"),
+                    None => format!("[{address}]"),
+                };
+                out.extend_from_slice(shown.as_bytes());
+            }
             (IpAddr::V4(_), Some(host)) => out.extend_from_slice(host.as_bytes()),
             (IpAddr::V6(_), Some(host)) => out.extend_from_slice(format!("[{host}]").as_bytes()),
         }
@@ -101,6 +107,14 @@ impl fmt::Display for Endpoint<'_> {
         let mut text = Vec::new();
         self.append_to(&mut text);
         f.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// The IPv4 address that inet_ntop(3) shows in the end of an IPv6 address after 96 zero bits.
+fn ipv4_compatible(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, high, _] if high != 0 => address.to_ipv4(),
+        _ => None,
     }
 }
 
@@ -188,6 +202,9 @@ mod tests {
         };
         assert_eq!(shown("10.0.0.1"), "10.0.0.1:80");
         assert_eq!(shown("2001:db8::1"), "[2001:db8::1]:80");
+        assert_eq!(shown("::10.0.0.1"), "[::10.0.0.1]:80");
+        assert_eq!(shown("::ffff:10.0.0.1"), "[::ffff:10.0.0.1]:80");
+        assert_eq!(shown("::1"), "[::1]:80");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -59,6 +59,8 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // A link there is nobody's of ours.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(unavailable)?;
         let start = Instant::now();

@@ -9,9 +9,9 @@ use crate::names::ResolveError;
 /// Why a line or a command line is no command.
 #[derive(Debug, Error)]
 pub enum RuleError {
-    /// Nothing on the line is a command.
-    #[error("no command")]
-    NoCommand,
+    /// Nothing on the line is a command; this is what stands there.
+    #[error("no command in `{0}'")]
+    NoCommand(String),
     /// `-R` among the lines that `-R` reads.
     #[error("-R within the lines that are being restored")]
     RestoreInside,

@@ -28,7 +28,7 @@ pub fn read_command(tokens: Tokens<'_>, names: &mut Names) -> Result<Command, Ru
     let mut arguments = Vec::new();
     let (command, role) = loop {
         match tokens.next() {
-            None => return Err(arguments.first().map_or(RuleError::NoCommand, no_command)),
+            None => return Err(no_command(&arguments)),
             Some(Err(error)) => return Err(RuleError::BadStart(error)),
             Some(Ok(Token::Argument(word))) => arguments.push(word),
             Some(Ok(Token::Option { spec, .. })) => return Err(RuleError::OptionFirst(spec.long)),
@@ -58,11 +58,11 @@ pub fn read_command(tokens: Tokens<'_>, names: &mut Names) -> Result<Command, Ru
     options.finish(command, role.unwrap_or_default(), &arguments)
 }
 
-/// A line of arguments alone. One of them may be an option whose dash was lost.
-fn no_command(word: &&str) -> RuleError {
-    match unexpected(word) {
+/// A line of arguments alone. The first may be an option whose dash was lost.
+fn no_command(words: &[&str]) -> RuleError {
+    match unexpected(words.first().copied().unwrap_or_default()) {
         dash @ RuleError::TypographicDash { .. } => dash,
-        _ => RuleError::NoCommand,
+        _ => RuleError::NoCommand(words.join(" ")),
     }
 }
 

@@ -108,7 +108,7 @@ impl<I: Read + AsFd> Lines<I> {
     /// Takes the next whole line out of the buffer, if there is one.
     fn read_line(&mut self, session: &mut Session) -> Result<bool, Error> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
-        let end = match rest.iter().position(|&byte| byte == b'\n') {
+        let end = match memchr::memchr(b'\n', rest) {
             Some(end) => end + 1,
             None if rest.len() > LineError::MAX_LENGTH => rest.len(),
             None if self.has_ended && !rest.is_empty() => rest.len(),

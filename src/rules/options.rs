@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::table::{OptionName, OptionSpec};
+use super::table::{OPTIONS, OptionName, OptionSpec, Presence};
 use super::tunnel::TunnelOptions;
 use super::values::{endpoint, number};
 use super::{RuleError, ValueError};
@@ -96,7 +96,30 @@ impl Given {
     fn add(&mut self, group: OptionName) {
         self.0 |= 1 << group as u8;
     }
+
+    /// The places in the table of these and of those that some command has to have, in order.
+    pub(super) fn with_required(self) -> impl Iterator<Item = usize> {
+        let mut open = self.0 | REQUIRED;
+        std::iter::from_fn(move || {
+            let place = (open != 0).then(|| open.trailing_zeros())?;
+            open &= open - 1;
+            usize::try_from(place).ok()
+        })
+    }
 }
+
+/// The groups of options that some command has to have.
+const REQUIRED: u64 = {
+    let mut required = 0;
+    let mut rest = OPTIONS;
+    while let [spec, after @ ..] = rest {
+        if matches!(spec.presence, Presence::Required) {
+            required |= 1 << spec.group as u8;
+        }
+        rest = after;
+    }
+    required
+};
 
 impl<'a> Options<'a> {
     /// Takes one option in.

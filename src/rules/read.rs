@@ -137,12 +137,9 @@ impl Options<'_> {
 
     /// Whether the command has what was given, and was given what it needs.
     fn check_presence(&self, command: &'static CommandSpec) -> Result<(), RuleError> {
-        for spec in OPTIONS.iter().filter(|spec| spec.option == spec.group) {
+        // Most options are neither given nor asked for.
+        for spec in self.given.with_required().filter_map(|place| OPTIONS.get(place)) {
             let is_given = self.given.has(spec.group);
-            // Most options are neither given nor asked for.
-            if !is_given && spec.presence != Presence::Required {
-                continue;
-            }
             match (spec.presence_with(command.command), is_given) {
                 (Presence::Required, false) => return Err(missing(spec.title, command)),
                 (Presence::Refused, true) => {

@@ -52,6 +52,20 @@ pub struct Tokens<'a> {
     only_arguments: bool,
 }
 
+/// The options by their letter: a rule line has five of them, and `-R` many lines.
+#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
+static SHORT_OPTIONS: [Option<&OptionSpec>; 128] = {
+    let mut places = [None; 128];
+    let mut rest = OPTIONS;
+    while let [spec, after @ ..] = rest {
+        if let Some(letter) = spec.short {
+            places[letter as usize] = Some(spec);
+        }
+        rest = after;
+    }
+    places
+};
+
 /// A row of either table.
 enum Row {
     Command(&'static CommandSpec),
@@ -67,9 +81,9 @@ impl Row {
     }
 
     fn short(letter: char) -> Option<Self> {
-        let letter = Some(letter);
-        let option = OPTIONS.iter().find(|spec| spec.short == letter);
+        let option = SHORT_OPTIONS.get(letter as usize).copied().flatten();
         option.map(Self::Option).or_else(|| {
+            let letter = Some(letter);
             let mut commands = COMMANDS.iter();
             let command = commands.find(|spec| spec.short == letter || spec.alias == letter);
             command.map(Self::Command)

@@ -17,11 +17,23 @@ pub(super) fn number<T: TryFrom<i64>>(
         ValueError::NotInRange { text: text.to_owned(), first, last }
     };
     let digits = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
-    let number: i64 = digits.parse().map_err(|_| out_of_range())?;
+    let number =
+        small_number(digits).or_else(|| digits.parse::<i64>().ok()).ok_or_else(out_of_range)?;
     if !range.contains(&number) {
         return Err(out_of_range());
     }
     T::try_from(number).map_err(|_| out_of_range())
+}
+
+/// Reads a number of a few digits, as nearly all are.
+fn small_number(digits: &str) -> Option<i64> {
+    if !matches!(digits.len(), 1..=9) {
+        return None;
+    }
+    digits.bytes().try_fold(0, |number, byte| match byte {
+        b'0'..=b'9' => Some(number * 10 + i64::from(byte - b'0')),
+        _ => None,
+    })
 }
 
 /// Reads a port: a number, or a name that the services file has for the protocol.
@@ -65,7 +77,8 @@ pub(super) fn endpoint(
     names: &mut Names,
 ) -> Result<(IpAddr, Option<u16>), ValueError> {
     // An IPv6 address has two colons at least; to try to read one takes longer than all the rest.
-    if memchr::memchr(b':', text.as_bytes()) != memchr::memrchr(b':', text.as_bytes())
+    let first_colon = text.bytes().position(|byte| byte == b':');
+    if first_colon != memchr::memrchr(b':', text.as_bytes())
         && let Ok(address) = text.parse::<Ipv6Addr>()
     {
         return Ok((address.into(), None));
@@ -86,7 +99,7 @@ pub(super) fn endpoint(
             },
         };
     }
-    match text.split_once(':') {
+    match first_colon.and_then(|place| Some((text.get(..place)?, text.get(place + 1..)?))) {
         None => Ok((host(text, names)?, None)),
         Some((before, after)) => Ok((host(before, names)?, Some(port(after, protocol, names)?))),
     }

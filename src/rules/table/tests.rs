@@ -61,6 +61,13 @@ fn command_has_the_options_that_it_has_with_1_31_and_few_of_ours() {
 }
 
 #[test]
+fn option_stands_where_its_number_says() {
+    for (place, spec) in OPTIONS.iter().enumerate() {
+        assert_eq!(spec.option as usize, place, "{}", spec.long);
+    }
+}
+
+#[test]
 fn options_are_checked_in_the_order_of_1_31() {
     let order = "numeric connection service-address scheduler persistent netmask real-server \
         forwarding-method weight u-threshold l-threshold mcast-interface timeout daemon stats rate \

@@ -17,23 +17,11 @@ pub(super) fn number<T: TryFrom<i64>>(
         ValueError::NotInRange { text: text.to_owned(), first, last }
     };
     let digits = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
-    let number =
-        small_number(digits).or_else(|| digits.parse::<i64>().ok()).ok_or_else(out_of_range)?;
+    let number: i64 = digits.parse().map_err(|_| out_of_range())?;
     if !range.contains(&number) {
         return Err(out_of_range());
     }
     T::try_from(number).map_err(|_| out_of_range())
-}
-
-/// Reads a number of a few digits, as nearly all are.
-fn small_number(digits: &str) -> Option<i64> {
-    if !matches!(digits.len(), 1..=9) {
-        return None;
-    }
-    digits.bytes().try_fold(0, |number, byte| match byte {
-        b'0'..=b'9' => Some(number * 10 + i64::from(byte - b'0')),
-        _ => None,
-    })
 }
 
 /// Reads a port: a number, or a name that the services file has for the protocol.

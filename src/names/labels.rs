@@ -136,9 +136,9 @@ const OCTETS: [([u8; 4], usize); 256] = {
     octets
 };
 
-/// `1.2.3.4:5`
+/// `1.2.3.4:5` as [`Endpoint::numbers`] gives it.
 #[inline]
-fn numbers(address: Ipv4Addr, port: u16) -> ([u8; 24], usize) {
+pub fn numbers(address: Ipv4Addr, port: u16) -> ([u8; 24], usize) {
     let mut text = [b' '; 24];
     let mut used = 0;
     for octet in address.octets() {
@@ -158,15 +158,24 @@ fn numbers(address: Ipv4Addr, port: u16) -> ([u8; 24], usize) {
     (text, used + length)
 }
 
+/// The two digits of each number below a hundred.
+#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0_u8;
+    while number < 100 {
+        pairs[number as usize] = [number / 10 + b'0', number % 10 + b'0'];
+        number += 1;
+    }
+    pairs
+};
+
 /// The digits of a port, the first of them first, with blanks behind them, and how many there are.
 #[inline]
 fn port_digits(port: u16) -> ([u8; 8], usize) {
-    let [upper, lower] = [port / 100, port % 100].map(u64::from);
-    let digits = (upper / 100)
-        | (upper / 10 % 10) << 8
-        | (upper % 10) << 16
-        | (lower / 10) << 24
-        | (lower % 10) << 32;
+    let pair = |number: u16| PAIRS.get(usize::from(number)).copied().unwrap_or_default();
+    let [a, b] = pair(port / 10_000);
+    let ([c, d], [e, f]) = (pair(port / 100 % 100), pair(port % 100));
     let length = match port {
         0..10 => 1,
         10..100 => 2,
@@ -174,9 +183,9 @@ fn port_digits(port: u16) -> ([u8; 8], usize) {
         1_000..10_000 => 4,
         _ => 5,
     };
-    // '0' for the five digits, and blanks.
-    let text = (digits + 0x2020_2030_3030_3030) >> (8 * (5 - length));
-    ((text | 0x2020_2020_2020_2020).to_le_bytes(), length)
+    // Of six digits those that count, and blanks for what has moved away.
+    let text = u64::from_le_bytes([a, b, c, d, e, f, b' ', b' ']) >> (8 * (6 - length));
+    ((text | u64::from_ne_bytes([b' '; 8])).to_le_bytes(), length)
 }
 
 #[cfg(test)]

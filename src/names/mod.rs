@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 pub use hosts::ResolveError;
 pub(crate) use hosts::is_host_name;
-pub use labels::{Endpoint, Labels};
+pub use labels::{Endpoint, Labels, numbers};
 
 use crate::model::Protocol;
 use services::ServicesFile;

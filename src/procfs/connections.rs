@@ -1,9 +1,9 @@
 //! /proc/net/ip_vs_conn: the connections and persistence templates of a network namespace.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use super::fields::{decimal, text, words};
+use super::fields::{decimal, split_ipv4_endpoint, text, words};
 use super::lines::for_each_line;
 use super::{Error, net_file};
 
@@ -55,6 +55,39 @@ impl<'a> Connection<'a> {
                 _ => None,
             },
         })
+    }
+}
+
+/// A connection of IPv4 as it stands on its line, where every column is as wide as the kernel makes it at least
+/// (`"%-3s %08X %04X %08X %04X %08X %04X %-11s %7u%s"`): nearly all are. To read one takes a quarter of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4Connection {
+    /// The protocol's name and blanks.
+    pub protocol: [u8; 4],
+    /// The client, what it connected to, and the real server.
+    pub endpoints: [(Ipv4Addr, u16); 3],
+    /// The state's name and blanks.
+    pub state: [u8; 12],
+    /// Seconds until the entry goes, unless a packet comes.
+    pub expires: u32,
+}
+
+impl Ipv4Connection {
+    /// Reads a line, if it is of this kind.
+    #[inline]
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let (protocol, rest) = line.split_first_chunk::<4>()?;
+        let (client, rest) = split_ipv4_endpoint(rest)?;
+        let (service, rest) = split_ipv4_endpoint(rest)?;
+        let (server, rest) = split_ipv4_endpoint(rest)?;
+        let (state, rest) = rest.split_first_chunk::<12>()?;
+        let is_text = state.iter().fold(0, |all, byte| all | byte).is_ascii();
+        if protocol.last() != Some(&b' ') || state.last() != Some(&b' ') || !is_text {
+            return None;
+        }
+        let expires = decimal(words(rest).next()?)?;
+        let endpoints = [client, service, server];
+        Some(Self { protocol: *protocol, endpoints, state: *state, expires })
     }
 }
 

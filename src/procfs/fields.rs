@@ -67,6 +67,17 @@ impl Words<'_> {
     }
 }
 
+/// Takes `ADDRESS PORT ` of IPv4 off.
+#[inline]
+pub(super) fn split_ipv4_endpoint(text: &[u8]) -> Option<((Ipv4Addr, u16), &[u8])> {
+    let (&[a, b, c, d, e, f, g, h, b' ', i, j, k, l, b' '], rest) = text.split_first_chunk()?
+    else {
+        return None;
+    };
+    let address = Ipv4Addr::from_bits(digits([a, b, c, d, e, f, g, h])?);
+    Some(((address, digits([i, j, k, l])?.try_into().ok()?), rest))
+}
+
 /// What each byte stands for as a hexadecimal digit; more than 15 where it is none.
 #[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
 const DIGITS: [u8; 256] = {
@@ -105,14 +116,22 @@ pub(super) fn text(word: &[u8]) -> Option<&str> {
     })
 }
 
+#[inline]
 pub(super) fn decimal(word: &[u8]) -> Option<u32> {
-    let (first, rest) = word.split_first()?;
-    rest.iter()
-        .try_fold(digit(*first)?, |value, &byte| value.checked_mul(10)?.checked_add(digit(byte)?))
+    // What is longer is too large: the kernel puts no zeros in front.
+    if word.is_empty() || word.len() > 10 {
+        return None;
+    }
+    let mut number = 0;
+    for &byte in word {
+        number = number * 10 + u64::from(digit(byte)?);
+    }
+    u32::try_from(number).ok()
 }
 
-fn digit(byte: u8) -> Option<u32> {
-    char::from(byte).to_digit(10)
+#[inline]
+fn digit(byte: u8) -> Option<u8> {
+    byte.is_ascii_digit().then(|| byte - b'0')
 }
 
 /// A number of up to 32 bits in hexadecimal.
@@ -160,6 +179,16 @@ mod tests {
         assert_eq!(digits(*b"0A1f9CdE"), Some(0x0a1f_9cde));
         for byte in 0..=u8::MAX {
             assert_eq!(digits([b'0', byte]), char::from(byte).to_digit(16));
+        }
+    }
+
+    #[test]
+    fn decimal_number_has_32_bits() {
+        for (text, number) in [("0", 0), ("55", 55), ("4294967295", u32::MAX)] {
+            assert_eq!(decimal(text.as_bytes()), Some(number));
+        }
+        for wrong in ["", "4294967296", "99999999999", "18446744073709551617", "-1", "+1", "1x"] {
+            assert_eq!(decimal(wrong.as_bytes()), None, "{wrong}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::io;
 
 use thiserror::Error;
 
-pub use connections::{Connection, for_each_connection_line, has_connections};
+pub use connections::{Connection, Ipv4Connection, for_each_connection_line, has_connections};
 pub use table::{ListedService, Table, read_table};
 
 /// Why a file of /proc could not be read.

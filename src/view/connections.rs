@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::column::{append, left, left_endpoint, pad};
 use crate::model::Protocol;
-use crate::names::Labels;
-use crate::procfs::Connection;
+use crate::names::{Labels, numbers};
+use crate::procfs::{Connection, Ipv4Connection};
 use crate::rules::ConnectionColumns;
 
 /// Writes the two lines above the connections.
@@ -60,18 +60,45 @@ pub fn write_connection(
     out.push(b'\n');
 }
 
+/// Appends the line of a connection with numbers, and without what an engine knows: what [`write_connection`] does,
+/// in a third of the time.
+#[inline]
+pub fn write_ipv4_connection(out: &mut Vec<u8>, connection: &Ipv4Connection) {
+    let Ipv4Connection { protocol, endpoints: [client, service, server], state, expires } =
+        connection;
+    out.extend_from_slice(protocol);
+    expiry(out, *expires);
+    out.extend_from_slice(state);
+    for ((address, port), width) in [(client, 19), (service, 19), (server, 0)] {
+        let (text, length) = numbers(*address, *port);
+        // From 18 bytes on, one blank.
+        let end = out.len() + width.max(length + usize::from(width != 0));
+        out.extend_from_slice(&text);
+        out.truncate(end);
+    }
+    out.push(b'\n');
+}
+
 /// Appends minutes and seconds, each of two digits or more, and the blanks behind them.
 #[inline]
 fn expiry(out: &mut Vec<u8>, expires: u32) {
     let end = out.len() + 7;
-    for (value, mark) in [(expires / 60, b':'), (expires % 60, b' ')] {
-        match u8::try_from(value) {
-            Ok(value @ 0..100) => out.extend_from_slice(&[b'0' + value / 10, b'0' + value % 10]),
-            _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+    let (minutes, seconds) = (expires / 60, expires % 60);
+    let digits = [minutes / 100, minutes / 10 % 10, minutes % 10, seconds / 10, seconds % 10];
+    match digits.map(|digit| u8::try_from(digit).unwrap_or(u8::MAX)) {
+        // Nearly always: one store, and the first digit left out where it is none.
+        [a @ 0..10, b, c, d, e] => {
+            let [a, b, c, d, e] = [a, b, c, d, e].map(|digit| digit + b'0');
+            let text = u64::from_le_bytes([a, b, c, b':', d, e, b' ', b' ']);
+            let text = if a == b'0' { text >> 8 | u64::from(b' ') << 56 } else { text };
+            out.extend_from_slice(&text.to_le_bytes());
+            out.truncate(end);
         }
-        out.push(mark);
+        _ => {
+            append(out, format_args!("{minutes:02}:{seconds:02} "));
+            pad(out, end);
+        }
     }
-    pad(out, end);
 }
 
 #[cfg(test)]
@@ -128,6 +155,53 @@ mod tests {
             assert_eq!(shown(line, ConnectionColumns::Plain), expected);
             assert_eq!(shown(line, ConnectionColumns::WithEngineData), expected);
         }
+    }
+
+    #[test]
+    fn connection_of_ipv4_is_shown_the_same_in_either_way() {
+        let mut lines: Vec<String> = [
+            "TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55",
+            "IP  0A000009 0000 00000005 0000 0A090002 0000 ASSURED         394",
+            "UDP FFFFFFFF FFFF FFFFFFFF FFFF FFFFFFFF FFFF ESTABLISHED 4294967295",
+            "UDP 0A000009 0001 0A000001 0035 0A090002 0035 NONE         6000 sip 1@host",
+        ]
+        .map(str::to_owned)
+        .into();
+        for number in 0..10_000_u32 {
+            let (address, port) = (number.wrapping_mul(0x9e37_79b9), number * 13 % 65536);
+            lines.push(format!(
+                "TCP {address:08X} {port:04X} {:08X} {:04X} {:08X} {port:04X} ESTABLISHED {number:7}",
+                !address,
+                number % 100,
+                address.rotate_left(7)
+            ));
+        }
+        for line in &lines {
+            let mut out = Vec::new();
+            write_ipv4_connection(&mut out, &Ipv4Connection::read(line.as_bytes()).unwrap());
+            assert_eq!(String::from_utf8(out).unwrap(), shown(line, ConnectionColumns::Plain));
+        }
+        let line = lines[0].as_bytes();
+        for place in 0..line.len() {
+            let mut other = line.to_vec();
+            other[place] = b'g';
+            // Blanks within a state are not looked at.
+            if let (Some(connection), Ok(_)) =
+                (Ipv4Connection::read(&other), Connection::read(&other))
+            {
+                let mut out = Vec::new();
+                write_ipv4_connection(&mut out, &connection);
+                let other = String::from_utf8(other).unwrap();
+                assert_eq!(
+                    String::from_utf8(out).unwrap(),
+                    shown(&other, ConnectionColumns::Plain)
+                );
+            }
+            assert_eq!(Ipv4Connection::read(&line[..place.min(line.len() - 2)]), None);
+        }
+        let longer = "SCTP 0A000001 9C4F 0A000001 0050 0A090002 0050 SHUTDOWN_ACK_SENT 894";
+        assert_eq!(Ipv4Connection::read(longer.as_bytes()), None);
+        assert_eq!(Ipv4Connection::read(longer[1..].as_bytes()), None);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::{Page, find_connections};
 use crate::actions::{Error, Session};
 use crate::names::Labels;
-use crate::procfs::{Connection, for_each_connection_line};
+use crate::procfs::{Connection, Ipv4Connection, for_each_connection_line};
 use crate::rules::ConnectionColumns;
-use crate::view::{write_connection, write_connections_heading};
+use crate::view::{write_connection, write_connections_heading, write_ipv4_connection};
 
 /// How many bytes of connections are named at once.
 const NAMED: usize = 1024 * 1024;
@@ -22,6 +22,11 @@ pub(super) fn list_numeric(
     page.try_add(|out| write_connections_heading(out, columns))?;
     let labels = Labels::numeric();
     for_each_connection_line(|line| {
+        if columns == ConnectionColumns::Plain
+            && let Some(connection) = Ipv4Connection::read(line)
+        {
+            return page.add(|out| write_ipv4_connection(out, &connection));
+        }
         let connection = Connection::read(line)?;
         page.add(|out| write_connection(out, &connection, &labels, columns))
     })

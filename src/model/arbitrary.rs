@@ -37,8 +37,9 @@ fn name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> 
 
 pub(crate) fn service_key() -> impl Strategy<Value = ServiceKey> {
     let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
+    let port = prop_oneof![4 => any::<u16>(), 1 => Just(0)];
     prop_oneof![
-        (protocol, family().prop_flat_map(address), any::<u16>())
+        (protocol, family().prop_flat_map(address), port)
             .prop_map(|(protocol, address, port)| ServiceKey::Address { protocol, address, port }),
         (any::<NonZeroU32>(), family())
             .prop_map(|(mark, family)| ServiceKey::Fwmark { mark, family }),
@@ -61,16 +62,13 @@ fn service_of(key: ServiceKey) -> impl Strategy<Value = VirtualService> {
         Just("mh".parse().unwrap()),
         name(),
     ];
-    let is_on_all_ports = matches!(key, ServiceKey::Address { port: 0, .. });
-    let persistent = if is_on_all_ports { 1.0 } else { 0.5 };
+    // A service of all ports has to be persistent.
+    let persistence = match key {
+        ServiceKey::Address { port: 0, .. } => persistence(key.family()).prop_map(Some).boxed(),
+        _ => proptest::option::of(persistence(key.family())).boxed(),
+    };
     let may_be_one_packet = !matches!(key.protocol(), Some(Protocol::Tcp | Protocol::Sctp));
-    (
-        scheduler,
-        any::<[bool; 3]>(),
-        proptest::option::weighted(persistent, persistence(key.family())),
-        proptest::option::of(name()),
-        any::<bool>(),
-    )
+    (scheduler, any::<[bool; 3]>(), persistence, proptest::option::of(name()), any::<bool>())
         .prop_map(move |(scheduler, flags, persistence, engine, one_packet)| VirtualService {
             scheduler,
             scheduler_flags: SchedulerFlags::new(flags),

@@ -201,7 +201,7 @@ mod tests {
         }
         let longer = "SCTP 0A000001 9C4F 0A000001 0050 0A090002 0050 SHUTDOWN_ACK_SENT 894";
         assert_eq!(Ipv4Connection::read(longer.as_bytes()), None);
-        assert_eq!(Ipv4Connection::read(longer[1..].as_bytes()), None);
+        assert_eq!(Ipv4Connection::read(&longer.as_bytes()[1..]), None);
     }
 
     #[test]

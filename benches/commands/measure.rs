@@ -99,7 +99,7 @@ impl Bench<'_> {
         for program in programs {
             let kib = self.peak_memory(case, program)?;
             tell(&Record::PeakMemory { case: case.name.clone(), program, kib })?;
-            if case.bar != Bar::Shown {
+            if case.is_traced {
                 let count = self.system_calls(case, program)?;
                 tell(&Record::SystemCalls { case: case.name.clone(), program, count })?;
             }

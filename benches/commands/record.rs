@@ -78,9 +78,45 @@ pub struct Results {
     pub records: Vec<Record>,
 }
 
+/// What the rounds come to, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Statistics {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation.
+    pub deviation: f64,
+    /// The middle one.
+    pub median: f64,
+    /// The least.
+    pub least: f64,
+    /// The most.
+    pub most: f64,
+}
+
+impl Statistics {
+    /// Of some values.
+    pub fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let count = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / count;
+        let squares = sorted.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        let at = |place: usize| sorted.get(place).copied().unwrap_or_default();
+        Self {
+            mean,
+            deviation: if sorted.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 },
+            median: f64::midpoint(at(sorted.len().saturating_sub(1) / 2), at(sorted.len() / 2)),
+            least: at(0),
+            most: at(sorted.len().saturating_sub(1)),
+        }
+    }
+}
+
 /// What was measured of one program in one case.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
+    /// What the times come to.
+    pub time: Statistics,
     /// Milliseconds, one a round.
     pub times: Vec<f64>,
     /// Milliseconds outside the kernel, one a round.
@@ -126,6 +162,7 @@ impl Results {
                 _ => {}
             }
         }
+        figures.time = Statistics::of(&figures.times);
         figures
     }
 }

@@ -12,7 +12,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
 use super::cases::{self, Bar, Case, thousands};
-use super::record::{Figures, Results};
+use super::record::{Figures, Results, Statistics};
 use super::settings::{Program, Settings};
 
 /// How much more memory ours may take than the reference: the program itself is larger.
@@ -53,11 +53,14 @@ pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
     let machine = machine();
     let mut text = String::new();
     let unit = if *counts_instructions {
-        "Times are milliseconds on a clock that counts a million instructions as one, the kernel's included"
+        ", a million instructions counted as one, the kernel's included"
     } else {
-        "Times are milliseconds, mean and standard deviation"
+        ""
     };
-    let _ = writeln!(text, "Kernel {kernel}, on {machine}. {unit}.\n");
+    let _ = writeln!(
+        text,
+        "Kernel {kernel}, on {machine}. Times are milliseconds{unit}: the median, and the standard deviation.\n"
+    );
     if !rows.is_empty() {
         let _ = writeln!(text, "{}\n", table(&rows));
     }
@@ -95,23 +98,13 @@ pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn deviation(values: &[f64]) -> f64 {
-    let middle = mean(values);
-    let squares = values.iter().map(|value| (value - middle).powi(2)).sum::<f64>();
-    (squares / (values.len() as f64 - 1.0)).sqrt()
-}
-
 fn row(case: &Case, results: &Results) -> Option<Row> {
     let reference = results.figures(&case.name, Program::Reference);
     let ours = results.figures(&case.name, Program::Ours);
     if reference.times.is_empty() || ours.times.is_empty() {
         return None;
     }
-    let times_faster = mean(&reference.times) / mean(&ours.times);
+    let times_faster = reference.time.median / ours.time.median;
     let (ratio, bar, is_reached) = match case.bar {
         Bar::TimesFaster(bar) => (times_faster, Some(bar), times_faster >= bar),
         Bar::TimesAsLong(bar) => (1.0 / times_faster, Some(bar), 1.0 / times_faster <= bar),
@@ -133,15 +126,16 @@ fn row(case: &Case, results: &Results) -> Option<Row> {
     })
 }
 
-fn milliseconds(times: &[f64]) -> String {
-    let places = match mean(times) {
+fn milliseconds(figures: &Figures) -> String {
+    let Statistics { median, deviation, .. } = figures.time;
+    let places = match median {
         0.0..10.0 => 2,
         10.0..1000.0 => 1,
         _ => 0,
     };
-    match times {
-        [_] => format!("{:.places$}", mean(times)),
-        _ => format!("{:.places$} ± {:.places$}", mean(times), deviation(times)),
+    match figures.times.as_slice() {
+        [_] => format!("{median:.places$}"),
+        _ => format!("{median:.places$} ± {deviation:.places$}"),
     }
 }
 
@@ -168,8 +162,8 @@ fn table(rows: &[Row]) -> String {
         };
         builder.push_record([
             row.case.clone(),
-            milliseconds(&row.reference.times),
-            milliseconds(&row.ours.times),
+            milliseconds(&row.reference),
+            milliseconds(&row.ours),
             format!("{:.2}", row.ratio),
             format!("{bar}"),
             match (row.is_reached, is_small) {
@@ -198,12 +192,14 @@ fn growth_table(rows: &[Row]) -> String {
         "KiB ours",
     ]);
     for row in rows {
-        let an_entry = |times: &[f64]| format!("{:.2}", mean(times) * 1e3 / row.entries as f64);
+        let an_entry = |times: &[f64]| {
+            format!("{:.2}", Statistics::of(times).median * 1e3 / row.entries as f64)
+        };
         let number = |value: Option<u64>| value.map(thousands).unwrap_or_default();
         builder.push_record([
             row.case.clone(),
-            milliseconds(&row.reference.times),
-            milliseconds(&row.ours.times),
+            milliseconds(&row.reference),
+            milliseconds(&row.ours),
             an_entry(&row.ours.times),
             an_entry(&row.ours.user_times),
             number(row.reference.peak_memory),

@@ -141,7 +141,7 @@ fn write_lines(
 fn holds_rules(path: &Path) -> bool {
     const SETTINGS: [&str; 3] = ["--set", "--start-daemon", "--stop-daemon"];
     let is_rule = |line| match words(line) {
-        Ok(words) => words.first().is_some_and(|word| !SETTINGS.contains(word)),
+        Ok(mut words) => words.next().is_some_and(|word| !SETTINGS.contains(&word)),
         Err(_) => true,
     };
     // A pipe or a device is written to, and replaced by nothing; to read from one can take for ever.

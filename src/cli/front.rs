@@ -75,7 +75,7 @@ mod tests {
     type Reading = Vec<(&'static str, String)>;
 
     fn by_lexer(words: &[&str]) -> Option<Reading> {
-        Tokens::new(words)
+        Tokens::new(words.iter().copied())
             .map(|token| {
                 Some(match token.ok()? {
                     Token::Command { spec, value, .. } => (spec.long, value.unwrap_or("").into()),

@@ -19,8 +19,8 @@ pub fn ipvsadm() -> ExitCode {
     with_arguments(|words, session| {
         // Without arguments it lists.
         let words = if words.is_empty() { &["-L"] } else { words };
-        let command =
-            read_command(Tokens::new(words), &mut session.names).map_err(Failure::Usage)?;
+        let tokens = Tokens::new(words.iter().copied());
+        let command = read_command(tokens, &mut session.names).map_err(Failure::Usage)?;
         match command {
             Command::Restore(file) => {
                 let file = file.map(as_typed);

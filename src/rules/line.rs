@@ -26,15 +26,12 @@ impl LineError {
     pub const MAX_LENGTH: usize = 64 * 1024;
 }
 
-/// As many words as nearly every line has, so that room is made once.
-const WORDS: usize = 16;
-
 /// Splits a line at blanks, tabs and carriage returns. There is no quoting. A word that is `ipvsadm` is left
 /// out, and so is everything from a `#` on that begins a word.
 ///
 /// # Errors
 /// When the bytes are not text, or too many.
-pub fn words(line: &[u8]) -> Result<Vec<&str>, LineError> {
+pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
     if line.len() > LineError::MAX_LENGTH {
         return Err(LineError::TooLong);
     }
@@ -43,44 +40,60 @@ pub fn words(line: &[u8]) -> Result<Vec<&str>, LineError> {
     }
     let line = str::from_utf8(line).map_err(|error| LineError::NotUtf8(error.valid_up_to() + 1))?;
     // Some editors put a byte order mark before the first line.
-    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
-    let mut words = Vec::with_capacity(WORDS);
-    let mut rest = line;
-    while !rest.is_empty() {
-        // By bytes: to look for one of several characters takes ten times as long.
-        let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
-        let word = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
-        rest = rest.get(word.len() + 1..).unwrap_or_default();
-        if word.starts_with('#') {
-            break;
+    Ok(Words { rest: line.strip_prefix('\u{feff}').unwrap_or(line) })
+}
+
+/// The words of a line: see [`words`].
+#[derive(Clone, Debug)]
+pub struct Words<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a str> {
+        while !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            // By bytes: to look for one of several characters takes ten times as long.
+            let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+            let word = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
+            if word.starts_with('#') {
+                break;
+            }
+            self.rest = rest.get(word.len() + 1..).unwrap_or_default();
+            if !word.is_empty() && word != "ipvsadm" {
+                return Some(word);
+            }
         }
-        if !word.is_empty() && word != "ipvsadm" {
-            words.push(word);
-        }
+        None
     }
-    Ok(words)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn split(line: &[u8]) -> Vec<&str> {
+        words(line).unwrap().collect()
+    }
+
     #[test]
     fn words_stand_between_blanks_and_the_program_is_not_one() {
-        let words = words(b"  ipvsadm -A\t-t 10.0.0.1:80 \r\n").unwrap();
-        assert_eq!(words, ["-A", "-t", "10.0.0.1:80"]);
+        assert_eq!(split(b"  ipvsadm -A\t-t 10.0.0.1:80 \r\n"), ["-A", "-t", "10.0.0.1:80"]);
     }
 
     #[test]
     fn byte_order_mark_is_no_part_of_a_word() {
-        assert_eq!(words("\u{feff}-C".as_bytes()).unwrap(), ["-C"]);
+        assert_eq!(split("\u{feff}-C".as_bytes()), ["-C"]);
     }
 
     #[test]
     fn comment_begins_at_the_start_or_after_a_blank() {
-        assert_eq!(words(b"# all of it").unwrap(), [""; 0]);
-        assert_eq!(words(b"-C # the rest").unwrap(), ["-C"]);
-        assert_eq!(words(b"-s a#b").unwrap(), ["-s", "a#b"]);
+        assert_eq!(split(b"# all of it"), [""; 0]);
+        assert_eq!(split(b"-C # the rest"), ["-C"]);
+        assert_eq!(split(b"-s a#b"), ["-s", "a#b"]);
     }
 
     #[test]

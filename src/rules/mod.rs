@@ -19,7 +19,7 @@ mod values;
 
 pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
 pub use error::{RuleError, ValueError};
-pub use line::{LineError, words};
+pub use line::{LineError, Words, words};
 pub use read::read_command;
 pub use saved::write_change;
 pub use table::{
@@ -35,8 +35,8 @@ use crate::names::Names;
 /// What is wrong with it.
 pub fn read_line(line: &[u8], names: &mut Names) -> Result<Option<Command>, LineError> {
     let words = words(line)?;
-    if words.is_empty() {
+    if words.clone().next().is_none() {
         return Ok(None);
     }
-    Ok(Some(read_command(Tokens::new(&words), names)?))
+    Ok(Some(read_command(Tokens::new(words), names)?))
 }

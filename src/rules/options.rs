@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::table::{OPTIONS, OptionName, OptionSpec, Presence};
+use super::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
 use super::tunnel::TunnelOptions;
 use super::values::{endpoint, number};
 use super::{RuleError, ValueError};
@@ -97,28 +97,49 @@ impl Given {
         self.0 |= 1 << group as u8;
     }
 
-    /// The places in the table of these and of those that some command has to have, in order.
-    pub(super) fn with_required(self) -> impl Iterator<Item = usize> {
-        let mut open = self.0 | REQUIRED;
-        std::iter::from_fn(move || {
-            let place = (open != 0).then(|| open.trailing_zeros())?;
-            open &= open - 1;
-            usize::try_from(place).ok()
-        })
+    /// The first option in the table that a command has to have and that is not here, or that is and must not be.
+    pub(super) fn first_fault(self, command: CommandName) -> Option<&'static OptionSpec> {
+        let Demands { required, refused } = DEMANDS.get(command as usize)?;
+        let faults = (required & !self.0) | (refused & self.0);
+        // A group's bit is the place of its first option in the table. No bit is place 64, where nothing stands.
+        OPTIONS.get(usize::try_from(faults.trailing_zeros()).ok()?)
     }
 }
 
-/// The groups of options that some command has to have.
-const REQUIRED: u64 = {
-    let mut required = 0;
-    let mut rest = OPTIONS;
-    while let [spec, after @ ..] = rest {
-        if matches!(spec.presence, Presence::Required) {
-            required |= 1 << spec.group as u8;
+/// What a command asks of its options, a bit for each group.
+#[derive(Clone, Copy)]
+struct Demands {
+    required: u64,
+    refused: u64,
+}
+
+impl Demands {
+    const fn of(command: CommandName) -> Self {
+        let mut demands = Self { required: 0, refused: 0 };
+        let mut rest = OPTIONS;
+        while let [spec, after @ ..] = rest {
+            let bit = 1 << spec.group as u8;
+            match spec.presence_with(command) {
+                Presence::Required => demands.required |= bit,
+                Presence::Refused => demands.refused |= bit,
+                Presence::Allowed => {}
+            }
+            rest = after;
         }
+        demands
+    }
+}
+
+/// By [`CommandName`], worked out by the compiler: every rule line is checked.
+#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
+static DEMANDS: [Demands; COMMANDS.len()] = {
+    let mut all = [Demands { required: 0, refused: 0 }; COMMANDS.len()];
+    let mut rest = COMMANDS;
+    while let [spec, after @ ..] = rest {
+        all[spec.command as usize] = Demands::of(spec.command);
         rest = after;
     }
-    required
+    all
 };
 
 impl<'a> Options<'a> {

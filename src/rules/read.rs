@@ -9,7 +9,7 @@ use super::command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, 
 use super::options::{
     DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
-use super::table::{CommandName, CommandSpec, OPTIONS, OptionName, Presence};
+use super::table::{CommandName, CommandSpec, OptionName};
 use super::tokens::{Token, Tokens};
 use super::values::number;
 use crate::model::{
@@ -23,8 +23,10 @@ use crate::names::Names;
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_command(tokens: Tokens<'_>, names: &mut Names) -> Result<Command, RuleError> {
-    let mut tokens = tokens;
+pub fn read_command<'a>(
+    mut tokens: Tokens<'a, impl Iterator<Item = &'a str> + Clone>,
+    names: &mut Names,
+) -> Result<Command, RuleError> {
     let mut arguments = Vec::new();
     let (command, role) = loop {
         match tokens.next() {
@@ -137,18 +139,13 @@ impl Options<'_> {
 
     /// Whether the command has what was given, and was given what it needs.
     fn check_presence(&self, command: &'static CommandSpec) -> Result<(), RuleError> {
-        // Most options are neither given nor asked for.
-        for spec in self.given.with_required().filter_map(|place| OPTIONS.get(place)) {
-            let is_given = self.given.has(spec.group);
-            match (spec.presence_with(command.command), is_given) {
-                (Presence::Required, false) => return Err(missing(spec.title, command)),
-                (Presence::Refused, true) => {
-                    return Err(RuleError::Illegal { option: spec.title, command: command.title });
-                }
-                _ => {}
+        match self.given.first_fault(command.command) {
+            None => Ok(()),
+            Some(spec) if self.given.has(spec.group) => {
+                Err(RuleError::Illegal { option: spec.title, command: command.title })
             }
+            Some(spec) => Err(missing(spec.title, command)),
         }
-        Ok(())
     }
 
     fn service_key(&self, command: &'static CommandSpec) -> Result<ServiceKey, RuleError> {

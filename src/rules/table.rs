@@ -174,13 +174,19 @@ impl OptionSpec {
     }
 
     /// Whether a command has this option.
-    pub fn presence_with(&self, command: CommandName) -> Presence {
-        match (self.presence, command) {
-            _ if !self.owners.contains(&command) => Refused,
-            // These work on all services too.
-            (Required, List | Zero | Save) => Allowed,
-            (presence, _) => presence,
+    pub const fn presence_with(&self, command: CommandName) -> Presence {
+        let mut owners = self.owners;
+        while let [owner, others @ ..] = owners {
+            if *owner as u8 == command as u8 {
+                return match (self.presence, command) {
+                    // These work on all services too.
+                    (Required, List | Zero | Save) => Allowed,
+                    (presence, _) => presence,
+                };
+            }
+            owners = others;
         }
+        Refused
     }
 }
 

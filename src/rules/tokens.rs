@@ -45,8 +45,8 @@ pub enum TokenError {
 /// The tokens of a line or of the command line. Options may be bundled (`-Ln`) and their values glued to them
 /// (`-t10.0.0.1:80`, `--weight=5`); `--` makes arguments of all words after it.
 #[derive(Clone, Debug)]
-pub struct Tokens<'a> {
-    words: std::slice::Iter<'a, &'a str>,
+pub struct Tokens<'a, W> {
+    words: W,
     /// A word of short options and what is left of it.
     bundle: Option<(&'a str, &'a str)>,
     only_arguments: bool,
@@ -105,10 +105,10 @@ impl Row {
     }
 }
 
-impl<'a> Tokens<'a> {
+impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
     /// Reads words, the program's name not among them.
-    pub fn new(words: &'a [&'a str]) -> Self {
-        Self { words: words.iter(), bundle: None, only_arguments: false }
+    pub fn new(words: W) -> Self {
+        Self { words, bundle: None, only_arguments: false }
     }
 
     /// The value of an option that nothing is glued to.
@@ -116,12 +116,12 @@ impl<'a> Tokens<'a> {
         let value = match row.takes() {
             Takes::Nothing => None,
             Takes::Value(_) => match self.words.next() {
-                Some(value) => Some(*value),
+                Some(value) => Some(value),
                 None => return Err(TokenError::MissingValue(word.to_owned())),
             },
             Takes::MaybeValue(_) => {
-                let next = self.words.as_slice().first();
-                next.filter(|next| !next.starts_with('-')).and_then(|_| self.words.next().copied())
+                let mut words = self.words.clone();
+                words.next().filter(|next| !next.starts_with('-')).inspect(|_| self.words = words)
             }
         };
         Ok(row.token(value, value.unwrap_or(word)))
@@ -163,14 +163,14 @@ impl<'a> Tokens<'a> {
     }
 }
 
-impl<'a> Iterator for Tokens<'a> {
+impl<'a, W: Iterator<Item = &'a str> + Clone> Iterator for Tokens<'a, W> {
     type Item = Result<Token<'a>, TokenError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((word, rest)) = self.bundle.take() {
             return Some(self.short_option(word, rest));
         }
-        let word = *self.words.next()?;
+        let word = self.words.next()?;
         if self.only_arguments {
             return Some(Ok(Token::Argument(word)));
         }
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn read(words: &[&str]) -> Vec<String> {
-        Tokens::new(words)
+        Tokens::new(words.iter().copied())
             .map(|token| match token {
                 Ok(Token::Command { spec, value, word }) => {
                     format!("{} {} ({word})", spec.title, value.unwrap_or("."))

@@ -1,6 +1,6 @@
 //! The values of options: text to numbers, addresses and names.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use super::ValueError;
@@ -16,8 +16,9 @@ pub(super) fn number<T: TryFrom<i64>>(
         let (first, last) = (*range.start(), *range.end());
         ValueError::NotInRange { text: text.to_owned(), first, last }
     };
-    let digits = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
-    let number: i64 = digits.parse().map_err(|_| out_of_range())?;
+    let without_blanks = || text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let number: i64 =
+        text.parse().or_else(|_| without_blanks().parse()).map_err(|_| out_of_range())?;
     if !range.contains(&number) {
         return Err(out_of_range());
     }
@@ -64,11 +65,16 @@ pub(super) fn endpoint(
     protocol: Option<Protocol>,
     names: &mut Names,
 ) -> Result<(IpAddr, Option<u16>), ValueError> {
-    // An IPv6 address has two colons at least; to try to read one takes longer than all the rest.
-    let first_colon = text.bytes().position(|byte| byte == b':');
-    if first_colon != memchr::memrchr(b':', text.as_bytes())
-        && let Ok(address) = text.parse::<Ipv6Addr>()
+    // By bytes: to look for a character takes longer.
+    let colon = text.bytes().position(|byte| byte == b':');
+    let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
+    // Nearly all are this.
+    if let Some((before, after)) = parts
+        && let Ok(address) = before.parse::<Ipv4Addr>()
     {
+        return Ok((address.into(), Some(port(after, protocol, names)?)));
+    }
+    if let Ok(address) = text.parse::<Ipv6Addr>() {
         return Ok((address.into(), None));
     }
     if let Some(rest) = text.strip_prefix('[') {
@@ -87,7 +93,7 @@ pub(super) fn endpoint(
             },
         };
     }
-    match first_colon.and_then(|place| Some((text.get(..place)?, text.get(place + 1..)?))) {
+    match parts {
         None => Ok((host(text, names)?, None)),
         Some((before, after)) => Ok((host(before, names)?, Some(port(after, protocol, names)?))),
     }

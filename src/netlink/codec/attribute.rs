@@ -10,13 +10,18 @@ use crate::model::Family;
 /// Appends an attribute.
 #[inline]
 pub(super) fn put(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    // Every attribute of this family is far below 64 KiB: numbers, addresses and short names.
-    let length = u16::try_from(NLA_HEADER_SIZE + value.len()).unwrap_or(u16::MAX);
-    let ([a, b], [c, d]) = (length.to_ne_bytes(), kind.to_ne_bytes());
-    buffer.extend_from_slice(&[a, b, c, d]);
+    put_header(buffer, kind, value.len());
     buffer.extend_from_slice(value);
     let padding = value.len().next_multiple_of(NLA_ALIGNTO) - value.len();
     buffer.extend_from_slice([0; NLA_ALIGNTO].get(..padding).unwrap_or_default());
+}
+
+#[inline]
+fn put_header(buffer: &mut Vec<u8>, kind: u16, length: usize) {
+    // Every attribute of this family is far below 64 KiB: numbers, addresses and short names.
+    let length = u16::try_from(NLA_HEADER_SIZE + length).unwrap_or(u16::MAX);
+    let ([a, b], [c, d]) = (length.to_ne_bytes(), kind.to_ne_bytes());
+    buffer.extend_from_slice(&[a, b, c, d]);
 }
 
 /// Appends an attribute in the CPU's byte order.
@@ -26,10 +31,11 @@ pub(super) fn put_u32(buffer: &mut Vec<u8>, kind: u16, value: u32) {
 
 /// Appends a text with the closing NUL that the kernel's policy asks for.
 pub(super) fn put_text(buffer: &mut Vec<u8>, kind: u16, text: &str) {
-    let mut value = Vec::with_capacity(text.len() + 1);
-    value.extend_from_slice(text.as_bytes());
-    value.push(0);
-    put(buffer, kind, &value);
+    let length = text.len() + 1;
+    put_header(buffer, kind, length);
+    buffer.extend_from_slice(text.as_bytes());
+    // The NUL is followed by the padding, which is zeros too.
+    buffer.resize(buffer.len() + 1 + (length.next_multiple_of(NLA_ALIGNTO) - length), 0);
 }
 
 /// Appends an address in the 16 bytes that `union nf_inet_addr` has whatever the family.
@@ -46,7 +52,7 @@ pub(super) fn put_address(buffer: &mut Vec<u8>, kind: u16, address: IpAddr) {
 /// Appends an attribute that holds others.
 pub(super) fn put_nested(buffer: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
-    put(buffer, kind | NLA_F_NESTED, &[]);
+    put_header(buffer, kind | NLA_F_NESTED, 0);
     fill(buffer);
     // Every nest of this family is far below 64 KiB: a fixed set of short attributes.
     let length = u16::try_from(buffer.len() - start).unwrap_or(u16::MAX);

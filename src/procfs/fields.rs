@@ -35,9 +35,11 @@ impl Words<'_> {
     pub(super) fn next_address(&mut self) -> Option<IpAddr> {
         self.skip_blanks();
         // IPv4, nearly always: the word's end is known without a look.
-        if let Some((&[a, b, c, d, e, f, g, h, b' '], rest)) = self.0.split_first_chunk() {
+        if let Some((&[a, b, c, d, e, f, g, h, b' '], rest)) = self.0.split_first_chunk()
+            && let Some(bits) = digits([a, b, c, d, e, f, g, h])
+        {
             self.0 = rest;
-            return Some(IpAddr::V4(Ipv4Addr::from_bits(digits([a, b, c, d, e, f, g, h])?)));
+            return Some(IpAddr::V4(Ipv4Addr::from_bits(bits)));
         }
         address(self.next()?)
     }
@@ -47,10 +49,11 @@ impl Words<'_> {
     pub(super) fn next_endpoint(&mut self) -> Option<(IpAddr, u16)> {
         if let Some((&[a, b, c, d, e, f, g, h, b':', i, j, k, l, b' '], rest)) =
             self.0.split_first_chunk()
+            && let Some(bits) = digits([a, b, c, d, e, f, g, h])
+            && let Some(port) = port_digits([i, j, k, l])
         {
             self.0 = rest;
-            let address = Ipv4Addr::from_bits(digits([a, b, c, d, e, f, g, h])?);
-            return Some((IpAddr::V4(address), digits([i, j, k, l])?.try_into().ok()?));
+            return Some((IpAddr::V4(Ipv4Addr::from_bits(bits)), port));
         }
         endpoint(self.next()?)
     }
@@ -59,9 +62,11 @@ impl Words<'_> {
     #[inline]
     pub(super) fn next_port(&mut self) -> Option<u16> {
         self.skip_blanks();
-        if let Some((&[a, b, c, d, b' '], rest)) = self.0.split_first_chunk() {
+        if let Some((&[a, b, c, d, b' '], rest)) = self.0.split_first_chunk()
+            && let Some(port) = port_digits([a, b, c, d])
+        {
             self.0 = rest;
-            return digits([a, b, c, d])?.try_into().ok();
+            return Some(port);
         }
         port(self.next()?)
     }
@@ -70,39 +75,40 @@ impl Words<'_> {
 /// Takes `ADDRESS PORT ` of IPv4 off.
 #[inline]
 pub(super) fn split_ipv4_endpoint(text: &[u8]) -> Option<((Ipv4Addr, u16), &[u8])> {
-    let (&[a, b, c, d, e, f, g, h, b' ', i, j, k, l, b' '], rest) = text.split_first_chunk()?
-    else {
-        return None;
-    };
-    let address = Ipv4Addr::from_bits(digits([a, b, c, d, e, f, g, h])?);
-    Some(((address, digits([i, j, k, l])?.try_into().ok()?), rest))
+    let (address, rest) = text.split_first_chunk()?;
+    let ([b' ', port @ .., b' '], rest) = rest.split_first_chunk::<6>()? else { return None };
+    Some(((Ipv4Addr::from_bits(digits(*address)?), port_digits(*port)?), rest))
 }
 
-/// What each byte stands for as a hexadecimal digit; more than 15 where it is none.
-#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
-const DIGITS: [u8; 256] = {
-    let mut values = [u8::MAX; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[b"0123456789ABCDEF"[value as usize] as usize] = value;
-        values[b"0123456789abcdef"[value as usize] as usize] = value;
-        value += 1;
-    }
-    values
-};
-
-/// A number in as many hexadecimal digits.
+/// A number in eight hexadecimal digits as the kernel writes them, with large letters. All eight are read at once: there
+/// are three dozen digits in a connection's line.
 #[inline]
-fn digits<const N: usize>(text: [u8; N]) -> Option<u32> {
-    let mut number = 0;
-    let mut all = 0;
-    for byte in text {
-        let value = DIGITS.get(usize::from(byte)).copied().unwrap_or(u8::MAX);
-        all |= value;
-        number = number << 4 | u32::from(value);
+fn digits(text: [u8; 8]) -> Option<u32> {
+    /// A byte eight times.
+    const fn each(byte: u8) -> u64 {
+        u64::from_be_bytes([byte; 8])
     }
-    // One question for all of them.
-    (all < 16).then_some(number)
+
+    let text = u64::from_be_bytes(text);
+    // Letters have this bit, and the low half of 'A' is 1.
+    let are_letters = text >> 6 & each(1);
+    let values = (text & each(0x0f)) + 9 * are_letters;
+    // What was read is what is there: each digit below 16, and written as it would be.
+    let are_above_9 = (values + each(6)) >> 4 & each(1);
+    let written = values + each(b'0') + u64::from(b'A' - b'9' - 1) * are_above_9;
+    if values & each(0xf0) != 0 || written != text {
+        return None;
+    }
+    // Two digits to a byte, two bytes to a pair, two pairs to the number.
+    let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    u32::try_from((pairs | pairs >> 16) & 0xffff_ffff).ok()
+}
+
+/// A port in four hexadecimal digits.
+#[inline]
+fn port_digits([a, b, c, d]: [u8; 4]) -> Option<u16> {
+    digits([b'0', b'0', b'0', b'0', a, b, c, d])?.try_into().ok()
 }
 
 /// A word as text. What stands in most lines is known to be text.
@@ -175,11 +181,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_hexadecimal_of_either_case() {
-        assert_eq!(digits(*b"0A1f9CdE"), Some(0x0a1f_9cde));
-        for byte in 0..=u8::MAX {
-            assert_eq!(digits([b'0', byte]), char::from(byte).to_digit(16));
+    fn eight_digits_at_once_are_what_they_are_one_by_one() {
+        assert_eq!(digits(*b"0A1F9CDE"), Some(0x0a1f_9cde));
+        for (place, byte) in (0..8).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+            let mut text = *b"F0E9A73D";
+            text[place] = byte;
+            let number = hexadecimal(&text).filter(|_| !byte.is_ascii_lowercase());
+            assert_eq!(digits(text), number, "{}", text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn small_letters_are_read_too() {
+        let mut words = words(b"0a00000f 1f90 0a000001:0050 ");
+        assert_eq!(words.next_address(), Some("10.0.0.15".parse().unwrap()));
+        assert_eq!(words.next_port(), Some(8080));
+        assert_eq!(words.next_endpoint(), Some(("10.0.0.1".parse().unwrap(), 80)));
     }
 
     #[test]

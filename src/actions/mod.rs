@@ -15,7 +15,7 @@ use thiserror::Error;
 
 pub use lines::{Event, Lines};
 pub use list::list;
-pub use restore::{Restore, check, diff, lock, restore};
+pub use restore::{Restore, check, diff, lock, prepare};
 pub use save::{save, save_consistently};
 pub use session::Session;
 

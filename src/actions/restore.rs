@@ -63,8 +63,7 @@ pub fn diff(
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<bool, Error> {
-    let mut file = RuleFile::read(restore.text, &mut session.names);
-    let (plan, _) = restore.plan(&mut file, session)?;
+    let Prepared { plan, .. } = prepare(restore, session)?;
     let mut lines = Vec::new();
     for step in plan.steps() {
         write_change(&mut lines, &step.change, &Labels::numeric()).map_err(Error::Output)?;
@@ -89,24 +88,40 @@ pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<
     }
 }
 
-/// Makes the kernel's table what the file says.
+/// A restore that is worked out, and nothing done yet.
+#[derive(Debug)]
+pub struct Prepared {
+    plan: Plan,
+    /// What the kernel has.
+    current: Table,
+}
+
+/// Works out what has to change for the kernel's table to be what the file says. This may wait for name servers.
 ///
 /// # Errors
-/// Every bad line; what the kernel says. The table is what it was then, unless the error says otherwise.
-pub fn restore(
-    restore: &Restore<'_>,
-    session: &mut Session,
-    progress: &mut dyn Progress,
-) -> Result<(), Error> {
-    let mut file = RuleFile::read(restore.text, &mut session.names);
-    let (plan, current) = restore.plan(&mut file, session)?;
-    carry_out(&plan, &current, session.client()?, progress)
-        .map_err(|broken| Error::Broken { file: restore.name.to_owned(), broken })
+/// Every bad line; what the kernel says.
+pub fn prepare(restore: &Restore<'_>, session: &mut Session) -> Result<Prepared, Error> {
+    restore.prepare(&mut RuleFile::read(restore.text, &mut session.names), session)
+}
+
+impl Prepared {
+    /// Makes the kernel's table what the file with this name says.
+    ///
+    /// # Errors
+    /// What the kernel says. The table is what it was then, unless the error says otherwise.
+    pub fn carry_out(
+        &self,
+        name: &str,
+        session: &mut Session,
+        progress: &mut dyn Progress,
+    ) -> Result<(), Error> {
+        carry_out(&self.plan, &self.current, session.client()?, progress)
+            .map_err(|broken| Error::Broken { file: name.to_owned(), broken })
+    }
 }
 
 impl Restore<'_> {
-    /// What has to change, and what the kernel has.
-    fn plan(&self, file: &mut RuleFile<'_>, session: &mut Session) -> Result<(Plan, Table), Error> {
+    fn prepare(&self, file: &mut RuleFile<'_>, session: &mut Session) -> Result<Prepared, Error> {
         // Before the kernel is asked for anything, the file has to be good.
         let (target, current) = match self.existing {
             Existing::Replaced => {
@@ -127,7 +142,7 @@ impl Restore<'_> {
             let client = session.client()?;
             plan.add_settings(&target, &client.timeouts()?, &client.daemons()?);
         }
-        Ok((plan, current))
+        Ok(Prepared { plan, current })
     }
 
     /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no

@@ -1,4 +1,4 @@
-//! The programs' main functions. The only place that touches arguments, standard streams and exit codes.
+//! The programs' main functions. The only place that touches arguments, standard input and standard output.
 
 use std::env;
 use std::fs::{self, File};
@@ -85,8 +85,10 @@ pub fn ipvsadm_restore() -> ExitCode {
                         let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
                     }
                 })?;
+                let prepared = actions::prepare(&restore, session)?;
+                // Up to here a signal ends the process: nothing is changed yet, and a name server may be waited for.
                 let mut watch = Watch::new().map_err(Failure::Signals)?;
-                actions::restore(&restore, session, &mut watch)?;
+                prepared.carry_out(&name, session, &mut watch)?;
                 Ok(DONE)
             }
         })

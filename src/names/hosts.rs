@@ -15,6 +15,9 @@ use thiserror::Error;
 /// of five seconds each has given up on the first by then.
 const PATIENCE: Duration = Duration::from_secs(12);
 
+/// A look-up that takes as long and fails was not answered: who answers that there is no such name does so sooner.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// How many look-ups are under way at once.
 const WORKERS: usize = 64;
 
@@ -28,21 +31,54 @@ pub struct ResolveError {
     /// The name.
     pub host: String,
     /// What the resolver said.
-    pub source: io::Error,
+    pub source: Arc<io::Error>,
 }
 
-/// The addresses of the names looked up so far.
+/// What became of the names looked up so far.
 #[derive(Debug, Default)]
-pub(super) struct Resolved(HashMap<String, Vec<IpAddr>>);
+pub(super) struct Resolved {
+    found: HashMap<String, Result<Vec<IpAddr>, Arc<io::Error>>>,
+    /// How long no name server has been heard.
+    in_vain: Duration,
+}
 
 impl Resolved {
+    /// The addresses of a host.
+    ///
+    /// Each name is asked for once. After 12 seconds without a sign of a name server none is asked for any more: a file
+    /// of a hundred names is not read for a quarter of an hour.
     pub(super) fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
-        if !self.0.contains_key(host) {
-            let addresses =
-                addresses(host).map_err(|source| ResolveError { host: host.to_owned(), source })?;
-            self.0.insert(host.to_owned(), addresses);
+        self.addresses_by(host, addresses)
+    }
+
+    fn addresses_by(
+        &mut self,
+        host: &str,
+        ask: impl FnOnce(&str) -> io::Result<Vec<IpAddr>>,
+    ) -> Result<&[IpAddr], ResolveError> {
+        if !self.found.contains_key(host) {
+            let answer = if self.in_vain < PATIENCE {
+                let begin = Instant::now();
+                let answer = ask(host);
+                self.in_vain = match begin.elapsed() {
+                    took if answer.is_err() && took >= SILENCE => self.in_vain + took,
+                    _ => Duration::ZERO,
+                };
+                answer
+            } else {
+                Err(io::Error::other(
+                    "failed to lookup address information: no answer to others before it",
+                ))
+            };
+            self.found.insert(host.to_owned(), answer.map_err(Arc::new));
         }
-        Ok(self.0.get(host).map(Vec::as_slice).unwrap_or_default())
+        match self.found.get(host) {
+            Some(Ok(addresses)) => Ok(addresses),
+            Some(Err(source)) => {
+                Err(ResolveError { host: host.to_owned(), source: Arc::clone(source) })
+            }
+            None => Ok(&[]),
+        }
     }
 }
 
@@ -173,6 +209,20 @@ mod tests {
         for name in ["", "a:b", "[a]", "#a", "a..b", "a/24", "a%b"] {
             assert!(!is_host_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn name_is_asked_for_once_and_after_a_long_silence_not_at_all() {
+        let mut resolved = Resolved::default();
+        let nothing = |_: &str| Err(io::Error::other("not found"));
+        let must_not_be_asked = |host: &str| panic!("{host} is asked for");
+        assert!(resolved.addresses_by("one.example", nothing).is_err());
+        assert!(resolved.addresses_by("one.example", must_not_be_asked).is_err());
+        let found = |_: &str| Ok(vec![IpAddr::from([192, 0, 2, 1])]);
+        assert_eq!(resolved.addresses_by("two.example", found).unwrap().len(), 1);
+        resolved.in_vain = PATIENCE;
+        assert!(resolved.addresses_by("three.example", must_not_be_asked).is_err());
+        assert_eq!(resolved.addresses_by("two.example", must_not_be_asked).unwrap().len(), 1);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::hosts::{Answer, ask_all};
-use super::services::ServicesFile;
 use crate::model::Protocol;
 
 /// What addresses and ports are called in what is printed.
@@ -24,15 +23,15 @@ impl Labels {
         Self::default()
     }
 
-    /// Adds the names of addresses that have not been asked for before.
+    /// Adds the names of addresses that have not been asked for before, and at first those of all ports.
     pub(super) fn extend(
         &mut self,
-        services: &mut ServicesFile,
+        ports: impl FnOnce() -> HashMap<(Protocol, u16), String>,
         addresses: impl IntoIterator<Item = IpAddr>,
         ask: fn(IpAddr) -> Answer,
     ) {
         if self.ports.is_empty() {
-            self.ports = services.names();
+            self.ports = ports();
         }
         let new = addresses.into_iter().filter(|address| !self.hosts.contains_key(address));
         let new: BTreeSet<IpAddr> = new.collect();

@@ -47,13 +47,14 @@ impl Names {
     /// The names of addresses for people to read. Those not asked for before are looked up together; where no
     /// name is found, or no answer at all has come for 12 seconds, an address stays a number.
     pub fn label(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
-        self.shown.extend(&mut self.services, addresses, hosts::name);
+        self.shown.extend(|| self.services.names(), addresses, hosts::name);
         &self.shown
     }
 
-    /// As [`Names::label`], for rules that are read back: only names that lead to the address and to no other.
+    /// As [`Names::label`], for rules that are read back: only names that lead to the address or the port, and to no
+    /// other.
     pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
-        self.exact.extend(&mut self.services, addresses, hosts::exact_name);
+        self.exact.extend(|| self.services.exact_names(), addresses, hosts::exact_name);
         &self.exact
     }
 }

@@ -29,6 +29,16 @@ impl ServicesFile {
         self.tables().names.clone()
     }
 
+    /// As [`ServicesFile::names`], but for names that are another port's too and lead there.
+    pub(super) fn exact_names(&mut self) -> HashMap<(Protocol, u16), String> {
+        let Tables { ports, names } = self.tables();
+        let leads_back =
+            |protocol, port, name: &String| ports.get(&(protocol, name.clone())) == Some(&port);
+        let names =
+            names.iter().filter(|&(&(protocol, port), name)| leads_back(protocol, port, name));
+        names.map(|(key, name)| (*key, name.clone())).collect()
+    }
+
     fn tables(&mut self) -> &Tables {
         self.tables.get_or_insert_with(|| {
             // Without the file no port has a name.
@@ -63,6 +73,18 @@ fn read(text: &str) -> Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn name_of_two_ports_is_the_exact_name_of_the_first() {
+        // Debian's file has both lines.
+        let tables = read("acr-nema 104/tcp dicom\ndicom 11112/tcp\nhttp 80/tcp\n");
+        let mut file = ServicesFile { tables: Some(tables) };
+        assert_eq!(file.names()[&(Protocol::Tcp, 11112)], "dicom");
+        let exact = file.exact_names();
+        assert_eq!(exact.get(&(Protocol::Tcp, 11112)), None);
+        assert_eq!(exact[&(Protocol::Tcp, 104)], "acr-nema");
+        assert_eq!(exact[&(Protocol::Tcp, 80)], "http");
+    }
 
     #[test]
     fn port_has_the_name_of_its_first_line_and_every_name_and_alias_leads_to_it() {

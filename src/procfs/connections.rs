@@ -25,8 +25,9 @@ pub struct Connection<'a> {
     pub state: &'a str,
     /// Seconds until the entry goes, unless a packet comes.
     pub expires: u32,
-    /// The persistence engine and what it knows the client by.
-    pub engine: Option<(&'a str, &'a str)>,
+    /// The persistence engine and what it knows the client by: bytes that clients send, of the sip engine a Call-ID,
+    /// which need not be text.
+    pub engine: Option<(&'a str, &'a [u8])>,
 }
 
 impl<'a> Connection<'a> {
@@ -51,7 +52,7 @@ impl<'a> Connection<'a> {
             state: text(words.next()?)?,
             expires: decimal(words.next()?)?,
             engine: match (words.next(), words.next()) {
-                (Some(engine), Some(data)) => Some((text(engine)?, text(data)?)),
+                (Some(engine), Some(data)) => Some((text(engine)?, data)),
                 _ => None,
             },
         })
@@ -130,7 +131,14 @@ mod tests {
         let connection = Connection::read(line).unwrap();
         assert_eq!(connection.client.0, "2001:db8::1".parse::<IpAddr>().unwrap());
         assert_eq!(connection.server.0, "10.9.0.2".parse::<IpAddr>().unwrap());
-        assert_eq!(connection.engine, Some(("sip", "1@host")));
+        assert_eq!(connection.engine, Some(("sip", &b"1@host"[..])));
+    }
+
+    #[test]
+    fn what_clients_send_need_not_be_text() {
+        let line = b"UDP 0A000001 0000 0A000001 13C4 0A090002 13C4 UDP    54 sip caf\xe9@host";
+        let connection = Connection::read(line).unwrap();
+        assert_eq!(connection.engine, Some(("sip", &b"caf\xe9@host"[..])));
     }
 
     #[test]

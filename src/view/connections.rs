@@ -54,7 +54,8 @@ pub fn write_connection(
             left_endpoint(out, &server, 16);
             out.push(b' ');
             left(out, engine, 18);
-            append(out, format_args!(" {data}"));
+            out.push(b' ');
+            out.extend_from_slice(data);
         }
     }
     out.push(b'\n');
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn heading_has_two_more_columns_columns() {
+    fn heading_has_two_more_columns_where_they_are_asked_for() {
         let heading = |columns| {
             let mut out = Vec::new();
             write_connections_heading(&mut out, columns).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Each list has one entry a line, so that a large one can be read as a stream.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
@@ -87,7 +88,7 @@ struct JsonConnection<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     persistence_engine: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    engine_data: Option<&'a str>,
+    engine_data: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -198,7 +199,8 @@ impl JsonList {
             state: connection.state,
             expires: connection.expires,
             persistence_engine: connection.engine.map(|(engine, _)| engine),
-            engine_data: connection.engine.map(|(_, data)| data),
+            // JSON is text: what is none has replacement characters.
+            engine_data: connection.engine.map(|(_, data)| String::from_utf8_lossy(data)),
         };
         self.entry(out, &entry)
     }

@@ -13,10 +13,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Error;
 use super::session::Session;
 use crate::model::Change;
-use crate::rules::{Command, LineError, RuleError, read_line};
+use crate::rules::{Command, LineError, read_line};
 
 /// How many changes are gathered before they are sent: several full datagrams.
 const BATCH: usize = 256;
+
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// How much is read at once.
 const ROOM: usize = 64 * 1024;
@@ -55,6 +57,8 @@ pub struct Lines<I> {
     /// Where the next line begins in the buffer.
     start: usize,
     has_ended: bool,
+    /// Why it has, if not because it is at its end.
+    broken: Option<io::Error>,
     /// A line is too long: what is left of it is skipped.
     is_skipping: bool,
     number: u64,
@@ -71,6 +75,7 @@ impl<I: Read + AsFd> Lines<I> {
             buffer: Vec::with_capacity(ROOM),
             start: 0,
             has_ended: false,
+            broken: None,
             is_skipping: false,
             number: 0,
             changes: Vec::with_capacity(BATCH),
@@ -94,13 +99,13 @@ impl<I: Read + AsFd> Lines<I> {
             if self.has_ended {
                 self.flush(session)?;
                 if self.events.is_empty() {
-                    return Ok(None);
+                    return self.broken.take().map_or(Ok(None), |error| Err(Error::Input(error)));
                 }
             } else {
-                if !self.has_more()? {
+                if !is_ready(&self.input, Some(&AT_ONCE)) {
                     self.flush(session)?;
                 }
-                self.fill()?;
+                self.fill();
             }
         }
     }
@@ -123,7 +128,15 @@ impl<I: Read + AsFd> Lines<I> {
             return Ok(true);
         }
         self.number += 1;
-        let command = read_line(line, &mut session.names);
+        let command = match session.names.without_asking(|names| read_line(line, names)) {
+            Some(command) => command,
+            None => {
+                // While a name server is waited for, what was read before is in effect.
+                let line = line.to_owned();
+                self.flush(session)?;
+                read_line(&line, &mut session.names)
+            }
+        };
         self.start += end;
         self.take(command, session)?;
         Ok(true)
@@ -147,11 +160,6 @@ impl<I: Read + AsFd> Lines<I> {
                 if clears || self.changes.len() >= BATCH {
                     self.flush(session)?;
                 }
-            }
-            Ok(Some(Command::Restore(_))) => {
-                self.flush(session)?;
-                self.events
-                    .push_back(Event::Wrong { line, error: RuleError::RestoreInside.into() });
             }
             Ok(Some(command)) => {
                 self.flush(session)?;
@@ -182,16 +190,8 @@ impl<I: Read + AsFd> Lines<I> {
         Ok(())
     }
 
-    /// Whether a read would come back at once.
-    fn has_more(&self) -> Result<bool, Error> {
-        let mut ready = [PollFd::new(&self.input, PollFlags::IN)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut ready, Some(&at_once))
-            .map(|count| count > 0)
-            .map_err(|errno| Error::Input(errno.into()))
-    }
-
-    fn fill(&mut self) -> Result<(), Error> {
+    /// Reads on. What is wrong with the stream is said once all lines before have taken effect.
+    fn fill(&mut self) {
         self.buffer.drain(..self.start);
         self.start = 0;
         let filled = self.buffer.len();
@@ -200,11 +200,29 @@ impl<I: Read + AsFd> Lines<I> {
         let length = loop {
             match self.input.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result.map_err(Error::Input),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    is_ready(&self.input, None);
+                }
+                result => break result,
             }
         };
-        self.buffer.truncate(filled + length.as_ref().copied().unwrap_or_default());
-        self.has_ended = length? == 0;
-        Ok(())
+        match length {
+            Ok(length) => {
+                self.buffer.truncate(filled + length);
+                self.has_ended = length == 0;
+            }
+            Err(error) => {
+                // Half a line is none.
+                self.buffer.clear();
+                self.has_ended = true;
+                self.broken = Some(error);
+            }
+        }
     }
+}
+
+/// Whether a read comes back at once, now or within the time. What is wrong with the stream the read says.
+fn is_ready(input: &impl AsFd, time: Option<&Timespec>) -> bool {
+    let mut ready = [PollFd::new(input, PollFlags::IN)];
+    poll(&mut ready, time).is_ok_and(|count| count > 0)
 }

@@ -184,15 +184,20 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(content)?;
     if let Some(old) = &old {
+        // The mode first: once the file is somebody else's, only CAP_FOWNER could change it. The owner's change takes
+        // set-user-ID bits away, which a file of rules has no use for.
+        file.as_file().set_permissions(old.permissions())?;
         let new = file.as_file().metadata()?;
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
             fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
         }
-        file.as_file().set_permissions(old.permissions())?;
     }
     file.as_file().sync_all()?;
+    let folder = fs::File::open(folder)?;
     file.persist(&path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
+    // The new file is there, whole; a crash now may bring the old one back, whole.
+    let _ = folder.sync_all();
+    Ok(())
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use rustix::io::Errno;
 
 use super::front;
-use crate::actions;
-use crate::netlink::{self, Operation};
+use crate::actions::Error;
+use crate::netlink;
 use crate::restore::Cause;
 use crate::rules::{LineError, RuleError, TokenError};
 
@@ -21,8 +21,10 @@ pub(super) enum Failure {
     Line(LineError),
     /// Signals cannot be noted.
     Signals(io::Error),
-    /// What the command did.
-    Action(actions::Error),
+    /// What a command that only reads did.
+    Reading(Error),
+    /// What any other command did.
+    Action(Error),
 }
 
 /// All is done.
@@ -50,15 +52,33 @@ impl Failure {
             Self::Line(_) => WRONG_VALUE,
             Self::Companion(_) => WRONG_VALUE,
             Self::Signals(_) => REFUSED,
+            // 1.31 has this one for whatever keeps it from listing or saving, but for a kernel without IPVS and missing
+            // rights.
+            Self::Reading(error) => match action_status(error) {
+                REFUSED => LISTING_FAILED,
+                status => status,
+            },
             Self::Action(error) => action_status(error),
         }
+    }
+
+    fn action(&self) -> Option<&Error> {
+        match self {
+            Self::Reading(error) | Self::Action(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What was to be printed cannot be.
+    pub(super) fn is_unheard(&self) -> bool {
+        matches!(self.action(), Some(Error::Output(_)))
     }
 
     /// Says on standard error what is wrong, with the number of its line if there is one. The first line
     /// begins with the sentence of 1.31; hints come behind it and only to a terminal, since parsers take
     /// standard error for part of the output.
     pub(super) fn report(&self, line: Option<u64>, words: &[&str]) {
-        if let Self::Action(actions::Error::Output(error)) = self
+        if let Some(Error::Output(error)) = self.action()
             && is_closed_pipe(error)
         {
             return;
@@ -80,7 +100,7 @@ impl Failure {
             text.push_str(&format!(" (did you mean {suggestion}?)"));
         }
         text.push('\n');
-        for further in self.further_lines(line.is_some()) {
+        for further in self.further_lines() {
             text.push_str(further);
             text.push('\n');
         }
@@ -94,71 +114,50 @@ impl Failure {
             Self::Companion(error) => error.to_string(),
             Self::Line(error) => error.to_string(),
             Self::Signals(error) => format!("cannot catch signals: {error}"),
-            Self::Action(actions::Error::Netlink(netlink::Error::NoFamily)) => {
-                "Can't initialize ipvs: Protocol not available".to_owned()
-            }
-            Self::Action(actions::Error::Netlink(error @ netlink::Error::Refused(refused)))
-                if refused.errno == Errno::PERM =>
-            {
-                format!("Can't initialize ipvs: {error}")
-            }
-            Self::Action(error) => error.to_string(),
+            Self::Reading(error) | Self::Action(error) => match error {
+                Error::Netlink(netlink::Error::NoFamily) => {
+                    "Can't initialize ipvs: Protocol not available".to_owned()
+                }
+                error if is_not_permitted(error) => format!("Can't initialize ipvs: {error}"),
+                error => error.to_string(),
+            },
         }
     }
 
-    fn further_lines(&self, is_in_line: bool) -> Vec<&'static str> {
+    fn further_lines(&self) -> Vec<&'static str> {
         const TRY: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.";
         const ARE_YOU_SURE: &str =
             "Are you sure that IP Virtual Server is built in the kernel or as module?";
+        const WITHOUT_IPVS: [&str; 3] = [
+            "Check with: modprobe ip_vs && cat /proc/net/ip_vs",
+            "Nothing there? The kernel was built without CONFIG_IP_VS, or its modules package is not installed.",
+            "In a container, the host has to load the module (modprobe ip_vs), or the container needs CAP_SYS_MODULE \
+             and /lib/modules.",
+        ];
+        const NOT_PERMITTED: [&str; 1] = [
+            "Changing IPVS takes CAP_NET_ADMIN: be root, or start the container with --cap-add NET_ADMIN.",
+        ];
 
-        match self {
+        let hints = match self {
             Self::Usage(
                 RuleError::NoCommand(_) | RuleError::OptionFirst(_) | RuleError::BadStart(_),
-            ) if !is_in_line => vec![TRY],
-            Self::Action(actions::Error::Netlink(netlink::Error::NoFamily)) => {
-                let mut lines = vec![ARE_YOU_SURE];
-                if io::stderr().is_terminal() {
-                    lines.extend([
-                        "Check with: modprobe ip_vs && cat /proc/net/ip_vs",
-                        "Nothing there? The kernel was built without CONFIG_IP_VS, or its modules package \
-                         is not installed.",
-                        "In a container, the host has to load the module (modprobe ip_vs), or the container \
-                         needs CAP_SYS_MODULE and /lib/modules.",
-                    ]);
-                }
-                lines
-            }
-            Self::Action(actions::Error::Netlink(netlink::Error::Refused(refused)))
-                if refused.errno == Errno::PERM =>
-            {
-                let mut lines = vec![ARE_YOU_SURE];
-                if io::stderr().is_terminal() {
-                    lines.push(
-                        "Changing IPVS takes CAP_NET_ADMIN: be root, or start the container with \
-                         --cap-add NET_ADMIN.",
-                    );
-                }
-                lines
-            }
-            _ => Vec::new(),
-        }
+            ) => return vec![TRY],
+            Self::Reading(error) | Self::Action(error) => match error {
+                Error::Netlink(netlink::Error::NoFamily) => &WITHOUT_IPVS[..],
+                error if is_not_permitted(error) => &NOT_PERMITTED[..],
+                _ => return Vec::new(),
+            },
+            _ => return Vec::new(),
+        };
+        let hints = if io::stderr().is_terminal() { hints } else { &[] };
+        std::iter::once(ARE_YOU_SURE).chain(hints.iter().copied()).collect()
     }
 }
 
 /// The status for what a command did.
-fn action_status(error: &actions::Error) -> u8 {
-    use actions::Error;
-
+fn action_status(error: &Error) -> u8 {
     match error {
-        Error::Netlink(netlink::Error::Refused(refused)) => {
-            if refused.errno == Errno::PERM {
-                WRONG_VALUE
-            } else if refused.operation.is_reading() {
-                LISTING_FAILED
-            } else {
-                REFUSED
-            }
-        }
+        error if is_not_permitted(error) => WRONG_VALUE,
         Error::Netlink(netlink::Error::NoFamily) => WRONG_VALUE,
         Error::Netlink(_) | Error::Lock(_) => REFUSED,
         Error::Broken { broken, .. } => match broken.cause {
@@ -181,37 +180,16 @@ fn action_status(error: &actions::Error) -> u8 {
     }
 }
 
-impl Operation {
-    /// Whether it only asks.
-    fn is_reading(self) -> bool {
-        match self {
-            Self::FindFamily
-            | Self::ListServices
-            | Self::ListServers
-            | Self::GetTimeouts
-            | Self::ListDaemons
-            | Self::GetInfo => true,
-            Self::AddService
-            | Self::EditService
-            | Self::DeleteService
-            | Self::AddServer
-            | Self::EditServer
-            | Self::DeleteServer
-            | Self::Zero
-            | Self::Flush
-            | Self::SetTimeouts
-            | Self::StartDaemon
-            | Self::StopDaemon => false,
-        }
-    }
+fn is_not_permitted(error: &Error) -> bool {
+    matches!(error, Error::Netlink(netlink::Error::Refused(refused)) if refused.errno == Errno::PERM)
 }
 
 fn is_closed_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
 
-impl From<actions::Error> for Failure {
-    fn from(error: actions::Error) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         Self::Action(error)
     }
 }

@@ -28,7 +28,7 @@ pub fn ipvsadm() -> ExitCode {
             }
             Command::Save(save) => with_output(|out| {
                 let save = Save { file: save.file.map(as_typed), ..save };
-                actions::save(&save, session, out)?;
+                actions::save(&save, session, out).map_err(Failure::Reading)?;
                 Ok(DONE)
             }),
             command => with_output(|out| carry_out(&command, session, out).map(|()| DONE)),
@@ -45,7 +45,7 @@ pub fn ipvsadm_save() -> ExitCode {
         };
         let save = Save { file: save.file.map(as_typed), ..save };
         with_output(|out| {
-            actions::save_consistently(&save, session, out)?;
+            actions::save_consistently(&save, session, out).map_err(Failure::Reading)?;
             Ok(DONE)
         })
     })
@@ -148,8 +148,8 @@ fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> R
         Command::Change(change) => {
             session.client().and_then(|client| client.apply(change)).map_err(Error::Netlink)?;
         }
-        Command::List(list) => actions::list(list, session, out)?,
-        Command::Save(save) => actions::save(save, session, out)?,
+        Command::List(list) => actions::list(list, session, out).map_err(Failure::Reading)?,
+        Command::Save(save) => actions::save(save, session, out).map_err(Failure::Reading)?,
         Command::Help => write_help(out).map_err(Error::Output)?,
         Command::Version => write_version(out).map_err(Error::Output)?,
         Command::Restore(_) => return Err(Failure::Usage(RuleError::RestoreInside)),
@@ -183,9 +183,9 @@ fn restore_lines(
                 match done.and_then(|()| Ok(out.flush().map_err(Error::Output)?)) {
                     Ok(()) => continue,
                     // What cannot be printed keeps no other line from taking effect. That is said once.
-                    Err(Failure::Action(Error::Output(_))) if is_unheard => continue,
+                    Err(failure) if failure.is_unheard() && is_unheard => continue,
                     Err(failure) => {
-                        is_unheard |= matches!(failure, Failure::Action(Error::Output(_)));
+                        is_unheard |= failure.is_unheard();
                         (line, failure)
                     }
                 }

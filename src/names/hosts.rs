@@ -40,6 +40,9 @@ pub(super) struct Resolved {
     found: HashMap<String, Result<Vec<IpAddr>, Arc<io::Error>>>,
     /// How long no name server has been heard.
     in_vain: Duration,
+    /// Nobody is to be asked now; and whether somebody would have been.
+    is_paused: bool,
+    is_missed: bool,
 }
 
 impl Resolved {
@@ -51,12 +54,28 @@ impl Resolved {
         self.addresses_by(host, addresses)
     }
 
+    /// From now on answers come from memory alone.
+    pub(super) fn pause(&mut self) {
+        (self.is_paused, self.is_missed) = (true, false);
+    }
+
+    /// Ends a pause, and says whether all names were known.
+    pub(super) fn resume(&mut self) -> bool {
+        self.is_paused = false;
+        !self.is_missed
+    }
+
     fn addresses_by(
         &mut self,
         host: &str,
         ask: impl FnOnce(&str) -> io::Result<Vec<IpAddr>>,
     ) -> Result<&[IpAddr], ResolveError> {
         if !self.found.contains_key(host) {
+            if self.is_paused {
+                self.is_missed = true;
+                let source = Arc::new(io::ErrorKind::WouldBlock.into());
+                return Err(ResolveError { host: host.to_owned(), source });
+            }
             let answer = if self.in_vain < PATIENCE {
                 let begin = Instant::now();
                 let answer = ask(host);

@@ -39,6 +39,13 @@ impl Names {
         self.resolved.addresses(host)
     }
 
+    /// What `read` gives if nobody has to be asked for it; `None` if a name server would be, which may take its time.
+    pub(crate) fn without_asking<R>(&mut self, read: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        self.resolved.pause();
+        let result = read(self);
+        self.resolved.resume().then_some(result)
+    }
+
     /// The port of a service name, as /etc/services has it for the protocol.
     pub fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
         self.services.port(name, protocol)

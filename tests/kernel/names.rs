@@ -2,8 +2,11 @@
 //! machine's in a mount namespace that only the test's thread and its children live in.
 
 use std::fs;
+use std::io::Write;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
@@ -142,4 +145,23 @@ fn a_dead_name_server_costs_a_listing_seconds() {
     };
     assert_eq!(addresses(&named), addresses(&numeric));
     assert_eq!(addresses(&named).len(), 1000);
+}
+
+#[test]
+fn lines_before_one_that_waits_for_a_name_server_are_in_effect_meanwhile() {
+    let _names = Names::with_hosts("waiting", "127.0.0.1 localhost\n");
+    let kernel = Kernel::open();
+    let _deaf = UdpSocket::bind("127.0.0.1:53").unwrap();
+    let mut restore = Program::ours().command(["-R"]).stdin(Stdio::piped()).spawn().unwrap();
+    let lines =
+        b"-A -t 10.0.0.1:80 -s rr\n-A -t nowhere.example:80 -s rr\n-A -t 10.0.0.2:80 -s rr\n";
+    restore.stdin.take().unwrap().write_all(lines).unwrap();
+    while kernel.rules().services.is_empty() {
+        assert_eq!(restore.try_wait().unwrap(), None, "the first line had no effect of its own");
+        sleep(Duration::from_millis(10));
+    }
+    let outcome = restore.wait_with_output().unwrap();
+    let said = String::from_utf8(outcome.stderr).unwrap();
+    assert!(said.contains("nowhere.example") && said.ends_with("(line 2)\n"), "{said}");
+    assert_eq!(kernel.rules().services.len(), 2);
 }

@@ -3,6 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -160,4 +162,22 @@ fn a_hundred_thousand_lines_need_no_more_memory_than_a_thousand() {
     };
     let (few, many) = (peak(1_000), peak(100_000));
     assert!(many <= few + 256, "{few} KiB for 1,000 lines, {many} KiB for 100,000");
+}
+
+#[test]
+fn input_that_does_not_block_is_waited_for() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut command = Program::ours().command(["-R"]);
+    let child = command.stdin(OwnedFd::from(theirs)).spawn().unwrap();
+    for port in 1..4 {
+        writeln!(ours, "-A -t 10.0.0.1:{port} -s rr").unwrap();
+        wait_until(&kernel, "a service", |table| table.services.len() == port);
+    }
+    // The command has their end too.
+    drop((ours, command));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

@@ -91,3 +91,21 @@ fn help_and_version_ask_the_kernel_for_nothing() {
         assert_eq!(asked.len(), 1, "{arguments}: more than its own execve: {asked:?}");
     }
 }
+
+#[test]
+fn listing_without_a_socket_exits_with_1_and_a_change_with_255() {
+    fresh_namespace();
+    for (arguments, status) in
+        [("-L -n --stats", 1), ("-S", 1), ("-A -t 10.0.0.1:80", 255), ("-Z", 255)]
+    {
+        let outcome = Command::new("strace")
+            .args(["-o", "/dev/null", "-e", "inject=socket:error=EMFILE"])
+            .arg(Program::ours().name())
+            .args(arguments.split(' '))
+            .output()
+            .expect("strace is missing: run `make test`, which installs it");
+        let said = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(status), "{arguments}: {said}");
+        assert!(said.contains("Too many open files"), "{arguments}: {said}");
+    }
+}

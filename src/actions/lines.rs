@@ -151,15 +151,12 @@ impl<I: Read + AsFd> Lines<I> {
         match command {
             Ok(None) => {}
             Ok(Some(Command::Change(change))) => {
-                let clears = change == Change::Flush;
-                if clears {
+                // What stands before a `-C` is in effect, or refused, before the table is cleared.
+                if change == Change::Flush || self.changes.len() >= BATCH {
                     self.flush(session)?;
                 }
                 self.changes.push(change);
                 self.numbers.push(line);
-                if clears || self.changes.len() >= BATCH {
-                    self.flush(session)?;
-                }
             }
             Ok(Some(command)) => {
                 self.flush(session)?;

@@ -42,9 +42,10 @@ pub fn check(
     restore.judge(&mut file, table.as_ref())?;
     let count = match table {
         Some(table) => {
-            format!("{} services, {} real servers", table.services.len(), table.server_count())
+            let services = counted(table.services.len(), "service");
+            format!("{services}, {}", counted(table.server_count(), "real server"))
         }
-        None => format!("{} rules", file.rules.len()),
+        None => counted(file.rules.len(), "rule"),
     };
     writeln!(
         out,
@@ -52,6 +53,10 @@ pub fn check(
         restore.name
     )
     .map_err(Error::Output)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `--diff`: writes the changes that a restore would make, as lines, and says whether there are any.

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::model::{Change, Forwarding, RealServerState, ServiceKey, ServiceState};
 use crate::names::Labels;
 use crate::netlink::Client;
-use crate::rules::{Save, words, write_change};
+use crate::rules::{CommandName, Save, Token, Tokens, words, write_change};
 
 /// How often the table is read before it is given up that two readings in a row agree.
 const READINGS: usize = 5;
@@ -139,10 +139,14 @@ fn write_lines(
 
 /// Whether a file has rules that saving nothing would lose. One that cannot be read may have.
 fn holds_rules(path: &Path) -> bool {
-    const SETTINGS: [&str; 3] = ["--set", "--start-daemon", "--stop-daemon"];
-    let is_rule = |line| match words(line) {
-        Ok(mut words) => words.next().is_some_and(|word| !SETTINGS.contains(&word)),
-        Err(_) => true,
+    use CommandName::{Set, StartDaemon, StopDaemon};
+
+    let is_rule = |line| match words(line).map(|words| Tokens::new(words).next()) {
+        Ok(None) => false,
+        Ok(Some(Ok(Token::Command { spec, .. }))) => {
+            !matches!(spec.command, Set | StartDaemon | StopDaemon)
+        }
+        Ok(Some(_)) | Err(_) => true,
     };
     // A pipe or a device is written to, and replaced by nothing; to read from one can take for ever.
     if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
@@ -234,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules");
         assert!(!holds_rules(&file));
-        fs::write(&file, "# none yet\n\n--set 900 120 300\n").unwrap();
+        fs::write(&file, "# none yet\n\n--set 900 120 300\n--start-daemon=master\n").unwrap();
         assert!(!holds_rules(&file));
         fs::write(&file, "# one\n-A -t 10.0.0.1:80\n").unwrap();
         assert!(holds_rules(&file));

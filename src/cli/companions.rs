@@ -8,8 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::restore::Existing;
 use crate::rules::Save;
 
-/// How long a restore waits for another to end, unless told otherwise.
+/// How many seconds a restore waits for another to end: with no `--wait`, and with one that has no number.
 const PATIENCE: &str = "5";
+const FOR_EVER: &str = "4294967295";
 
 /// What ipvsadm-restore is to do with its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +97,9 @@ pub(super) fn restore_command() -> Command {
             .num_args(0..=1)
             .require_equals(true)
             .default_value(PATIENCE)
-            .default_missing_value("4294967295")
-            .hide_default_value(true)
+            .default_missing_value(FOR_EVER)
             .value_parser(value_parser!(u32))
-            .help("Wait so long for another restore to end; without a number, for ever [default: 5]"),
+            .help("Wait so long for another restore to end; without a number, for ever"),
     )
     .arg(file_argument("The file; standard input if - or not given"))
 }

@@ -47,7 +47,7 @@ fn usual(path: &str) -> String {
     path.replace("/thread-self", "")
 }
 
-/// The file of the calling thread's network namespace is. /proc/net is that of the process' first thread.
+/// The path of a file of the calling thread's network namespace: /proc/net has those of the process' first thread.
 macro_rules! net_file {
     ($name:literal) => {
         concat!("/proc/thread-self/net/", $name)

@@ -91,14 +91,9 @@ impl<'a> RuleFile<'a> {
         }
         self.bad_lines.sort_by_key(|bad| bad.line);
     }
-
-    /// The words of a line, shortened if there are many.
-    pub fn shown(&self, line: u64) -> String {
-        let mut lines = self.text.split(|&byte| byte == b'\n').zip(1..);
-        lines.find(|&(_, number)| number == line).map(|(line, _)| shown(line)).unwrap_or_default()
-    }
 }
 
+/// The words of a line, shortened if there are many.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line.get(..SHOWN).unwrap_or(line));
     let mut text = text.trim().escape_debug().to_string();

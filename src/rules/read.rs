@@ -324,15 +324,19 @@ impl Options<'_> {
             return Err(RuleError::ListConflict { later, earlier });
         }
         let format = [
-            (stats, "stats"),
-            (rate, "rate"),
-            (thresholds, "thresholds"),
+            (stats, "stats", ListFormat::Stats { is_exact }),
+            (rate, "rate", ListFormat::Rate { is_exact }),
+            (thresholds, "thresholds", ListFormat::Thresholds),
             // With the connections it asks for two more columns.
-            (persistent_connections && !connections, "persistent-conn"),
+            (
+                persistent_connections && !connections,
+                "persistent-conn",
+                ListFormat::PersistentConnections,
+            ),
         ]
         .into_iter()
-        .find_map(|(is_given, title)| is_given.then_some(title));
-        if let Some(format) = format
+        .find(|&(is_given, ..)| is_given);
+        if let Some((_, format, _)) = format
             && (connections || timeouts || daemons)
         {
             return Err(RuleError::ListFormatConflict { format });
@@ -361,10 +365,7 @@ impl Options<'_> {
             List::Daemons
         } else {
             let format = match format {
-                Some("stats") => ListFormat::Stats { is_exact },
-                Some("rate") => ListFormat::Rate { is_exact },
-                Some("thresholds") => ListFormat::Thresholds,
-                Some(_) => ListFormat::PersistentConnections,
+                Some((.., format)) => format,
                 None if tunnels => ListFormat::Tunnels,
                 None => ListFormat::Plain,
             };

@@ -130,7 +130,7 @@ pub struct CommandSpec {
     pub title: &'static str,
     /// Whether a word follows it as its value.
     pub takes: Takes,
-    /// What words may stand free on its line, for the help.
+    /// What words may stand free on its line; there are no more of them than here.
     pub arguments: &'static [&'static str],
     /// The line in the help.
     pub help: &'static str,

@@ -193,3 +193,52 @@ impl From<Error> for Failure {
         Self::Action(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Names;
+    use crate::netlink::{Operation, Refused};
+    use crate::restore::{RuleFile, Table, Target};
+    use crate::rules::read_line;
+
+    fn sentence(operation: Operation, errno: Errno) -> String {
+        Refused { operation, errno }.to_string()
+    }
+
+    #[test]
+    fn what_is_refused_before_the_kernel_is_asked_has_the_sentence_of_its_refusal() {
+        for (line, operation, errno) in [
+            ("-A -t 10.0.0.1:80 -s a-name-of-17-bytes", Operation::AddService, Errno::NOENT),
+            ("-a -t 10.0.0.1:80 -r 10.0.0.2 -x 5 -y 6", Operation::AddServer, Errno::RANGE),
+            (
+                "--start-daemon master --mcast-interface a-name-of-17-bytes",
+                Operation::StartDaemon,
+                Errno::NODEV,
+            ),
+        ] {
+            let said = read_line(line.as_bytes(), &mut Names::new()).unwrap_err().to_string();
+            let sentence = sentence(operation, errno);
+            assert!(said.starts_with(&sentence), "{line}: {said:?} is not {sentence:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_file_has_the_sentence_of_the_kernels_refusal() {
+        const SERVICE: &str = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.0.0.2 -m\n";
+        for (line, operation, errno) in [
+            ("-A -t 10.0.0.1:80 -s wrr", Operation::AddService, Errno::EXIST),
+            ("-E -t 10.0.0.3:80", Operation::EditService, Errno::SRCH),
+            ("-a -t 10.0.0.3:80 -r 10.0.0.2", Operation::AddServer, Errno::SRCH),
+            ("-a -t 10.0.0.1:80 -r 10.0.0.2 -g", Operation::AddServer, Errno::EXIST),
+            ("-e -t 10.0.0.1:80 -r 10.0.0.3", Operation::EditServer, Errno::NOENT),
+        ] {
+            let text = format!("{SERVICE}{line}\n");
+            let mut file = RuleFile::read(text.as_bytes(), &mut Names::new());
+            Target::of(&mut file, Table::default());
+            let [bad] = file.bad_lines.as_slice() else { panic!("{line}: {:?}", file.bad_lines) };
+            let (said, sentence) = (bad.problem.to_string(), sentence(operation, errno));
+            assert!(said.starts_with(&sentence), "{line}: {said:?} is not {sentence:?}");
+        }
+    }
+}

@@ -163,8 +163,10 @@ impl OptionSpec {
     /// What the option belongs to, for the help.
     pub fn heading(&self) -> &'static str {
         match self.owners {
-            owners if owners.len() == EVERY_COMMAND.len() => "List options",
-            owners if owners.len() == ON_SERVICES.len() => "Service",
+            // `--sort`, which 1.31 takes everywhere.
+            owners if owners.contains(&Clear) => "List options",
+            // What names a service: deleting one takes no more.
+            owners if owners.contains(&DeleteService) => "Service",
             [AddService, ..] => "Service options",
             [Save] => "Save options",
             [AddServer, ..] => "Real server options",

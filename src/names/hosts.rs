@@ -1,8 +1,9 @@
 //! Host names through the system's resolver: getaddrinfo(3) and getnameinfo(3), one call an address.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, btree_set};
+use std::hash::Hash;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -34,15 +35,19 @@ pub struct ResolveError {
     pub source: Arc<io::Error>,
 }
 
+/// The addresses of a name, or why there are none.
+type Addresses = Result<Vec<IpAddr>, Arc<io::Error>>;
+
 /// What became of the names looked up so far.
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
-    found: HashMap<String, Result<Vec<IpAddr>, Arc<io::Error>>>,
+    found: HashMap<String, Addresses>,
     /// How long no name server has been heard.
     in_vain: Duration,
-    /// Nobody is to be asked now; and whether somebody would have been.
+    /// Nobody is to be asked now.
     is_paused: bool,
-    is_missed: bool,
+    /// The names that would have been asked for meanwhile.
+    missed: BTreeSet<String>,
 }
 
 impl Resolved {
@@ -51,45 +56,54 @@ impl Resolved {
     /// Each name is asked for once. After 12 seconds without a sign of a name server none is asked for any more: a file
     /// of a hundred names is not read for a quarter of an hour.
     pub(super) fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
-        self.addresses_by(host, addresses)
+        self.addresses_by(host, ask_for_addresses)
     }
 
-    /// From now on answers come from memory alone.
+    /// From now on answers come from memory alone. A name that is not in there has some address, so that whoever
+    /// asks goes on, and comes to the next name.
     pub(super) fn pause(&mut self) {
-        (self.is_paused, self.is_missed) = (true, false);
+        self.missed.clear();
+        self.is_paused = true;
     }
 
     /// Ends a pause, and says whether all names were known.
     pub(super) fn resume(&mut self) -> bool {
         self.is_paused = false;
-        !self.is_missed
+        self.missed.is_empty()
+    }
+
+    /// Looks up the names that were missed in the last pause.
+    pub(super) fn ask_for_missed(&mut self) {
+        let missed = std::mem::take(&mut self.missed);
+        if !ask_all(missed, |host: &String| ask_for_addresses(host), &mut self.found) {
+            self.in_vain = PATIENCE;
+        }
     }
 
     fn addresses_by(
         &mut self,
         host: &str,
-        ask: impl FnOnce(&str) -> io::Result<Vec<IpAddr>>,
+        ask: impl FnOnce(&str) -> Reply<Addresses>,
     ) -> Result<&[IpAddr], ResolveError> {
+        const SOME: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+
         if !self.found.contains_key(host) {
+            let host = host.to_owned();
             if self.is_paused {
-                self.is_missed = true;
-                let source = Arc::new(io::ErrorKind::WouldBlock.into());
-                return Err(ResolveError { host: host.to_owned(), source });
+                self.missed.insert(host);
+                return Ok(SOME);
             }
-            let answer = if self.in_vain < PATIENCE {
+            let addresses = if self.in_vain < PATIENCE {
                 let begin = Instant::now();
-                let answer = ask(host);
-                self.in_vain = match begin.elapsed() {
-                    took if answer.is_err() && took >= SILENCE => self.in_vain + took,
-                    _ => Duration::ZERO,
-                };
-                answer
+                let reply = ask(&host);
+                self.in_vain =
+                    if reply.is_heard { Duration::ZERO } else { self.in_vain + begin.elapsed() };
+                reply.answer
             } else {
-                Err(io::Error::other(
-                    "failed to lookup address information: no answer to others before it",
-                ))
+                let error = "failed to lookup address information: no answer to others before it";
+                Err(Arc::new(io::Error::other(error)))
             };
-            self.found.insert(host.to_owned(), answer.map_err(Arc::new));
+            self.found.insert(host, addresses);
         }
         match self.found.get(host) {
             Some(Ok(addresses)) => Ok(addresses),
@@ -99,6 +113,20 @@ impl Resolved {
             None => Ok(&[]),
         }
     }
+}
+
+/// What came of a question.
+pub(super) struct Reply<A> {
+    answer: A,
+    /// Somebody has said so. A name server that is not there says nothing.
+    is_heard: bool,
+}
+
+fn ask_for_addresses(host: &str) -> Reply<Addresses> {
+    let begin = Instant::now();
+    let answer = addresses(host).map_err(Arc::new);
+    let is_heard = answer.is_ok() || begin.elapsed() < SILENCE;
+    Reply { answer, is_heard }
 }
 
 /// The addresses of a name, each once, IPv4 before IPv6.
@@ -124,46 +152,41 @@ pub(crate) fn is_host_name(text: &str) -> bool {
         .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
 }
 
-/// What came of asking for the name of an address.
-pub(super) enum Answer {
-    Name(String),
-    NoName,
-    /// The name server was not heard.
-    Silence,
-}
-
-/// The name of an address.
-pub(super) fn name(address: IpAddr) -> Answer {
-    match getnameinfo(&SocketAddr::new(address, 0), NAME_ONLY) {
-        Ok((name, _)) => Answer::Name(name),
-        Err(error) if matches!(error.kind(), LookupErrorKind::Again) => Answer::Silence,
-        Err(_) => Answer::NoName,
+/// The name of an address, if it has one.
+pub(super) fn name(address: &IpAddr) -> Reply<Option<String>> {
+    match getnameinfo(&SocketAddr::new(*address, 0), NAME_ONLY) {
+        Ok((name, _)) => Reply { answer: Some(name), is_heard: true },
+        Err(error) => {
+            let is_heard = !matches!(error.kind(), LookupErrorKind::Again);
+            Reply { answer: None, is_heard }
+        }
     }
 }
 
 /// The name of an address if it leads to the address and to no other.
-pub(super) fn exact_name(address: IpAddr) -> Answer {
-    match name(address) {
-        // The hosts file may have names that no rule line can hold.
-        Answer::Name(name) if !is_host_name(&name) => Answer::NoName,
-        Answer::Name(name) => match addresses(&name) {
-            Ok(addresses) if addresses == [address] => Answer::Name(name),
-            _ => Answer::NoName,
-        },
-        other => other,
-    }
+pub(super) fn exact_name(address: &IpAddr) -> Reply<Option<String>> {
+    let Reply { answer, is_heard } = name(address);
+    // The hosts file may have names that no rule line can hold.
+    let answer = answer.filter(|name| {
+        is_host_name(name) && addresses(name).is_ok_and(|addresses| addresses == [*address])
+    });
+    Reply { answer, is_heard }
 }
 
-/// Asks for many names at once and adds what is found. Says whether it got through to the end.
-pub(super) fn ask_all(
-    questions: BTreeSet<IpAddr>,
-    ask: fn(IpAddr) -> Answer,
-    found: &mut HashMap<IpAddr, Option<String>>,
-) -> bool {
+/// Asks many questions at once and adds what is found. Says whether it got through to the end.
+pub(super) fn ask_all<Q, A>(
+    questions: BTreeSet<Q>,
+    ask: impl Fn(&Q) -> Reply<A> + Copy + Send + 'static,
+    found: &mut HashMap<Q, A>,
+) -> bool
+where
+    Q: Ord + Hash + Send + 'static,
+    A: Send + 'static,
+{
     let open = questions.len();
     let workers = open.min(WORKERS);
     let questions = Arc::new(Mutex::new(questions.into_iter()));
-    let (sender, answers) = mpsc::channel();
+    let (sender, replies) = mpsc::channel();
     for _ in 0..workers {
         let (questions, sender) = (Arc::clone(&questions), sender.clone());
         // A look-up that hangs cannot be taken back: its thread is left behind and ends with the process.
@@ -171,47 +194,45 @@ pub(super) fn ask_all(
         let _ = thread::Builder::new().spawn(move || work(&questions, &sender, ask));
     }
     drop(sender);
-    collect(&answers, open, PATIENCE, found)
+    collect(&replies, open, PATIENCE, found)
 }
 
-type Questions = Mutex<std::collections::btree_set::IntoIter<IpAddr>>;
-
-fn work(questions: &Questions, sender: &Sender<(IpAddr, Answer)>, ask: fn(IpAddr) -> Answer) {
+fn work<Q, A>(
+    questions: &Mutex<btree_set::IntoIter<Q>>,
+    sender: &Sender<(Q, Reply<A>)>,
+    ask: impl Fn(&Q) -> Reply<A>,
+) {
     loop {
-        let Some(address) = questions.lock().ok().and_then(|mut questions| questions.next()) else {
+        let Some(question) = questions.lock().ok().and_then(|mut questions| questions.next())
+        else {
             return;
         };
-        if sender.send((address, ask(address))).is_err() {
+        let reply = ask(&question);
+        if sender.send((question, reply)).is_err() {
             return;
         }
     }
 }
 
-/// Takes answers in until all are there (true), or until none but silence has come for as long as patience
+/// Takes replies in until all are there (true), or until none but silence has come for as long as patience
 /// lasts (false).
-fn collect(
-    answers: &Receiver<(IpAddr, Answer)>,
+fn collect<Q: Eq + Hash, A>(
+    replies: &Receiver<(Q, Reply<A>)>,
     mut open: usize,
     patience: Duration,
-    found: &mut HashMap<IpAddr, Option<String>>,
+    found: &mut HashMap<Q, A>,
 ) -> bool {
     let mut heard = Instant::now();
     while open > 0 {
-        let Ok((address, answer)) = answers.recv_timeout(patience.saturating_sub(heard.elapsed()))
+        let Ok((question, reply)) = replies.recv_timeout(patience.saturating_sub(heard.elapsed()))
         else {
             return false;
         };
         open -= 1;
-        if !matches!(answer, Answer::Silence) {
+        if reply.is_heard {
             heard = Instant::now();
         }
-        found.insert(
-            address,
-            match answer {
-                Answer::Name(name) => Some(name),
-                Answer::NoName | Answer::Silence => None,
-            },
-        );
+        found.insert(question, reply.answer);
     }
     true
 }
@@ -219,6 +240,10 @@ fn collect(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn heard<A>(answer: A) -> Reply<A> {
+        Reply { answer, is_heard: true }
+    }
 
     #[test]
     fn name_that_could_not_be_read_back_is_none() {
@@ -233,11 +258,11 @@ mod tests {
     #[test]
     fn name_is_asked_for_once_and_after_a_long_silence_not_at_all() {
         let mut resolved = Resolved::default();
-        let nothing = |_: &str| Err(io::Error::other("not found"));
+        let nothing = |_: &str| heard(Err(Arc::new(io::Error::other("not found"))));
         let must_not_be_asked = |host: &str| panic!("{host} is asked for");
         assert!(resolved.addresses_by("one.example", nothing).is_err());
         assert!(resolved.addresses_by("one.example", must_not_be_asked).is_err());
-        let found = |_: &str| Ok(vec![IpAddr::from([192, 0, 2, 1])]);
+        let found = |_: &str| heard(Ok(vec![IpAddr::from([192, 0, 2, 1])]));
         assert_eq!(resolved.addresses_by("two.example", found).unwrap().len(), 1);
         resolved.in_vain = PATIENCE;
         assert!(resolved.addresses_by("three.example", must_not_be_asked).is_err());
@@ -245,21 +270,36 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_missed_are_asked_for_together() {
+        let mut resolved = Resolved::default();
+        resolved.pause();
+        for host in ["localhost", "127.0.0.1", "localhost"] {
+            assert!(resolved.addresses(host).is_ok());
+        }
+        assert!(!resolved.resume());
+        resolved.ask_for_missed();
+        let must_not_be_asked = |host: &str| panic!("{host} is asked for");
+        let addresses = resolved.addresses_by("127.0.0.1", must_not_be_asked).unwrap();
+        assert_eq!(addresses, [IpAddr::from([127, 0, 0, 1])]);
+    }
+
+    #[test]
     fn silence_is_no_answer_and_patience_ends() {
         let (sender, answers) = mpsc::channel();
         let [one, two] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
-        sender.send((one, Answer::Name("one.example".into()))).unwrap();
-        sender.send((two, Answer::Silence)).unwrap();
+        sender.send((one, heard(Some("one.example".to_owned())))).unwrap();
+        sender.send((two, Reply { answer: None, is_heard: false })).unwrap();
         let mut found = HashMap::new();
         assert!(!collect(&answers, 3, Duration::from_millis(20), &mut found));
-        assert_eq!(found, HashMap::from([(one, Some("one.example".into())), (two, None)]));
+        assert_eq!(found, HashMap::from([(one, Some("one.example".to_owned())), (two, None)]));
     }
 
     #[test]
     fn every_answer_is_taken_in() {
-        let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.1"].map(|text| text.parse().unwrap());
+        let addresses: [IpAddr; 3] =
+            ["192.0.2.1", "192.0.2.2", "192.0.2.1"].map(|text| text.parse().unwrap());
         let mut found = HashMap::new();
-        let ask = |address| Answer::Name(format!("host-{address}"));
+        let ask = |address: &IpAddr| heard(format!("host-{address}"));
         assert!(ask_all(BTreeSet::from(addresses), ask, &mut found));
         assert_eq!(found.len(), 2);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::hosts::{Answer, ask_all};
+use super::hosts::{Reply, ask_all};
 use crate::model::Protocol;
 
 /// What addresses and ports are called in what is printed.
@@ -28,7 +28,7 @@ impl Labels {
         &mut self,
         ports: impl FnOnce() -> HashMap<(Protocol, u16), String>,
         addresses: impl IntoIterator<Item = IpAddr>,
-        ask: fn(IpAddr) -> Answer,
+        ask: fn(&IpAddr) -> Reply<Option<String>>,
     ) {
         if self.ports.is_empty() {
             self.ports = ports();

@@ -46,6 +46,11 @@ impl Names {
         self.resolved.resume().then_some(result)
     }
 
+    /// Looks up, together, all that was missed when nobody was to be asked.
+    pub(crate) fn ask_for_missed(&mut self) {
+        self.resolved.ask_for_missed();
+    }
+
     /// The port of a service name, as /etc/services has it for the protocol.
     pub fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
         self.services.port(name, protocol)

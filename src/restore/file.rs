@@ -63,8 +63,18 @@ pub struct RuleFile<'a> {
 const SHOWN: usize = 120;
 
 impl<'a> RuleFile<'a> {
-    /// Reads all lines of a text.
+    /// Reads all lines of a text. The names in them are looked up together.
     pub fn read(text: &'a [u8], names: &mut Names) -> Self {
+        match names.without_asking(|names| Self::read_lines(text, names)) {
+            Some(file) => file,
+            None => {
+                names.ask_for_missed();
+                Self::read_lines(text, names)
+            }
+        }
+    }
+
+    fn read_lines(text: &'a [u8], names: &mut Names) -> Self {
         let mut file = Self { text, rules: Vec::new(), bad_lines: Vec::new() };
         for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
             let problem = match read_line(line, names) {

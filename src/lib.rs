@@ -16,16 +16,17 @@
 //! let mut client = Client::connect()?;
 //!
 //! // Add a virtual service, as a rule line has it, and a real server, as values.
-//! let mut names = Names::new();
-//! if let Some(Command::Change(change)) = read_line(b"-A -t 192.0.2.1:80 -s wlc", &mut names)? {
-//!     client.apply(&change)?;
-//! }
-//! let service = client.services()?.remove(0).service;
+//! let rule = read_line(b"-A -t 192.0.2.1:80 -s wlc", &mut Names::new())?;
+//! let Some(Command::Change(Change::AddService(service))) = rule else {
+//!     return Err("not a line that adds a service".into());
+//! };
+//! let key = service.key;
+//! client.apply(&Change::AddService(service))?;
 //! let server = RealServer {
 //!     weight: 3,
 //!     ..RealServer::new(RealServerKey { address: "10.0.0.2".parse()?, port: 80 })
 //! };
-//! client.apply(&Change::AddServer(service.key, server))?;
+//! client.apply(&Change::AddServer(key, server))?;
 //!
 //! // Print the table as rules.
 //! let mut out = std::io::stdout();

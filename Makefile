@@ -13,6 +13,8 @@ SBINDIR ?= $(PREFIX)/sbin
 DATADIR ?= $(PREFIX)/share
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+# Debian's zsh reads nothing of packages in site-functions below /usr.
+ZSHDIR ?= $(DATADIR)/zsh/$(if $(wildcard $(DATADIR)/zsh/vendor-completions),vendor-completions,site-functions)
 
 PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
 BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -32,7 +34,7 @@ RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
 LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
-.PHONY: build check test demo lab bench install packaged deb rpm release licenses test-boot clean help rust
+.PHONY: build check test demo lab bench install uninstall packaged deb rpm release licenses test-boot clean help rust
 
 build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
@@ -73,21 +75,26 @@ bench: rust ## whole commands beside ipvsadm 1.31 on one kernel, then the parts;
 	$(CARGO) bench --locked --bench commands -- --programs target/bench --json target/bench/results.json --document BENCHMARKS.md
 	$(CARGO) bench --locked --bench parts
 
+# Every file that is installed: its mode, what it is now, and its place.
+installed = { for program in $(PROGRAMS); do \
+		echo "755|$(BUILT)/release/$$program|$(SBINDIR)/$$program"; \
+		echo "644|man/$$program.8|$(DATADIR)/man/man8/$$program.8"; \
+		echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/$$program"; \
+		echo "644|completions/$$program.fish|$(DATADIR)/fish/vendor_completions.d/$$program.fish"; \
+	done; \
+	echo "644|completions/_ipvsadm|$(ZSHDIR)/_ipvsadm"; \
+	echo "755|systemd/boot|$(LIBEXECDIR)/ipvsadm/boot"; \
+	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }
+
 # Where root has no cargo, what its user has built is installed.
 install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions and unit into DESTDIR, PREFIX (/usr/local), SBINDIR
-	install -d $(foreach place,$(SBINDIR) $(DATADIR)/man/man8 $(DATADIR)/bash-completion/completions \
-		$(DATADIR)/zsh/site-functions $(DATADIR)/fish/vendor_completions.d $(LIBEXECDIR)/ipvsadm $(UNITDIR),"$(DESTDIR)$(place)")
-	install -m 755 $(PROGRAMS:%="$(BUILT)/release/%") "$(DESTDIR)$(SBINDIR)"
-	install -m 644 man/*.8 "$(DESTDIR)$(DATADIR)/man/man8"
-	for program in $(PROGRAMS); do \
-		install -m 644 completions/ipvsadm.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/$$program"; \
-	done
-	install -m 644 completions/_ipvsadm "$(DESTDIR)$(DATADIR)/zsh/site-functions"
-	install -m 644 completions/*.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d"
-	sed 's|^sbin=.*|sbin=$(SBINDIR)|' systemd/boot >"$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
-	chmod 755 "$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
-	sed 's|=/usr/libexec/|=$(LIBEXECDIR)/|' systemd/ipvsadm.service >"$(DESTDIR)$(UNITDIR)/ipvsadm.service"
-	chmod 644 "$(DESTDIR)$(UNITDIR)/ipvsadm.service"
+	$(installed) | while IFS='|' read -r mode file place; do install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; done
+	sed -i 's|^sbin=.*|sbin=$(SBINDIR)|' "$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
+	sed -i 's|=/usr/libexec/|=$(LIBEXECDIR)/|' "$(DESTDIR)$(UNITDIR)/ipvsadm.service"
+
+uninstall: ## removes what install puts there, with the same variables; rules and settings stay
+	$(installed) | while IFS='|' read -r _ _ place; do rm -f "$(DESTDIR)$$place"; done
+	rmdir "$(DESTDIR)$(LIBEXECDIR)/ipvsadm" 2>/dev/null || true
 
 # Tools from crates.io at versions that were tried, unpacked under target/. They work for seconds: no time is spent on
 # making them fast.
@@ -131,14 +138,14 @@ release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit,
 	cd "$(PACKAGES)" && sha256sum -- *
 
 # No licence that asks for more than its text, no crate twice without a reason, nothing from elsewhere than crates.io.
-licenses: $(CARGO_DENY)
+licenses: $(CARGO_DENY) ## the licenses of the crates, and where they come from
 	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
 
 test-boot: ## the packages in a minimal Debian, which is then booted with our unit
 	tests/provide package
 	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!
 	rm -rf target/installed
-	$(MAKE) --no-print-directory install BUILT="$(CURDIR)/target/package" CARGO=none DESTDIR="$(CURDIR)/target/installed" PREFIX=/usr >/dev/null
+	$(MAKE) --no-print-directory install BUILT="$(CURDIR)/target/package" CARGO=none DESTDIR="$(CURDIR)/target/installed" PREFIX=/usr ZSHDIR=/usr/share/zsh/site-functions >/dev/null
 	tests/boot/packages "$(DEB)" "$(RPM)" target/installed
 	tests/boot/boot "$(DEB)"
 

@@ -60,7 +60,7 @@ expect "tunnels, answers by real4 of 10" 5 "$(answered real4)"
 on director "ipvsadm -L -n -c | grep 198.51.100"
 expect "connections in FIN_WAIT: the answers did not come through the director" 10 "$(count 'FIN_WAIT')"
 
-title "What goes wrong: with any other way of forwarding, the kernel refuses a real server of the other family"
+title "What goes wrong: with any other way of forwarding, ipvsadm refuses a real server of the other family"
 on director "ipvsadm -a -t [2001:db8:1::1]:80 -r 198.51.100.13 -m || true"
 on director "ipvsadm -L -n -t [2001:db8:1::1]:80"
 expect "real servers of the service by NAT" 2 "$(count ' -> .*Masq')"

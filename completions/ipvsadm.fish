@@ -87,7 +87,7 @@ complete -c ipvsadm -n '__ipvsadm_takes sctp-service' -l sctp-service -x -a '(__
 complete -c ipvsadm -n '__ipvsadm_takes fwmark-service' -s f -l fwmark-service -x -a '(__ipvsadm_values fwmark-service)' -d 'The service of packets with a firewall mark, 1 to 4294967295'
 complete -c ipvsadm -n '__ipvsadm_takes scheduler' -s s -l scheduler -x -a '(__ipvsadm_values scheduler)' -d 'rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos or another that the kernel has [default: wlc]'
 complete -c ipvsadm -n '__ipvsadm_takes persistent' -s p -l persistent -d 'Keep a client with its real server for so long [default: 360]'
-complete -c ipvsadm -n '__ipvsadm_takes netmask' -s M -l netmask -x -a '(__ipvsadm_values netmask)' -d 'Which clients count as one: a mask or, for IPv6, a prefix length [default: 32 or 128 bits]'
+complete -c ipvsadm -n '__ipvsadm_takes netmask' -s M -l netmask -x -a '(__ipvsadm_values netmask)' -d 'Which clients count as one: a prefix length or, for IPv4, a mask [default: 32 or 128 bits]'
 complete -c ipvsadm -n '__ipvsadm_takes real-server' -s r -l real-server -x -a '(__ipvsadm_values real-server)' -d 'The real server; its port is the service\'s if that comes first on the line'
 complete -c ipvsadm -n '__ipvsadm_takes gatewaying' -s g -l gatewaying -d 'Forward by direct routing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipip' -s i -l ipip -d 'Forward through a tunnel'
@@ -118,7 +118,7 @@ complete -c ipvsadm -n '__ipvsadm_takes tun-port' -l tun-port -x -a '(__ipvsadm_
 complete -c ipvsadm -n '__ipvsadm_takes tun-nocsum' -l tun-nocsum -d 'No checksum in a gue or gre tunnel; the default'
 complete -c ipvsadm -n '__ipvsadm_takes tun-csum' -l tun-csum -d 'A checksum in a gue or gre tunnel'
 complete -c ipvsadm -n '__ipvsadm_takes tun-remcsum' -l tun-remcsum -d 'Remote checksum offload in a gue tunnel'
-complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'List everything that is known, as JSON with numbers only'
+complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'List everything that is known, as JSON; names are never looked up'
 complete -c ipvsadm -n '__ipvsadm_takes all' -l all -d 'Save the timeouts and the running sync daemons too'
 complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Save an empty table over a file that holds rules'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'List in order; the default'
@@ -241,8 +241,13 @@ function __ipvsadm_modules -a prefix
     end
 end
 
-# Values of the option or command with a long name.
+# Values of the option or command with a long name. The empty text behind each keeps fish from putting the option's own
+# beside it.
 function __ipvsadm_values -a long
+    __ipvsadm_find_values $long | string replace -r '$' \t
+end
+
+function __ipvsadm_find_values -a long
     __ipvsadm_read
     set -l program (commandline -opc)[1]
     switch $long

@@ -382,7 +382,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "netmask",
         Value("MASK"),
         WITH_SERVICE,
-        "Which clients count as one: a mask or, for IPv6, a prefix length [default: 32 or 128 bits]",
+        "Which clients count as one: a prefix length or, for IPv4, a mask [default: 32 or 128 bits]",
     ),
     OptionSpec {
         presence: Required,
@@ -543,7 +543,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "json",
         Nothing,
         WITH_LIST,
-        "List everything that is known, as JSON with numbers only",
+        "List everything that is known, as JSON; names are never looked up",
     ),
     option(
         All,

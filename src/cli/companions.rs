@@ -88,7 +88,7 @@ pub(super) fn restore_command() -> Command {
     )
     .arg(flag("check", "Only read the file, and say what is wrong with it").conflicts_with("diff"))
     .arg(flag("diff", "Only print the changes as lines; exit 1 if there are any"))
-    .arg(flag("noflush", "Add and edit what the file names, and leave the rest alone"))
+    .arg(flag("noflush", "Carry the file out on the table that is there; what it does not name stays"))
     .arg(flag("no-empty", "Refuse a file without a virtual service, which would clear the table"))
     .arg(
         Arg::new("wait")

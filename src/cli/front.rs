@@ -55,10 +55,14 @@ pub(super) fn suggestion(words: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
+    use proptest::sample::select;
+    use proptest::test_runner::TestRunner;
 
     use super::*;
-    use crate::rules::{Token, Tokens};
+    use crate::rules::{OptionName, Token, Tokens};
 
     #[test]
     fn table_makes_a_command_line_that_clap_accepts() {
@@ -101,6 +105,134 @@ mod tests {
         Some(reading.into_iter().map(|(_, read)| read).collect())
     }
 
+    /// Values that are proper for an option.
+    fn values(option: OptionName) -> &'static [&'static str] {
+        use OptionName::*;
+
+        match option {
+            TcpService | UdpService | SctpService | RealServer => {
+                &["10.0.0.1:80", "[2001:db8::1]:80", "web.example:http", "10.0.0.1"]
+            }
+            FwmarkService => &["1", "4294967295"],
+            Scheduler => &["rr", "wlc", ""],
+            Engine => &["sip"],
+            SchedulerFlags => &["sh-port", "mh-fallback,mh-port", "flag-1"],
+            Persistent => &["300", "1"],
+            Netmask => &["255.255.255.0", "64"],
+            Weight | UpperThreshold | LowerThreshold => &["0", "5", "-5"],
+            TunType => &["ipip", "gue", "gre"],
+            TunPort | McastPort => &["6080"],
+            McastInterface => &["eth0", "-eth=0"],
+            SyncId => &["0", "255"],
+            SyncMaxlen => &["1400"],
+            McastGroup => &["224.0.0.81", "ff02::81"],
+            McastTtl => &["1"],
+            Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
+            | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
+            | TunCsum | TunRemcsum | Json | All | AllowEmpty | Sort | Ipv6 => &[],
+        }
+    }
+
+    /// Words, and what they are to say.
+    type Part = (Vec<String>, Reading);
+
+    /// How an option or a command is typed.
+    #[derive(Clone, Copy, Debug)]
+    enum Spelling {
+        Long,
+        LongEquals,
+        Short,
+        ShortGlued,
+        ShortEquals,
+    }
+
+    /// An option or a command with a value, or without any.
+    fn spelled(
+        long: &'static str,
+        short: Option<char>,
+        value: Option<&str>,
+        spelling: Spelling,
+    ) -> Part {
+        let glue = match spelling {
+            Spelling::LongEquals | Spelling::ShortEquals => "=",
+            Spelling::Long | Spelling::Short | Spelling::ShortGlued => "",
+        };
+        let (name, is_glued) = match (short, spelling) {
+            (Some(letter), Spelling::Short) => (format!("-{letter}"), false),
+            (Some(letter), Spelling::ShortGlued | Spelling::ShortEquals) => {
+                (format!("-{letter}"), true)
+            }
+            (_, spelling) => (format!("--{long}"), matches!(spelling, Spelling::LongEquals)),
+        };
+        let words = match value {
+            None => vec![name],
+            // Glued, an empty value would be none.
+            Some(value) if is_glued && !value.is_empty() => vec![format!("{name}{glue}{value}")],
+            Some(value) => vec![name, value.to_owned()],
+        };
+        (words, vec![(long, value.unwrap_or_default().to_owned())])
+    }
+
+    fn spelling() -> impl Strategy<Value = Spelling> {
+        use Spelling::*;
+
+        select(vec![Long, LongEquals, Short, ShortGlued, ShortEquals])
+    }
+
+    /// An option with a value that is proper for it.
+    fn option() -> impl Strategy<Value = Part> {
+        let specs = select(OPTIONS.iter().collect::<Vec<_>>());
+        let with_value = specs.prop_flat_map(|spec| {
+            let mut proper: Vec<_> = values(spec.option).iter().copied().map(Some).collect();
+            if !matches!(spec.takes, Takes::Value(_)) {
+                proper.push(None);
+            }
+            (Just(spec), select(proper))
+        });
+        let typed = (with_value, spelling());
+        typed.prop_map(|((spec, value), how)| spelled(spec.long, spec.short, value, how))
+    }
+
+    /// A command with its value and the words that stand free behind it.
+    fn command_word() -> impl Strategy<Value = Part> {
+        let specs = (select(COMMANDS.iter().collect::<Vec<_>>()), spelling());
+        specs.prop_map(|(spec, how)| {
+            let value = matches!(spec.takes, Takes::Value(_)).then_some("master");
+            let letter = spec.alias.or(spec.short);
+            let (mut words, mut reading) = spelled(spec.long, letter, value, how);
+            words.extend(spec.arguments.iter().map(|&word| word.to_owned()));
+            reading.extend(spec.arguments.iter().map(|&word| (ARGUMENTS, word.to_owned())));
+            (words, reading)
+        })
+    }
+
+    /// Letters of options without a value, in one word.
+    fn bundle() -> impl Strategy<Value = Part> {
+        let specs = OPTIONS.iter().filter(|spec| spec.takes == Takes::Nothing);
+        let letters = specs.filter_map(|spec| Some((spec.long, spec.short?)));
+        let bundle = prop::collection::vec(select(letters.collect::<Vec<_>>()), 1..4);
+        bundle.prop_map(|bundle| {
+            let letters: String = bundle.iter().map(|(_, letter)| letter).collect();
+            let reading = bundle.iter().map(|&(long, _)| (long, String::new()));
+            (vec![format!("-{letters}")], reading.collect())
+        })
+    }
+
+    /// A command line that can be read, whether or not the options are the command's.
+    fn proper_line() -> impl Strategy<Value = Part> {
+        let parts = prop::collection::vec(prop_oneof![4 => option(), 1 => bundle()], 0..8);
+        (command_word(), parts).prop_map(|(command, parts)| {
+            std::iter::once(command)
+                .chain(parts)
+                .reduce(|mut line, (words, reading)| {
+                    line.0.extend(words);
+                    line.1.extend(reading);
+                    line
+                })
+                .unwrap_or_default()
+        })
+    }
+
     fn word() -> impl Strategy<Value = String> {
         let longs =
             COMMANDS.iter().map(|spec| spec.long).chain(OPTIONS.iter().map(|spec| spec.long));
@@ -128,13 +260,47 @@ mod tests {
         ]
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    fn runner(cases: u32) -> TestRunner {
+        TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() })
+    }
 
-        #[test]
-        fn clap_and_the_lexer_read_the_same(words in prop::collection::vec(word(), 0..8)) {
+    #[test]
+    fn clap_and_the_lexer_read_a_proper_line_as_it_is_meant() {
+        let read = |(words, meant): Part| {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            prop_assert_eq!(by_lexer(&words), by_clap(&words));
-        }
+            prop_assert_eq!(by_lexer(&words), Some(meant.clone()));
+            prop_assert_eq!(by_clap(&words), Some(meant));
+            Ok(())
+        };
+        runner(1000).run(&proper_line(), read).unwrap();
+    }
+
+    #[test]
+    fn clap_and_the_lexer_read_the_same() {
+        const CASES: u32 = 3000;
+
+        let words = prop_oneof![
+            2 => prop::collection::vec(word(), 0..8),
+            // One word of a proper line gives way to any other.
+            1 => (proper_line(), word(), any::<prop::sample::Index>()).prop_map(
+                |((mut words, _), word, place)| {
+                    *place.get_mut(&mut words) = word;
+                    words
+                }
+            ),
+        ];
+        let readable = Cell::new(0);
+        let read = |words: Vec<String>| {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let reading = by_lexer(&words);
+            readable.set(readable.get() + u32::from(reading.is_some()));
+            prop_assert_eq!(reading, by_clap(&words));
+            Ok(())
+        };
+        runner(CASES).run(&words, read).unwrap();
+        let readable = readable.get();
+        // A line that neither reads says little, and if all could be read, none would say that both refuse it.
+        let expected = CASES / 2..CASES * 9 / 10;
+        assert!(expected.contains(&readable), "{readable} of {CASES} lines can be read");
     }
 }

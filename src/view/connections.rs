@@ -183,6 +183,7 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), shown(line, ConnectionColumns::Plain));
         }
         let line = lines[0].as_bytes();
+        let mut read_by_both = 0;
         for place in 0..line.len() {
             let mut other = line.to_vec();
             other[place] = b'g';
@@ -197,9 +198,11 @@ mod tests {
                     String::from_utf8(out).unwrap(),
                     shown(&other, ConnectionColumns::Plain)
                 );
+                read_by_both += 1;
             }
             assert_eq!(Ipv4Connection::read(&line[..place.min(line.len() - 2)]), None);
         }
+        assert_eq!(read_by_both, "TCP".len() + "SYN_RECV ".len());
         let longer = "SCTP 0A000001 9C4F 0A000001 0050 0A090002 0050 SHUTDOWN_ACK_SENT 894";
         assert_eq!(Ipv4Connection::read(longer.as_bytes()), None);
         assert_eq!(Ipv4Connection::read(&longer.as_bytes()[1..]), None);

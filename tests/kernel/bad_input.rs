@@ -267,7 +267,8 @@ fn a_reader_that_went_away_ends_a_listing_quietly() {
         let mut command = Program::ours().command(line.split(' '));
         let output = command.stdout(writer).spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
-        assert_ne!(output.status.code(), Some(101), "{line} panicked");
+        // 1.31 dies of SIGPIPE there, and says as little; a script with pipefail would take that for a failure.
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", output.status);
     }
 }
 

@@ -68,8 +68,46 @@ struct Run {
     output: u64,
 }
 
-/// A program to put in front of the one that is looked at, with its own arguments.
-type Wrapper<'a> = &'a [&'a str];
+/// What another program, put in front of the one that is looked at, finds of it.
+#[derive(Clone, Copy, Debug)]
+enum Finding {
+    /// In KiB. The kernel counts towards a process what its parent had before exec, so a small parent is needed:
+    /// time(1).
+    PeakMemory,
+    /// All threads counted: strace(1).
+    SystemCalls,
+}
+
+impl Finding {
+    /// The program that finds it, with its arguments; it leaves its report in a file.
+    fn command(self, report: &Path) -> Command {
+        let (file, arguments): (_, &[&str]) = match self {
+            Self::PeakMemory => ("/usr/bin/time", &["-q", "-f", "%M", "-o"]),
+            Self::SystemCalls => ("/usr/bin/strace", &["-f", "-c", "-U", "name,calls", "-o"]),
+        };
+        let mut command = Command::new(file);
+        command.args(arguments).arg(report);
+        command
+    }
+
+    /// Finds it in a report.
+    fn read(self, report: &str) -> anyhow::Result<u64> {
+        let number = match self {
+            Self::PeakMemory => Some(report),
+            Self::SystemCalls => report.lines().find_map(|line| line.strip_prefix("total")),
+        };
+        let number = number.and_then(|text| text.trim().parse().ok());
+        number.with_context(|| format!("{self:?}: the report is {report:?}"))
+    }
+
+    /// What the processes of a case come to: the memory of one is free again before the next begins.
+    fn of_all(self, found: Vec<u64>) -> u64 {
+        match self {
+            Self::PeakMemory => found.into_iter().max().unwrap_or_default(),
+            Self::SystemCalls => found.into_iter().sum(),
+        }
+    }
+}
 
 impl Bench<'_> {
     fn measure(&self, case: &Case) -> anyhow::Result<()> {
@@ -97,10 +135,10 @@ impl Bench<'_> {
             return Ok(());
         }
         for program in programs {
-            let kib = self.peak_memory(case, program)?;
+            let kib = self.find(Finding::PeakMemory, case, program)?;
             tell(&Record::PeakMemory { case: case.name.clone(), program, kib })?;
             if case.is_traced {
-                let count = self.system_calls(case, program)?;
+                let count = self.find(Finding::SystemCalls, case, program)?;
                 tell(&Record::SystemCalls { case: case.name.clone(), program, count })?;
             }
         }
@@ -115,16 +153,18 @@ impl Bench<'_> {
             let user = user_time()?;
             let start = Instant::now();
             for (place, process) in processes(case, program).iter().enumerate() {
-                self.start(process, program, place, &[])?;
+                self.start(process, program, place, None)?;
             }
             let time = start.elapsed();
             let user = user_time()?.saturating_sub(user);
             drop(name_server);
-            let mut output = fs::read(self.output(0))?;
+            let places = 0..processes(case, program).len();
+            let outputs = places.map(|place| fs::read(self.output(place)));
+            let mut outputs = outputs.collect::<Result<Vec<_>, _>>()?;
             if !matches!(case.before, cases::Before::ConnectionText(_)) {
-                output.extend(namespace::table(self.settings, self.libraries)?);
+                outputs.push(namespace::table(self.settings, self.libraries)?);
             }
-            Ok(Run { time, user, output: checksum(&output) })
+            Ok(Run { time, user, output: checksum(&outputs) })
         })
     }
 
@@ -137,40 +177,10 @@ impl Bench<'_> {
         Ok(name_server)
     }
 
-    /// The most memory that one of the processes takes. The kernel counts towards a process what its parent had before
-    /// exec, so a small parent is needed: time(1).
-    fn peak_memory(&self, case: &Case, program: Program) -> anyhow::Result<u64> {
-        let report = self.scratch.join("peak-memory");
-        let file = report.to_str().context("a path that is text")?;
-        self.apart(case, program, &["/usr/bin/time", "-q", "-f", "%M", "-o", file], || {
-            let text = fs::read_to_string(&report)?;
-            text.trim().parse().with_context(|| format!("time(1) said {text:?}"))
-        })
-    }
-
-    /// The system calls of the processes, all threads counted.
-    fn system_calls(&self, case: &Case, program: Program) -> anyhow::Result<u64> {
-        let report = self.scratch.join("system-calls");
-        let file = report.to_str().context("a path that is text")?;
-        let strace = ["/usr/bin/strace", "-f", "-c", "-U", "name,calls", "-o", file];
-        let counts = self.apart(case, program, &strace, || {
-            let text = fs::read_to_string(&report)?;
-            let total = text.lines().find_map(|line| line.strip_prefix("total"));
-            let total = total.and_then(|rest| rest.trim().parse::<u64>().ok());
-            total.with_context(|| format!("strace said {text}"))
-        })?;
-        Ok(counts)
-    }
-
-    /// Runs a case once more behind another program, and gives the sum of what that found of its processes: the first
-    /// alone where all do the same.
-    fn apart(
-        &self,
-        case: &Case,
-        program: Program,
-        wrapper: Wrapper<'_>,
-        read: impl Fn() -> anyhow::Result<u64> + Sync,
-    ) -> anyhow::Result<u64> {
+    /// Runs a case once more behind another program, and gives what that found of its processes: of the first alone
+    /// where all do the same.
+    fn find(&self, finding: Finding, case: &Case, program: Program) -> anyhow::Result<u64> {
+        let report = self.scratch.join("report");
         namespace::within(|| {
             self.write_inputs(case)?;
             let _name_server = self.prepare(case)?;
@@ -178,14 +188,10 @@ impl Bench<'_> {
             let all = processes(case, program);
             let count = if case.processes > 1 { 1 } else { all.len() };
             for (place, process) in all.iter().take(count).enumerate() {
-                self.start(process, program, place, wrapper)?;
-                found.push(read()?);
+                self.start(process, program, place, Some(finding.command(&report)))?;
+                found.push(finding.read(&fs::read_to_string(&report)?)?);
             }
-            Ok(if wrapper.contains(&"%M") {
-                found.into_iter().max().unwrap_or_default()
-            } else {
-                found.into_iter().sum()
-            })
+            Ok(finding.of_all(found))
         })
     }
 
@@ -193,8 +199,8 @@ impl Bench<'_> {
         self.scratch.join(format!("rules-{place}"))
     }
 
-    fn output(&self, _place: usize) -> PathBuf {
-        self.scratch.join("output")
+    fn output(&self, place: usize) -> PathBuf {
+        self.scratch.join(format!("output-{place}"))
     }
 
     fn write_inputs(&self, case: &Case) -> anyhow::Result<()> {
@@ -208,13 +214,13 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Runs one process to its end.
+    /// Runs one process to its end, behind another program if there is one.
     fn start(
         &self,
         process: &Process,
         program: Program,
         place: usize,
-        wrapper: Wrapper<'_>,
+        wrapper: Option<Command>,
     ) -> anyhow::Result<()> {
         let file = match (process.runs, program) {
             (Runs::Cat, Program::Reference) => PathBuf::from("/usr/bin/cat"),
@@ -223,10 +229,9 @@ impl Bench<'_> {
             _ => self.settings.ours("ipvsadm"),
         };
         let mut command = match wrapper {
-            [] => Command::new(file),
-            [wrapper, arguments @ ..] => {
-                let mut command = Command::new(wrapper);
-                command.args(arguments).arg(file);
+            None => Command::new(file),
+            Some(mut command) => {
+                command.arg(file);
                 command
             }
         };
@@ -261,18 +266,21 @@ fn user_time() -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(u64::try_from(usage.user_time().num_microseconds())?))
 }
 
-/// The same for the same lines in any order, but for the time that connections have left.
-fn checksum(output: &[u8]) -> u64 {
-    let mut lines: Vec<Vec<&[u8]>> = output
-        .split(|&byte| byte == b'\n')
-        .map(|line| {
-            let words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
-            words.filter(|word| !is_time(word)).collect()
-        })
-        .collect();
-    lines.sort_unstable();
+/// The same for the same outputs in the same order, each with the same lines in any order, but for the time that
+/// connections have left. An output that is empty makes no difference: 1.31 restores with a process more.
+fn checksum(outputs: &[Vec<u8>]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    lines.hash(&mut hasher);
+    for output in outputs.iter().filter(|output| !output.is_empty()) {
+        let mut lines: Vec<Vec<&[u8]>> = output
+            .split(|&byte| byte == b'\n')
+            .map(|line| {
+                let words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+                words.filter(|word| !is_time(word)).collect()
+            })
+            .collect();
+        lines.sort_unstable();
+        lines.hash(&mut hasher);
+    }
     hasher.finish()
 }
 

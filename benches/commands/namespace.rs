@@ -118,11 +118,15 @@ fn bind(from: &Path, to: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{} over {}", from.display(), to.display()))
 }
 
-/// The lines of the table that the kernel holds, by the reference.
+/// The lines of the table that the kernel holds, by the reference. A run that failed has none, and two of them would be
+/// the same: it is an error.
 pub fn table(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     let mut command = Command::new(&settings.reference);
     if let Some(libraries) = libraries {
         command.env("LD_LIBRARY_PATH", libraries);
     }
-    Ok(command.arg("-Sn").stdin(Stdio::null()).output()?.stdout)
+    let output = command.arg("-Sn").stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}: {said}", output.status);
+    Ok(output.stdout)
 }

@@ -26,7 +26,8 @@ pub enum Record {
         time: f64,
         /// Of these, those outside the kernel; the kernel samples this, so it means something only in long runs.
         user: f64,
-        /// A checksum of what was printed, the order of lines apart.
+        /// A checksum of what all its processes printed and of the table that they left, the order of lines apart:
+        /// every run of a case has to give the same.
         output: u64,
     },
     /// The most memory a case took, in KiB.

@@ -1,4 +1,4 @@
-//! The programs where no kernel is asked: help, words that are wrong, and a kernel without IPVS.
+//! The programs where no kernel is asked: help, and words that are wrong.
 //!
 //! None of these command lines changes a table, whatever kernel they run on.
 
@@ -223,25 +223,5 @@ fn option_that_save_and_restore_do_not_know_is_refused() {
         let outcome = run(program, [word]);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{program} {word}");
         assert!(outcome.stderr.lines().next().unwrap().contains(word), "{}", outcome.stderr);
-    }
-}
-
-/// Where the kernel has IPVS, that these do not fail for want of it is all that can be said here.
-#[test]
-fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
-    // The table has no such service to zero.
-    let change = &["-Z", "-t", "192.0.2.0:1"];
-    for (program, arguments) in
-        [(IPVSADM, &[][..]), (IPVSADM, &["-L", "--timeout"]), (IPVSADM, change), (SAVE, &["-n"])]
-    {
-        let outcome = run(program, arguments);
-        let missing = "Can't initialize ipvs: Protocol not available\n\
-            Are you sure that IP Virtual Server is built in the kernel or as module?\n";
-        if Path::new("/proc/net/ip_vs").exists() {
-            assert_ne!(outcome.stderr, missing, "{program} {arguments:?}");
-        } else {
-            assert_eq!(outcome.stderr, missing, "{program} {arguments:?}");
-            assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""));
-        }
     }
 }

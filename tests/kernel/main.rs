@@ -64,3 +64,5 @@ mod system_calls;
 mod table;
 #[cfg(test)]
 mod traffic;
+#[cfg(test)]
+mod without_ipvs;

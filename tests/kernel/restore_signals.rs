@@ -66,7 +66,8 @@ impl Swing {
     }
 
     /// Restores a file, and sends the signal in the middle of the sends that `when` says. Between two sends nothing
-    /// happens to the table, and a send itself is not interrupted: there are no other moments.
+    /// happens to the table, and a send itself is not interrupted: once the table is being changed there are no other
+    /// moments. The first sends only read it; before them names are looked up.
     fn interrupt(&self, file: usize, signal: Signal, when: &str) -> ExitStatus {
         let inject = format!("inject=sendto:signal={signal}:when={when}");
         let options = ["-o", "/dev/null", "-e", &inject].map(OsStr::new);

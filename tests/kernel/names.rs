@@ -17,11 +17,11 @@ use crate::program::Program;
 use crate::table::{Kernel, Service, TCP};
 
 /// Files that stand in for the machine's own.
-struct Names(PathBuf);
+pub(crate) struct Names(PathBuf);
 
 impl Names {
     /// Gives the calling thread these lines as /etc/hosts, and no name server but one on 127.0.0.1.
-    fn with_hosts(test: &str, hosts: &str) -> Names {
+    pub(crate) fn with_hosts(test: &str, hosts: &str) -> Names {
         fresh_namespace();
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
         let nothing: Option<&str> = None;

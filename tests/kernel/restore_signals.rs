@@ -3,13 +3,18 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::names::Names;
 use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::table::{Destination, Kernel, Service, Table};
@@ -148,4 +153,32 @@ fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
     }
     println!("asked to stop {MOMENTS} times at {} sends, did so {stopped} times", swing.sends);
     assert!(stopped > MOMENTS / 2, "only {stopped} of the moments were in time");
+}
+
+/// The resolver asks such a name server for ten seconds, and for longer about several names.
+#[test]
+fn a_signal_while_names_are_looked_up_ends_it_at_once() {
+    let _names = Names::with_hosts("signal", "127.0.0.1 localhost\n");
+    let kernel = Kernel::open();
+    let deaf = UdpSocket::bind("127.0.0.1:53").unwrap();
+    deaf.set_nonblocking(true).unwrap();
+    Program::ours().line("-A -t 10.0.0.1:80 -s rr").succeeded();
+    let before = kernel.rules();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules");
+    let rules = ["one", "two", "three"].map(|name| format!("-A -t {name}.example:80 -s rr\n"));
+    fs::write(&file, rules.concat()).unwrap();
+
+    let mut child = Program::restore().command([&file]).spawn().unwrap();
+    sleep(Duration::from_secs(1));
+    assert!(deaf.recv(&mut [0; 512]).is_ok(), "nobody asked the name server");
+    assert_eq!(child.try_wait().unwrap(), None, "it did not wait for the name server");
+    let start = Instant::now();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    let status = child.wait().unwrap();
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(3), "it took {took:?} to end");
+    let term = Signal::SIGTERM as i32;
+    assert!(status.signal() == Some(term) || status.code() == Some(128 + term), "{status}");
+    assert_eq!(kernel.rules(), before);
 }

@@ -22,25 +22,6 @@ pub enum SyncRole {
 #[error("`{0}' is neither master nor backup")]
 pub struct UnknownRole(pub String);
 
-impl SyncRole {
-    /// The number of the state in the kernel.
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Master => 1,
-            Self::Backup => 2,
-        }
-    }
-
-    /// The role with this number.
-    pub const fn from_number(number: u32) -> Option<Self> {
-        match number {
-            1 => Some(Self::Master),
-            2 => Some(Self::Backup),
-            _ => None,
-        }
-    }
-}
-
 impl FromStr for SyncRole {
     type Err = UnknownRole;
 

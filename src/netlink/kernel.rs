@@ -75,6 +75,9 @@ pub(crate) const IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM: u16 = 0;
 pub(crate) const IP_VS_TUNNEL_ENCAP_FLAG_CSUM: u16 = 1;
 pub(crate) const IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM: u16 = 2;
 
+pub(crate) const IP_VS_STATE_MASTER: u32 = 0x0001;
+pub(crate) const IP_VS_STATE_BACKUP: u32 = 0x0002;
+
 pub(crate) const IPVS_DAEMON_ATTR_STATE: u16 = 1;
 pub(crate) const IPVS_DAEMON_ATTR_MCAST_IFN: u16 = 2;
 pub(crate) const IPVS_DAEMON_ATTR_SYNC_ID: u16 = 3;

@@ -7,15 +7,22 @@ use super::attribute::{Attribute, attributes, put, put_nested, put_text, put_u32
 use crate::model::{MulticastGroup, SyncDaemon, SyncRole};
 use crate::netlink::kernel::*;
 
+fn state_number(role: SyncRole) -> u32 {
+    match role {
+        SyncRole::Master => IP_VS_STATE_MASTER,
+        SyncRole::Backup => IP_VS_STATE_BACKUP,
+    }
+}
+
 pub(super) fn encode_daemon_role(buffer: &mut Vec<u8>, role: SyncRole) {
     put_nested(buffer, IPVS_CMD_ATTR_DAEMON, |buffer| {
-        put_u32(buffer, IPVS_DAEMON_ATTR_STATE, role.number());
+        put_u32(buffer, IPVS_DAEMON_ATTR_STATE, state_number(role));
     });
 }
 
 pub(super) fn encode_daemon(buffer: &mut Vec<u8>, daemon: &SyncDaemon) {
     put_nested(buffer, IPVS_CMD_ATTR_DAEMON, |buffer| {
-        put_u32(buffer, IPVS_DAEMON_ATTR_STATE, daemon.role.number());
+        put_u32(buffer, IPVS_DAEMON_ATTR_STATE, state_number(daemon.role));
         put_text(buffer, IPVS_DAEMON_ATTR_MCAST_IFN, daemon.interface.as_str());
         put_u32(buffer, IPVS_DAEMON_ATTR_SYNC_ID, daemon.sync_id.into());
         if let Some(length) = daemon.max_length {
@@ -74,9 +81,11 @@ pub(in crate::netlink) fn decode_daemon(bytes: &[u8]) -> Result<SyncDaemon, Deco
 }
 
 fn decode_role(attribute: Attribute<'_>) -> Result<SyncRole, DecodeError> {
-    let number = attribute.u32()?;
-    SyncRole::from_number(number)
-        .ok_or(DecodeError::Unknown { attribute: "IPVS_DAEMON_ATTR_STATE", value: number })
+    match attribute.u32()? {
+        IP_VS_STATE_MASTER => Ok(SyncRole::Master),
+        IP_VS_STATE_BACKUP => Ok(SyncRole::Backup),
+        other => Err(DecodeError::Unknown { attribute: "IPVS_DAEMON_ATTR_STATE", value: other }),
+    }
 }
 
 fn decode_sync_id(attribute: Attribute<'_>) -> Result<u8, DecodeError> {

@@ -19,10 +19,10 @@ pub use restore::{Restore, check, diff, lock, prepare};
 pub use save::{save, save_consistently};
 pub use session::Session;
 
-use crate::model::{Change, RealServerKey, ServiceKey};
+use crate::model::{Change, ServiceKey};
 use crate::names::Labels;
 use crate::restore::{BadLine, Broken, Cause, LockError, Undone};
-use crate::rules::write_change;
+use crate::rules::{has_line, write_change};
 use crate::{netlink, procfs};
 
 /// Why a command failed.
@@ -48,16 +48,9 @@ pub enum Error {
         /// The attribute's number in linux/ip_vs.h.
         attribute: u16,
     },
-    /// A real server is reached in a way that no line can say.
-    #[error("cannot save {}: no option is for its forwarding method, number {number}", shown_server(.service, .server))]
-    UnknownForwarding {
-        /// The service.
-        service: ServiceKey,
-        /// Its real server.
-        server: RealServerKey,
-        /// `IPVS_DEST_ATTR_FWD_METHOD`.
-        number: u32,
-    },
+    /// A rule is one that no line can say.
+    #[error("cannot save `{}': no option is for what stands in angle brackets", shown_change(.0))]
+    NoLine(Box<Change>),
     /// The table changed all the time while it was read.
     #[error("the table changes too fast to be saved: no two of {readings} readings agree")]
     Restless {
@@ -119,11 +112,12 @@ fn shown(service: &ServiceKey) -> String {
     shown_change(&Change::DeleteService(*service)).trim_start_matches("-D ").to_owned()
 }
 
-fn shown_server(service: &ServiceKey, server: &RealServerKey) -> String {
-    shown_change(&Change::DeleteServer(*service, *server)).trim_start_matches("-d ").to_owned()
+/// A change as it is named in a sentence.
+fn shown_change(change: &Change) -> String {
+    line(change).trim_start_matches("# ").to_owned()
 }
 
-fn shown_change(change: &Change) -> String {
+fn line(change: &Change) -> String {
     let mut line = Vec::new();
     // Writing to memory does not fail.
     let _ = write_change(&mut line, change, &Labels::numeric());
@@ -155,10 +149,14 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
             if let Some(refused) = refused {
                 text.push_str(&format!(" ({refused})"));
             }
-            text.push_str("; these lines, given to ipvsadm -R, lead back to the old table:");
+            text.push_str("; these lines, given to ipvsadm -R, lead back to the old table");
+            if !left.iter().all(has_line) {
+                text.push_str(", but for those behind a #, which only other programs can make");
+            }
+            text.push(':');
             for change in left {
                 text.push('\n');
-                text.push_str(&shown_change(change));
+                text.push_str(&line(change));
             }
         }
         Undone::Unknown(error) => {

@@ -9,10 +9,10 @@ use tempfile::Builder;
 
 use super::Error;
 use super::session::Session;
-use crate::model::{Change, Forwarding, RealServerState, ServiceKey, ServiceState};
+use crate::model::{Change, RealServerState, ServiceKey, ServiceState};
 use crate::names::Labels;
 use crate::netlink::Client;
-use crate::rules::{CommandName, Save, Token, Tokens, words, write_change};
+use crate::rules::{CommandName, Save, Token, Tokens, has_line, words, write_change};
 
 /// How often the table is read before it is given up that two readings in a row agree.
 const READINGS: usize = 5;
@@ -100,14 +100,13 @@ fn add_rules(
     if let Some(&attribute) = state.unknown_attributes.iter().chain(unknown).next() {
         return Err(Error::UnknownAttribute { service: key, attribute });
     }
+    let start = rules.len();
     rules.push(Change::AddService(state.service));
-    for RealServerState { server, .. } in servers {
-        if let Forwarding::Other(number) = server.forwarding {
-            return Err(Error::UnknownForwarding { service: key, server: server.key, number });
-        }
-        rules.push(Change::AddServer(key, server));
+    rules.extend(servers.into_iter().map(|state| Change::AddServer(key, state.server)));
+    match rules.iter().skip(start).find(|rule| !has_line(rule)) {
+        Some(rule) => Err(Error::NoLine(Box::new(rule.clone()))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn write_lines(

@@ -173,7 +173,7 @@ fn action_status(error: &Error) -> u8 {
         Error::Output(_)
         | Error::Procfs(_)
         | Error::UnknownAttribute { .. }
-        | Error::UnknownForwarding { .. }
+        | Error::NoLine(_)
         | Error::Restless { .. }
         | Error::NothingToSave { .. }
         | Error::SaveFile { .. } => LISTING_FAILED,

@@ -41,8 +41,10 @@ pub enum TunnelChecksum {
     None,
     /// An ordinary one.
     Full,
-    /// Remote checksum offload; with GUE only.
+    /// Remote checksum offload; options ask for it with GUE only.
     Remote,
+    /// Any other number of flags, which only other programs set.
+    Other(u16),
 }
 
 /// How packets are wrapped on their way to a tunneled real server.
@@ -60,7 +62,16 @@ pub enum Tunnel {
     },
     /// Generic routing encapsulation.
     Gre {
-        /// The GRE checksum; never remote.
+        /// The GRE checksum.
+        checksum: TunnelChecksum,
+    },
+    /// A type that no option is for: of a newer kernel, or one that the kernel keeps without looking at it.
+    Other {
+        /// `IPVS_DEST_ATTR_TUN_TYPE`.
+        kind: u8,
+        /// The port, in host order.
+        port: u16,
+        /// The checksum.
         checksum: TunnelChecksum,
     },
 }
@@ -75,15 +86,13 @@ pub enum Forwarding {
     DirectRouting,
     /// The packet is wrapped in another, `-i`.
     Tunneling(Tunnel),
-    /// A number that no option asks for: 1 (local node), 4 (bypass), or one of a newer kernel. A rule
-    /// cannot be saved with it.
+    /// The packet stays on the director. No option asks for it: kernels find that out by themselves.
+    LocalNode,
+    /// Any other number: 4 (bypass), or one of a newer kernel. No option asks for it.
     Other(u32),
 }
 
 impl Forwarding {
-    /// `IP_VS_CONN_F_LOCALNODE`: the packet stays on the director. Kernels find that out by themselves.
-    pub const LOCAL_NODE: u32 = 1;
-
     /// Whether the kernel can give the server another port than the service's.
     ///
     /// Only masquerading rewrites the transport header.

@@ -19,34 +19,38 @@ pub enum Protocol {
     Udp,
     /// SCTP, `--sctp-service`.
     Sctp,
+    /// Any other number. The kernel keeps a service of it for programs that ask by netlink; no option is for one.
+    Other(u16),
 }
 
 impl Protocol {
     /// The protocol's number in the IP header.
-    pub const fn number(self) -> u8 {
+    pub const fn number(self) -> u16 {
         match self {
             Self::Tcp => 6,
             Self::Udp => 17,
             Self::Sctp => 132,
+            Self::Other(number) => number,
         }
     }
 
-    /// The protocol with this number, if IPVS balances it.
-    pub const fn from_number(number: u16) -> Option<Self> {
+    /// The protocol with this number.
+    pub const fn from_number(number: u16) -> Self {
         match number {
-            6 => Some(Self::Tcp),
-            17 => Some(Self::Udp),
-            132 => Some(Self::Sctp),
-            _ => None,
+            6 => Self::Tcp,
+            17 => Self::Udp,
+            132 => Self::Sctp,
+            other => Self::Other(other),
         }
     }
 
-    /// The name in listings: `TCP`, `UDP` or `SCTP`.
+    /// The name in listings: `TCP`, `UDP`, `SCTP`, and `?` for any other.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
             Self::Sctp => "SCTP",
+            Self::Other(_) => "?",
         }
     }
 }
@@ -87,7 +91,7 @@ impl Family {
 /// What identifies a virtual service in the kernel.
 ///
 /// The order is that of listings: addresses before firewall marks; addresses by family (IPv4 first), protocol
-/// (TCP, UDP, SCTP), address and port; marks by number, then family.
+/// (its number: TCP, UDP, SCTP), address and port; marks by number, then family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceKey {
     /// A protocol, a virtual address and a port; port 0 means all ports, with persistence only.
@@ -134,15 +138,15 @@ impl Ord for ServiceKey {
 
 impl ServiceKey {
     /// Numbers in the order of the keys. A quarter of the time of a long listing was their comparison field by field.
-    fn rank(&self) -> (u16, u128, u16) {
+    fn rank(&self) -> (u32, u128, u16) {
         match *self {
             Self::Address { protocol, address: IpAddr::V4(address), port } => {
-                (protocol as u16, address.to_bits().into(), port)
+                (protocol.number().into(), address.to_bits().into(), port)
             }
             Self::Address { protocol, address: IpAddr::V6(address), port } => {
-                (0x100 | protocol as u16, address.to_bits(), port)
+                (0x1_0000 | u32::from(protocol.number()), address.to_bits(), port)
             }
-            Self::Fwmark { mark, family } => (0x200, mark.get().into(), family as u16),
+            Self::Fwmark { mark, family } => (0x2_0000, mark.get().into(), family as u16),
         }
     }
 }
@@ -363,6 +367,9 @@ mod tests {
             address(Protocol::Tcp, "10.0.0.1", 443),
             address(Protocol::Tcp, "192.168.0.1", 80),
             address(Protocol::Udp, "10.0.0.1", 53),
+            address(Protocol::Other(47), "10.0.0.1", 53),
+            address(Protocol::Sctp, "10.0.0.1", 53),
+            address(Protocol::Other(u16::MAX), "10.0.0.1", 53),
             address(Protocol::Tcp, "2001:db8::1", 80),
             address(Protocol::Tcp, "fe80::1", 80),
             fwmark(7, Family::Ipv4),

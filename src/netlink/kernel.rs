@@ -63,6 +63,7 @@ pub(crate) const IPVS_DEST_ATTR_TUN_PORT: u16 = 14;
 pub(crate) const IPVS_DEST_ATTR_TUN_FLAGS: u16 = 15;
 
 pub(crate) const IP_VS_CONN_F_MASQ: u32 = 0;
+pub(crate) const IP_VS_CONN_F_LOCALNODE: u32 = 1;
 pub(crate) const IP_VS_CONN_F_TUNNEL: u32 = 2;
 pub(crate) const IP_VS_CONN_F_DROUTE: u32 = 3;
 pub(crate) const IP_VS_CONN_F_FWD_MASK: u32 = 7;

@@ -118,6 +118,19 @@ fn info(line: &[u8]) -> Option<Info> {
     })
 }
 
+/// A protocol as the kernel calls it (`ip_vs_proto_name`): other programs can add services of any.
+fn protocol(name: &[u8]) -> Option<Protocol> {
+    Some(match name {
+        b"TCP" => Protocol::Tcp,
+        b"UDP" => Protocol::Udp,
+        b"SCTP" => Protocol::Sctp,
+        b"IP" => Protocol::Other(0),
+        b"ICMP" => Protocol::Other(1),
+        b"ICMPv6" => Protocol::Other(58),
+        _ => Protocol::from_number(decimal(name.strip_prefix(b"IP_")?)?.try_into().ok()?),
+    })
+}
+
 /// `TCP  0A000001:0050 rr ops persistent 36000 FFFFFFFF` or `FWM  00000005 rr`
 fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
     let mut words = words(line);
@@ -129,13 +142,7 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
         },
         _ => {
             let (address, port) = words.next_endpoint()?;
-            let protocol = match protocol {
-                b"TCP" => Protocol::Tcp,
-                b"UDP" => Protocol::Udp,
-                b"SCTP" => Protocol::Sctp,
-                _ => return None,
-            };
-            ServiceKey::Address { protocol, address, port }
+            ServiceKey::Address { protocol: self::protocol(protocol)?, address, port }
         }
     };
     let scheduler = text(words.next()?)?.parse().ok()?;
@@ -177,7 +184,7 @@ fn real_server(line: &[u8]) -> Option<RealServerSummary> {
         b"Masq" => Forwarding::Masquerading,
         b"Tunnel" => Forwarding::Tunneling(Tunnel::Ipip),
         b"Route" => Forwarding::DirectRouting,
-        b"Local" => Forwarding::Other(Forwarding::LOCAL_NODE),
+        b"Local" => Forwarding::LocalNode,
         _ => return None,
     };
     Some(RealServerSummary {
@@ -230,6 +237,18 @@ FWM  00000006 rr
         );
         assert_eq!(mark.service.key.family(), Family::Ipv6);
         assert_eq!(table.servers(3).len(), 1);
+    }
+
+    #[test]
+    fn protocol_that_has_no_name_is_known_by_its_number() {
+        for (name, number) in
+            [("TCP", 6), ("IP", 0), ("ICMP", 1), ("ICMPv6", 58), ("IP_47", 47), ("IP_65535", 65535)]
+        {
+            assert_eq!(protocol(name.as_bytes()), Some(Protocol::from_number(number)), "{name}");
+        }
+        for wrong in ["", "IP_", "IP_65536", "IP_x", "ip"] {
+            assert_eq!(protocol(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]

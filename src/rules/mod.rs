@@ -21,7 +21,7 @@ pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Sav
 pub use error::{RuleError, ValueError};
 pub use line::{LineError, Words, words};
 pub use read::read_command;
-pub use saved::write_change;
+pub use saved::{has_line, write_change};
 pub use table::{
     COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, Takes,
 };

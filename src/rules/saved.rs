@@ -9,7 +9,45 @@ use crate::model::{
 };
 use crate::names::Labels;
 
-/// Writes a change as a line that `-R` takes, without the newline.
+/// Whether a line can say a change. The kernel has what no option is for when other programs have asked for it.
+pub fn has_line(change: &Change) -> bool {
+    let is_named = |key: &ServiceKey| !matches!(key.protocol(), Some(Protocol::Other(_)));
+    match change {
+        Change::AddService(service) | Change::EditService(service) => is_named(&service.key),
+        Change::DeleteService(key) | Change::DeleteServer(key, _) | Change::Zero(Some(key)) => {
+            is_named(key)
+        }
+        Change::AddServer(key, server) | Change::EditServer(key, server) => {
+            is_named(key) && has_options(server.forwarding)
+        }
+        Change::Zero(None)
+        | Change::Flush
+        | Change::SetTimeouts(_)
+        | Change::StartDaemon(_)
+        | Change::StopDaemon(_) => true,
+    }
+}
+
+/// Whether options ask for a way of forwarding.
+fn has_options(forwarding: Forwarding) -> bool {
+    match forwarding {
+        Forwarding::Masquerading
+        | Forwarding::DirectRouting
+        | Forwarding::Tunneling(Tunnel::Ipip) => true,
+        Forwarding::Tunneling(Tunnel::Gue { checksum, .. }) => {
+            !matches!(checksum, TunnelChecksum::Other(_))
+        }
+        Forwarding::Tunneling(Tunnel::Gre { checksum }) => {
+            matches!(checksum, TunnelChecksum::None | TunnelChecksum::Full)
+        }
+        Forwarding::Tunneling(Tunnel::Other { .. })
+        | Forwarding::LocalNode
+        | Forwarding::Other(_) => false,
+    }
+}
+
+/// Writes a change as a line that `-R` takes, without the newline. What no line can say ([`has_line`]) is written as a
+/// comment, with what there is no option for in angle brackets.
 ///
 /// # Errors
 /// When the line cannot be written.
@@ -19,6 +57,9 @@ pub fn write_change(
     labels: &Labels,
 ) -> io::Result<()> {
     let line = Line { labels };
+    if !has_line(change) {
+        out.write_all(b"# ")?;
+    }
     match change {
         Change::AddService(service) => line.service(out, "-A", service),
         Change::EditService(service) => line.service(out, "-E", service),
@@ -54,6 +95,10 @@ impl Line<'_> {
                     Protocol::Tcp => b" -t ".as_slice(),
                     Protocol::Udp => b" -u ",
                     Protocol::Sctp => b" --sctp-service ",
+                    Protocol::Other(number) => {
+                        write!(out, "{command} <protocol number {number}> ")?;
+                        return self.endpoint(out, address, port, Some(protocol));
+                    }
                 };
                 out.write_all(command.as_bytes())?;
                 out.write_all(option)?;
@@ -126,12 +171,13 @@ impl Line<'_> {
         server: &RealServer,
     ) -> io::Result<()> {
         self.server_key(out, command, key, &server.key)?;
-        let method = match server.forwarding {
-            Forwarding::Masquerading => b" -m -w ",
-            Forwarding::Tunneling(_) => b" -i -w ",
-            Forwarding::DirectRouting | Forwarding::Other(_) => b" -g -w ",
-        };
-        out.write_all(method)?;
+        match server.forwarding {
+            Forwarding::Masquerading => out.write_all(b" -m -w ")?,
+            Forwarding::Tunneling(_) => out.write_all(b" -i -w ")?,
+            Forwarding::DirectRouting => out.write_all(b" -g -w ")?,
+            Forwarding::LocalNode => out.write_all(b" <forwarding method local node> -w ")?,
+            Forwarding::Other(number) => write!(out, " <forwarding method number {number}> -w ")?,
+        }
         out.write_all(itoa::Buffer::new().format(server.weight).as_bytes())?;
         if server.upper_threshold != 0 {
             write!(out, " -x {}", server.upper_threshold)?;
@@ -142,21 +188,34 @@ impl Line<'_> {
         match server.forwarding {
             Forwarding::Tunneling(Tunnel::Ipip) => write!(out, " --tun-type ipip"),
             Forwarding::Tunneling(Tunnel::Gue { port, checksum }) => {
-                write!(out, " --tun-type gue --tun-port {port} {}", checksum_option(checksum))
+                write!(out, " --tun-type gue --tun-port {port}")?;
+                write_checksum(out, checksum)
+            }
+            Forwarding::Tunneling(Tunnel::Gre { checksum: TunnelChecksum::Remote }) => {
+                write!(out, " --tun-type gre <remote checksum>")
             }
             Forwarding::Tunneling(Tunnel::Gre { checksum }) => {
-                write!(out, " --tun-type gre {}", checksum_option(checksum))
+                write!(out, " --tun-type gre")?;
+                write_checksum(out, checksum)
             }
-            Forwarding::Masquerading | Forwarding::DirectRouting | Forwarding::Other(_) => Ok(()),
+            Forwarding::Tunneling(Tunnel::Other { kind, port, checksum }) => {
+                write!(out, " <tunnel type number {kind}> --tun-port {port}")?;
+                write_checksum(out, checksum)
+            }
+            Forwarding::Masquerading
+            | Forwarding::DirectRouting
+            | Forwarding::LocalNode
+            | Forwarding::Other(_) => Ok(()),
         }
     }
 }
 
-fn checksum_option(checksum: TunnelChecksum) -> &'static str {
+fn write_checksum(out: &mut (impl Write + ?Sized), checksum: TunnelChecksum) -> io::Result<()> {
     match checksum {
-        TunnelChecksum::None => "--tun-nocsum",
-        TunnelChecksum::Full => "--tun-csum",
-        TunnelChecksum::Remote => "--tun-remcsum",
+        TunnelChecksum::None => out.write_all(b" --tun-nocsum"),
+        TunnelChecksum::Full => out.write_all(b" --tun-csum"),
+        TunnelChecksum::Remote => out.write_all(b" --tun-remcsum"),
+        TunnelChecksum::Other(number) => write!(out, " <tunnel flags number {number}>"),
     }
 }
 
@@ -238,11 +297,61 @@ mod tests {
         assert_eq!(written(&read("-A -f 1 -6 -p -M 128")), "-A -f 1 -6 -s wlc -p 360");
     }
 
+    #[test]
+    fn what_no_line_can_say_is_a_comment_that_names_it() {
+        let Change::AddServer(key, server) = read("-a -t 10.0.0.1:80 -r 10.0.0.2:80 -i") else {
+            panic!()
+        };
+        let ServiceKey::Address { address, port, .. } = key else { panic!() };
+        let odd = ServiceKey::Address { protocol: Protocol::Other(47), address, port };
+        let forwarded = |forwarding| Change::AddServer(key, RealServer { forwarding, ..server });
+        let tunneled = |tunnel| forwarded(Forwarding::Tunneling(tunnel));
+        let (other, remote) = (TunnelChecksum::Other(3), TunnelChecksum::Remote);
+        for (change, line) in [
+            (
+                Change::AddService(VirtualService::new(odd)),
+                "# -A <protocol number 47> 10.0.0.1:80 -s wlc",
+            ),
+            (Change::Zero(Some(odd)), "# -Z <protocol number 47> 10.0.0.1:80"),
+            (
+                Change::DeleteServer(odd, server.key),
+                "# -d <protocol number 47> 10.0.0.1:80 -r 10.0.0.2:80",
+            ),
+            (
+                forwarded(Forwarding::LocalNode),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method local node> -w 1",
+            ),
+            (
+                forwarded(Forwarding::Other(4)),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method number 4> -w 1",
+            ),
+            (
+                tunneled(Tunnel::Gue { port: 6080, checksum: other }),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type gue --tun-port 6080 <tunnel flags number 3>",
+            ),
+            (
+                tunneled(Tunnel::Gre { checksum: remote }),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type gre <remote checksum>",
+            ),
+            (
+                tunneled(Tunnel::Other { kind: 7, port: 9, checksum: remote }),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 <tunnel type number 7> --tun-port 9 --tun-remcsum",
+            ),
+        ] {
+            assert!(!has_line(&change));
+            assert_eq!(written(&change), line);
+            assert!(matches!(read_line(line.as_bytes(), &mut Names::new()), Ok(None)));
+        }
+        // The server alone can be named.
+        assert!(has_line(&Change::DeleteServer(key, server.key)));
+    }
+
     proptest! {
         #![proptest_config(arbitrary::cases(2000))]
 
         #[test]
         fn every_change_is_read_as_it_was_written(change in arbitrary::change()) {
+            prop_assert!(has_line(&change));
             prop_assert_eq!(read(&written(&change)), change);
         }
     }

@@ -31,8 +31,17 @@ struct JsonService<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum JsonKey {
-    Address { protocol: &'static str, address: IpAddr, port: u16 },
-    Fwmark { fwmark: u32, family: &'static str },
+    Address {
+        protocol: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        protocol_number: Option<u16>,
+        address: IpAddr,
+        port: u16,
+    },
+    Fwmark {
+        fwmark: u32,
+        family: &'static str,
+    },
 }
 
 #[derive(Serialize)]
@@ -46,6 +55,8 @@ struct JsonServer {
     address: IpAddr,
     port: u16,
     forwarding: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarding_number: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tunnel: Option<JsonTunnel>,
     weight: u32,
@@ -62,9 +73,13 @@ struct JsonServer {
 struct JsonTunnel {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    type_number: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_number: Option<u16>,
 }
 
 /// Totals, or the same a second.
@@ -250,15 +265,19 @@ pub fn write_json_daemons(
     list.end(out)
 }
 
+/// What no option has a name for; its number stands beside it.
+const UNKNOWN: &str = "unknown";
+
 fn key(key: &ServiceKey) -> JsonKey {
     match *key {
         ServiceKey::Address { protocol, address, port } => {
-            let protocol = match protocol {
-                Protocol::Tcp => "tcp",
-                Protocol::Udp => "udp",
-                Protocol::Sctp => "sctp",
+            let (protocol, protocol_number) = match protocol {
+                Protocol::Tcp => ("tcp", None),
+                Protocol::Udp => ("udp", None),
+                Protocol::Sctp => ("sctp", None),
+                Protocol::Other(number) => (UNKNOWN, Some(number)),
             };
-            JsonKey::Address { protocol, address, port }
+            JsonKey::Address { protocol, protocol_number, address, port }
         }
         ServiceKey::Fwmark { mark, family } => {
             let family = match family {
@@ -272,17 +291,18 @@ fn key(key: &ServiceKey) -> JsonKey {
 
 fn server(state: &RealServerState) -> JsonServer {
     let server = &state.server;
-    let (forwarding, tunnel) = match server.forwarding {
-        Forwarding::Masquerading => ("masquerading", None),
-        Forwarding::DirectRouting => ("direct_routing", None),
-        Forwarding::Tunneling(kind) => ("tunneling", Some(tunnel(kind))),
-        Forwarding::Other(Forwarding::LOCAL_NODE) => ("local", None),
-        Forwarding::Other(_) => ("unknown", None),
+    let (forwarding, forwarding_number, tunnel) = match server.forwarding {
+        Forwarding::Masquerading => ("masquerading", None, None),
+        Forwarding::DirectRouting => ("direct_routing", None, None),
+        Forwarding::Tunneling(kind) => ("tunneling", None, Some(tunnel(kind))),
+        Forwarding::LocalNode => ("local", None, None),
+        Forwarding::Other(number) => (UNKNOWN, Some(number), None),
     };
     JsonServer {
         address: server.key.address,
         port: server.key.port,
         forwarding,
+        forwarding_number,
         tunnel,
         weight: server.weight,
         upper_threshold: server.upper_threshold,
@@ -296,22 +316,20 @@ fn server(state: &RealServerState) -> JsonServer {
 }
 
 fn tunnel(tunnel: Tunnel) -> JsonTunnel {
-    let checksum = |checksum| {
-        Some(match checksum {
-            TunnelChecksum::None => "none",
-            TunnelChecksum::Full => "full",
-            TunnelChecksum::Remote => "remote",
-        })
+    let (r#type, type_number, port, checksum) = match tunnel {
+        Tunnel::Ipip => ("ipip", None, None, None),
+        Tunnel::Gue { port, checksum } => ("gue", None, Some(port), Some(checksum)),
+        Tunnel::Gre { checksum } => ("gre", None, None, Some(checksum)),
+        Tunnel::Other { kind, port, checksum } => (UNKNOWN, Some(kind), Some(port), Some(checksum)),
     };
-    match tunnel {
-        Tunnel::Ipip => JsonTunnel { r#type: "ipip", port: None, checksum: None },
-        Tunnel::Gue { port, checksum: sum } => {
-            JsonTunnel { r#type: "gue", port: Some(port), checksum: checksum(sum) }
-        }
-        Tunnel::Gre { checksum: sum } => {
-            JsonTunnel { r#type: "gre", port: None, checksum: checksum(sum) }
-        }
-    }
+    let (checksum, checksum_number) = match checksum {
+        None => (None, None),
+        Some(TunnelChecksum::None) => (Some("none"), None),
+        Some(TunnelChecksum::Full) => (Some("full"), None),
+        Some(TunnelChecksum::Remote) => (Some("remote"), None),
+        Some(TunnelChecksum::Other(number)) => (Some(UNKNOWN), Some(number)),
+    };
+    JsonTunnel { r#type, type_number, port, checksum, checksum_number }
 }
 
 fn counters(counters: &Counters) -> JsonCounters {

@@ -247,7 +247,7 @@ fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::Masquerading => "Masq",
         Forwarding::DirectRouting => "Route",
         Forwarding::Tunneling(_) => "Tunnel",
-        Forwarding::Other(Forwarding::LOCAL_NODE) => "Local",
+        Forwarding::LocalNode => "Local",
         // How the C library prints the name that 1.31 does not have for it.
         Forwarding::Other(_) => "(null)",
     }
@@ -258,6 +258,8 @@ fn tunnel(out: &mut Vec<u8>, forwarding: Forwarding) {
         TunnelChecksum::None => "-c",
         TunnelChecksum::Full => "+c",
         TunnelChecksum::Remote => "r+c",
+        // Likewise: 1.31 has no name for 3, and reads past the end of its names for more.
+        TunnelChecksum::Other(_) => "(null)",
     };
     match forwarding {
         Forwarding::Tunneling(Tunnel::Ipip) => out.extend_from_slice(b"ipip"),
@@ -267,16 +269,18 @@ fn tunnel(out: &mut Vec<u8>, forwarding: Forwarding) {
         Forwarding::Tunneling(Tunnel::Gre { checksum: sum }) => {
             append(out, format_args!("gre:{}", checksum(sum)));
         }
-        Forwarding::Masquerading | Forwarding::DirectRouting | Forwarding::Other(_) => {
-            out.extend_from_slice(b"n/a");
-        }
+        Forwarding::Tunneling(Tunnel::Other { .. })
+        | Forwarding::Masquerading
+        | Forwarding::DirectRouting
+        | Forwarding::LocalNode
+        | Forwarding::Other(_) => out.extend_from_slice(b"n/a"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Change;
+    use crate::model::{Change, Protocol};
     use crate::names::Names;
     use crate::rules::{Command, read_line};
 
@@ -468,8 +472,10 @@ mod tests {
     #[test]
     fn real_server_that_is_reached_as_no_option_asks_is_shown_as_1_31_does() {
         let (key, mut state) = server("-t 10.0.0.1:80 -r 10.0.0.2");
-        for (number, word) in [(Forwarding::LOCAL_NODE, "Local  "), (4, "(null) ")] {
-            state.server.forwarding = Forwarding::Other(number);
+        for (forwarding, word) in
+            [(Forwarding::LocalNode, "Local  "), (Forwarding::Other(4), "(null) ")]
+        {
+            state.server.forwarding = forwarding;
             let line = shown(PLAIN, |view, out| view.server(out, &key, &state));
             assert_eq!(
                 line,
@@ -494,6 +500,34 @@ mod tests {
                 format!("  -> 10.0.0.2:80                  {shown}      11         222       \n")
             );
         }
+    }
+
+    #[test]
+    fn tunnel_that_no_option_asks_for_is_shown_as_1_31_does() {
+        let (key, mut state) = server("-t 10.0.0.1:80 -r 10.0.0.2");
+        let other = TunnelChecksum::Other(3);
+        for (tunnel, shown_as) in [
+            (Tunnel::Gue { port: 6080, checksum: other }, "gue:6080:(null)"),
+            (Tunnel::Gre { checksum: other }, "gre:(null)   "),
+            (Tunnel::Gre { checksum: TunnelChecksum::Remote }, "gre:r+c      "),
+            (Tunnel::Other { kind: 7, port: 9, checksum: other }, "n/a          "),
+        ] {
+            state.server.forwarding = Forwarding::Tunneling(tunnel);
+            assert_eq!(
+                shown(ListFormat::Tunnels, |view, out| view.server(out, &key, &state)),
+                format!(
+                    "  -> 10.0.0.2:80                  Tunnel  {shown_as} 1      11         222       \n"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn service_of_a_protocol_that_no_option_is_for_is_shown_as_1_31_does() {
+        let mut state = service("-t 10.0.0.1:80");
+        let ServiceKey::Address { protocol, .. } = &mut state.service.key else { panic!() };
+        *protocol = Protocol::Other(47);
+        assert_eq!(shown(PLAIN, |view, out| view.service(out, &state)), "?    10.0.0.1:80 wlc\n");
     }
 
     #[test]

@@ -29,6 +29,8 @@ mod names;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod odd_entries;
+#[cfg(test)]
 mod one_machine;
 #[cfg(test)]
 mod program;

@@ -296,7 +296,7 @@ fn one_service_can_be_saved() {
 fn what_no_line_can_say_is_named_and_not_saved() {
     const LOCAL_NODE: u32 = 1;
     const BYPASS: u32 = 4;
-    for method in [LOCAL_NODE, BYPASS] {
+    for (method, named) in [(LOCAL_NODE, "local node"), (BYPASS, "number 4")] {
         let place = Place::new("");
         let kernel = Kernel::open();
         let mut service = Service::new(TCP, "10.0.0.1", 80).with("10.1.0.1", 80);
@@ -305,7 +305,7 @@ fn what_no_line_can_say_is_named_and_not_saved() {
         for outcome in both(&place.file, &[]) {
             let sentence = outcome.refused(1);
             assert!(sentence.contains("-t 10.0.0.1:80 -r 10.1.0.1:80"), "{sentence}");
-            assert!(sentence.contains(&format!("number {method}")), "{sentence}");
+            assert!(sentence.contains(named), "{sentence}");
             assert_eq!(place.content(), OLD);
         }
         Program::ours().line("-S -n").refused(1);

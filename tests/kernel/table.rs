@@ -75,6 +75,7 @@ const AF_INET6: u16 = 10;
 pub(crate) const TCP: u16 = 6;
 pub(crate) const UDP: u16 = 17;
 pub(crate) const MASQUERADING: u32 = 0;
+pub(crate) const TUNNELING: u32 = 2;
 
 /// Everything IPVS keeps in one network namespace, in an order that does not depend on the kernel's hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -296,6 +297,9 @@ impl Kernel {
             let server = nest(
                 CMD_ATTR_DEST,
                 vec![
+                    attribute(DEST_ATTR_TUN_TYPE, server.tunnel_type),
+                    attribute(DEST_ATTR_TUN_PORT, server.tunnel_port.to_be()),
+                    attribute(DEST_ATTR_TUN_FLAGS, server.tunnel_flags),
                     attribute(DEST_ATTR_ADDR, octets(server.address)),
                     attribute(DEST_ATTR_PORT, server.port.to_be()),
                     attribute(DEST_ATTR_ADDR_FAMILY, family(server.address)),

@@ -25,6 +25,7 @@ fn checksum_flag(checksum: TunnelChecksum) -> u16 {
         TunnelChecksum::None => IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
         TunnelChecksum::Full => IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
         TunnelChecksum::Remote => IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+        TunnelChecksum::Other(flags) => flags,
     }
 }
 
@@ -35,6 +36,7 @@ fn put_tunnel(buffer: &mut Vec<u8>, tunnel: Tunnel) {
             (IP_VS_CONN_F_TUNNEL_TYPE_GUE, port, checksum_flag(checksum))
         }
         Tunnel::Gre { checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GRE, 0, checksum_flag(checksum)),
+        Tunnel::Other { kind, port, checksum } => (kind, port, checksum_flag(checksum)),
     };
     put(buffer, IPVS_DEST_ATTR_TUN_TYPE, &[kind]);
     put(buffer, IPVS_DEST_ATTR_TUN_PORT, &port.to_be_bytes());
@@ -48,6 +50,7 @@ pub(super) fn encode_real_server(buffer: &mut Vec<u8>, server: &RealServer) {
             Forwarding::Masquerading => IP_VS_CONN_F_MASQ,
             Forwarding::DirectRouting => IP_VS_CONN_F_DROUTE,
             Forwarding::Tunneling(_) => IP_VS_CONN_F_TUNNEL,
+            Forwarding::LocalNode => IP_VS_CONN_F_LOCALNODE,
             Forwarding::Other(number) => number,
         };
         put_u32(buffer, IPVS_DEST_ATTR_FWD_METHOD, forwarding);
@@ -61,25 +64,23 @@ pub(super) fn encode_real_server(buffer: &mut Vec<u8>, server: &RealServer) {
     });
 }
 
-fn decode_checksum(flags: u16) -> Result<TunnelChecksum, DecodeError> {
+fn decode_checksum(flags: u16) -> TunnelChecksum {
     match flags {
-        IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM => Ok(TunnelChecksum::None),
-        IP_VS_TUNNEL_ENCAP_FLAG_CSUM => Ok(TunnelChecksum::Full),
-        IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM => Ok(TunnelChecksum::Remote),
-        other => {
-            Err(DecodeError::Unknown { attribute: "IPVS_DEST_ATTR_TUN_FLAGS", value: other.into() })
-        }
+        IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM => TunnelChecksum::None,
+        IP_VS_TUNNEL_ENCAP_FLAG_CSUM => TunnelChecksum::Full,
+        IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM => TunnelChecksum::Remote,
+        other => TunnelChecksum::Other(other),
     }
 }
 
-fn decode_tunnel(kind: u8, port: u16, flags: u16) -> Result<Tunnel, DecodeError> {
+/// What a type makes no use of is left out: a port and flags of IP in IP, a port of GRE.
+fn decode_tunnel(kind: u8, port: u16, flags: u16) -> Tunnel {
+    let checksum = decode_checksum(flags);
     match kind {
-        IP_VS_CONN_F_TUNNEL_TYPE_IPIP => Ok(Tunnel::Ipip),
-        IP_VS_CONN_F_TUNNEL_TYPE_GUE => Ok(Tunnel::Gue { port, checksum: decode_checksum(flags)? }),
-        IP_VS_CONN_F_TUNNEL_TYPE_GRE => Ok(Tunnel::Gre { checksum: decode_checksum(flags)? }),
-        other => {
-            Err(DecodeError::Unknown { attribute: "IPVS_DEST_ATTR_TUN_TYPE", value: other.into() })
-        }
+        IP_VS_CONN_F_TUNNEL_TYPE_IPIP => Tunnel::Ipip,
+        IP_VS_CONN_F_TUNNEL_TYPE_GUE => Tunnel::Gue { port, checksum },
+        IP_VS_CONN_F_TUNNEL_TYPE_GRE => Tunnel::Gre { checksum },
+        kind => Tunnel::Other { kind, port, checksum },
     }
 }
 
@@ -122,8 +123,9 @@ pub(in crate::netlink) fn decode_real_server(
     let forwarding = match method.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_FWD_METHOD"))? {
         IP_VS_CONN_F_MASQ => Forwarding::Masquerading,
         IP_VS_CONN_F_DROUTE => Forwarding::DirectRouting,
+        IP_VS_CONN_F_LOCALNODE => Forwarding::LocalNode,
         IP_VS_CONN_F_TUNNEL => {
-            Forwarding::Tunneling(decode_tunnel(tunnel_kind, tunnel_port, tunnel_flags)?)
+            Forwarding::Tunneling(decode_tunnel(tunnel_kind, tunnel_port, tunnel_flags))
         }
         other => Forwarding::Other(other),
     };
@@ -244,22 +246,37 @@ mod tests {
             let edited = with(&one_server(), IPVS_DEST_ATTR_FWD_METHOD, &method.to_ne_bytes());
             decode_real_server(&edited, Family::Ipv4).unwrap().server.forwarding
         };
-        assert_eq!(decoded(1), Forwarding::Other(Forwarding::LOCAL_NODE));
+        assert_eq!(decoded(1), Forwarding::LocalNode);
         assert_eq!(decoded(4), Forwarding::Other(4));
         // IP_VS_CONN_F_INACTIVE and others stand above them.
         assert_eq!(decoded(0x100 | 3), Forwarding::DirectRouting);
     }
 
     #[test]
-    fn tunnel_that_stands_for_nothing_is_named() {
-        let tunneled = with(&one_server(), IPVS_DEST_ATTR_FWD_METHOD, &2_u32.to_ne_bytes());
-        let kind = with(&tunneled, IPVS_DEST_ATTR_TUN_TYPE, &[3]);
-        let error = decode_real_server(&kind, Family::Ipv4).unwrap_err().to_string();
-        assert!(error.starts_with("IPVS_DEST_ATTR_TUN_TYPE is 3"), "{error}");
-        let gre = with(&tunneled, IPVS_DEST_ATTR_TUN_TYPE, &[2]);
-        let flags = with(&gre, IPVS_DEST_ATTR_TUN_FLAGS, &[8, 0]);
-        let error = decode_real_server(&flags, Family::Ipv4).unwrap_err().to_string();
-        assert!(error.starts_with("IPVS_DEST_ATTR_TUN_FLAGS is 8"), "{error}");
+    fn tunnel_that_no_option_asks_for_is_read_and_written_with_its_numbers() {
+        let other = TunnelChecksum::Other;
+        for (kind, flags, tunnel) in [
+            (1, 3, Tunnel::Gue { port: 6080, checksum: other(3) }),
+            (2, 2, Tunnel::Gre { checksum: TunnelChecksum::Remote }),
+            (2, 8, Tunnel::Gre { checksum: other(8) }),
+            (3, 1, Tunnel::Other { kind: 3, port: 6080, checksum: TunnelChecksum::Full }),
+            (255, 9, Tunnel::Other { kind: 255, port: 6080, checksum: other(9) }),
+        ] {
+            let edited = [
+                (IPVS_DEST_ATTR_FWD_METHOD, 2_u32.to_ne_bytes().to_vec()),
+                (IPVS_DEST_ATTR_TUN_TYPE, vec![kind]),
+                (IPVS_DEST_ATTR_TUN_PORT, 6080_u16.to_be_bytes().to_vec()),
+                (IPVS_DEST_ATTR_TUN_FLAGS, u16::to_ne_bytes(flags).to_vec()),
+            ]
+            .iter()
+            .fold(one_server(), |nest, (kind, value)| with(&nest, *kind, value));
+            let server = decode_real_server(&edited, Family::Ipv4).unwrap().server;
+            assert_eq!(server.forwarding, Forwarding::Tunneling(tunnel));
+            let mut buffer = Vec::new();
+            encode_real_server(&mut buffer, &server);
+            let written = decode_real_server(&buffer[4..], Family::Ipv4).unwrap().server;
+            assert_eq!(written, server);
+        }
     }
 
     #[test]

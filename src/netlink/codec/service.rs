@@ -30,8 +30,7 @@ fn put_key(buffer: &mut Vec<u8>, key: &ServiceKey) {
     put(buffer, IPVS_SVC_ATTR_AF, &family_number(key.family()).to_ne_bytes());
     match *key {
         ServiceKey::Address { protocol, address, port } => {
-            let protocol = u16::from(protocol.number());
-            put(buffer, IPVS_SVC_ATTR_PROTOCOL, &protocol.to_ne_bytes());
+            put(buffer, IPVS_SVC_ATTR_PROTOCOL, &protocol.number().to_ne_bytes());
             put_address(buffer, IPVS_SVC_ATTR_ADDR, address);
             put(buffer, IPVS_SVC_ATTR_PORT, &port.to_be_bytes());
         }
@@ -120,10 +119,7 @@ pub(in crate::netlink) fn decode_service(bytes: &[u8]) -> Result<ServiceState, D
         None => {
             let number = protocol.ok_or(DecodeError::Missing("IPVS_SVC_ATTR_PROTOCOL"))?;
             ServiceKey::Address {
-                protocol: Protocol::from_number(number).ok_or(DecodeError::Unknown {
-                    attribute: "IPVS_SVC_ATTR_PROTOCOL",
-                    value: number.into(),
-                })?,
+                protocol: Protocol::from_number(number),
                 address: address
                     .ok_or(DecodeError::Missing("IPVS_SVC_ATTR_ADDR"))?
                     .address(family)?,
@@ -270,14 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_stand_for_nothing_are_named() {
-        for (kind, value, message) in [
-            (IPVS_SVC_ATTR_PROTOCOL, 47_u16, "IPVS_SVC_ATTR_PROTOCOL is 47"),
-            (IPVS_SVC_ATTR_AF, 1, "address family is 1"),
-        ] {
-            let edited = with(&one_service(), kind, &value.to_ne_bytes());
-            let error = decode_service(&edited).unwrap_err().to_string();
-            assert!(error.starts_with(message), "{error}");
+    fn address_family_that_stands_for_nothing_is_named() {
+        let edited = with(&one_service(), IPVS_SVC_ATTR_AF, &1_u16.to_ne_bytes());
+        let error = decode_service(&edited).unwrap_err().to_string();
+        assert!(error.starts_with("address family is 1"), "{error}");
+    }
+
+    #[test]
+    fn service_of_a_protocol_that_no_option_is_for_is_read_and_written_with_its_number() {
+        for number in [0, 1, 47, 0x106] {
+            let edited = with(&one_service(), IPVS_SVC_ATTR_PROTOCOL, &u16::to_ne_bytes(number));
+            let service = decode_service(&edited).unwrap().service;
+            assert_eq!(service.key.protocol(), Some(Protocol::Other(number)));
+            let mut buffer = Vec::new();
+            encode_service(&mut buffer, &service);
+            assert_eq!(decode_service(&buffer[4..]).unwrap().service, service);
         }
     }
 

@@ -27,11 +27,17 @@ pub struct KernelSocket {
     kernel: SocketAddr,
 }
 
-/// The kernel makes no datagram of a dump larger than this or NLMSG_GOODSIZE, which is less, so nothing is ever
-/// cut. It allocates as much as it was offered, clears it, and does so twice for each service (`netlink_dump`): with
-/// 64 KiB, `-Sn` of 10,000 services takes 1,140 ms in instructions, with 16 KiB as much, since the kernel adds some
-/// bytes of its own, which makes 32; with 15 KiB 710 (Linux 6.1). With less a dump of the services takes longer, for
-/// the kernel walks through its table to where it was.
+/// How many bytes recv(2) is offered for a datagram.
+///
+/// Nothing is ever cut: a datagram of a dump has at most as many bytes as recv(2) was offered, or as a page has, up to
+/// 8 KiB, where that is more (`NLMSG_GOODSIZE`); every other answer has a few hundred.
+///
+/// Beyond that the number is about speed. The kernel allocates and clears what was offered and some bytes of its own,
+/// rounded up to a power of two, but never more than 32 KiB; and that twice for each dump, of which a save takes one a
+/// service (`netlink_dump`, Linux 6.1). An offer of 15 KiB makes 16, one of 16 KiB and more makes 32: `-Sn` of 10,000
+/// services then executes 1,140 million instructions, and 710 million with 15 KiB. A smaller offer makes a dump of all
+/// services slower, since it takes more datagrams and for each of them the kernel walks through its table to where it
+/// was.
 const RECEIVE_ROOM: usize = 15 * 1024;
 
 impl KernelSocket {

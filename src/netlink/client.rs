@@ -20,6 +20,10 @@ use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, Sync
 /// this number on, the system calls no longer show beside the work (6.1: 13 µs a change).
 const BATCH: usize = 64;
 
+/// What an answer to a change takes of the socket's room at most: a refusal quotes its request, which makes 200 bytes
+/// in an allocation that the kernel counts as 768 (6.1) or 1280 (where `MAX_SKB_FRAGS` is larger).
+const ANSWER: usize = 2048;
+
 /// A change that the kernel refused, by its place in what was given to [`Client::apply_all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -34,6 +38,8 @@ pub struct Client<T = KernelSocket> {
     transport: T,
     family: u16,
     sequence: u32,
+    /// How many changes go out in one datagram here, once that is known.
+    batch: Option<usize>,
     outgoing: Vec<u8>,
     attributes: Vec<u8>,
     incoming: Vec<u8>,
@@ -115,6 +121,7 @@ impl<T: Transport> Client<T> {
             transport,
             family: 0,
             sequence: 0,
+            batch: None,
             outgoing: Vec::new(),
             attributes: Vec::new(),
             incoming: Vec::new(),
@@ -160,7 +167,8 @@ impl<T: Transport> Client<T> {
     /// When the socket fails; how many changes were made is not known then.
     pub fn apply_all(&mut self, changes: &[Change]) -> Result<Vec<Failure>, Error> {
         let mut failures = Vec::new();
-        for (batch, changes) in changes.chunks(BATCH).enumerate() {
+        let batch_size = self.batch_size(changes.len())?;
+        for (batch, changes) in changes.chunks(batch_size).enumerate() {
             self.outgoing.clear();
             let first = self.sequence.wrapping_add(1);
             let mut last = changes.len() - 1;
@@ -191,13 +199,32 @@ impl<T: Transport> Client<T> {
                     let Answer::End(result) = message.answer else { continue };
                     if let Err(errno) = result {
                         let refused = Refused { operation: change.into(), errno };
-                        failures.push(Failure { index: batch * BATCH + place, refused });
+                        failures.push(Failure { index: batch * batch_size + place, refused });
                     }
                     finished |= place == last;
                 }
             }
         }
         Ok(failures)
+    }
+
+    /// How many changes can go out at once. All may be refused, and the refusals wait in the socket until send(2) is
+    /// back: one that does not fit there is lost, and with it what became of its change (ENOBUFS). With the kernel's
+    /// own default, 208 KiB, they always fit; net.core.rmem_default may be less.
+    fn batch_size(&mut self, changes: usize) -> Result<usize, Error> {
+        if let Some(batch) = self.batch {
+            return Ok(batch);
+        }
+        // One answer always fits, and most processes make no more than one change.
+        if changes <= 1 {
+            return Ok(1);
+        }
+        let limit = self
+            .transport
+            .receive_limit()
+            .map_err(|source| Error::Socket { call: "getsockopt", source })?;
+        let batch = limit.map_or(BATCH, |limit| (limit / ANSWER).clamp(1, BATCH));
+        Ok(*self.batch.insert(batch))
     }
 
     /// Reads all virtual services, in the kernel's order.

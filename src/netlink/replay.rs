@@ -15,12 +15,13 @@ pub(super) const HEADER: usize = 16;
 pub(super) struct Replay {
     /// The datagrams that were sent.
     pub(super) sent: Vec<Vec<u8>>,
+    pub(super) receive_limit: Option<usize>,
     answers: VecDeque<Vec<u8>>,
 }
 
 impl Replay {
     pub(super) fn new(answers: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        Self { sent: Vec::new(), answers: answers.into_iter().collect() }
+        Self { sent: Vec::new(), receive_limit: None, answers: answers.into_iter().collect() }
     }
 }
 
@@ -33,6 +34,10 @@ impl Transport for Replay {
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
         *buffer = self.answers.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         Ok(())
+    }
+
+    fn receive_limit(&self) -> io::Result<Option<usize>> {
+        Ok(self.receive_limit)
     }
 }
 

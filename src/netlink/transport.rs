@@ -1,6 +1,7 @@
 //! Datagrams to the kernel and back: the seam at which tests replay what a kernel once said.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
@@ -18,9 +19,19 @@ pub trait Transport {
     /// # Errors
     /// What the socket says.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()>;
+
+    /// How many bytes of answers, as the kernel counts them, can wait to be received, if there is a limit. What comes
+    /// when they are reached is lost.
+    ///
+    /// # Errors
+    /// What the socket says.
+    fn receive_limit(&self) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
 }
 
-/// A generic netlink socket in the network namespace of the thread that opened it.
+/// A generic netlink socket in the network namespace of the thread that opened it. As a file it can be waited for, and
+/// its options set.
 #[derive(Debug)]
 pub struct KernelSocket {
     socket: Socket,
@@ -66,6 +77,16 @@ impl Transport for KernelSocket {
                 return Ok(());
             }
         }
+    }
+
+    fn receive_limit(&self) -> io::Result<Option<usize>> {
+        self.socket.get_rx_buf_sz().map(Some)
+    }
+}
+
+impl AsFd for KernelSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

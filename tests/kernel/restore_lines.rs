@@ -9,6 +9,11 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use ipvs::model::{Change, Protocol, ServiceKey, VirtualService};
+use ipvs::netlink::{Client, KernelSocket};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBuf;
+
 use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::table::{Kernel, Key, Service, TCP, Table};
@@ -180,4 +185,24 @@ fn input_that_does_not_block_is_waited_for() {
     drop((ours, command));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// What net.core.rmem_default may be set to: with 32 KiB the answers to some 40 changes fit, with the least one or two.
+#[test]
+fn refusals_of_many_lines_fit_into_a_socket_with_little_room() {
+    const CHANGES: usize = 1000;
+    for room in [0, 32 * 1024] {
+        fresh_namespace();
+        let socket = KernelSocket::open().unwrap();
+        // The kernel doubles what it is asked for.
+        setsockopt(&socket, RcvBuf, &(room / 2)).unwrap();
+        let mut client = Client::new(socket).unwrap();
+        let address = "10.0.0.1".parse().unwrap();
+        let key = ServiceKey::Address { protocol: Protocol::Tcp, address, port: 80 };
+        let failures = client.apply_all(&vec![Change::DeleteService(key); CHANGES]).unwrap();
+        let refused: Vec<usize> = failures.iter().map(|failure| failure.index).collect();
+        assert_eq!(refused, (0..CHANGES).collect::<Vec<_>>(), "{room}");
+        client.apply(&Change::AddService(VirtualService::new(key))).unwrap();
+        assert_eq!(client.services().unwrap().len(), 1);
+    }
 }

@@ -239,6 +239,32 @@ fn sixty_four_changes_go_out_at_once_and_only_the_last_wants_an_answer() {
 }
 
 #[test]
+fn no_more_changes_go_out_at_once_than_answers_fit_into_the_socket() {
+    for (limit, sizes) in [
+        (Some(0), vec![1; 5]),
+        (Some(2 * ANSWER), vec![2, 2, 1]),
+        (Some(BATCH * ANSWER), vec![5]),
+        (None, vec![5]),
+    ] {
+        let mut sequence = FIRST - 1;
+        let answers: Vec<Vec<u8>> = sizes
+            .iter()
+            .map(|&size| {
+                sequence += u32::try_from(size).unwrap();
+                acknowledgement(sequence, Some(Errno::EXIST))
+            })
+            .collect();
+        let mut client = client(answers);
+        client.transport.receive_limit = limit;
+        let failures = client.apply_all(&additions(5)).unwrap();
+        assert_eq!(failures.len(), sizes.len());
+        assert_eq!(failures.last().unwrap().index, 4);
+        let sent = client.transport.sent[1..].iter().map(|datagram| messages(datagram).len());
+        assert_eq!(sent.collect::<Vec<_>>(), sizes);
+    }
+}
+
+#[test]
 fn daemon_that_is_stopped_before_it_began_is_waited_for_no_longer_than_the_next_answer() {
     let changes = [Change::StopDaemon(SyncRole::Backup)];
     let mut client = client([answering(FIRST + 1, &fixture("info"))]);

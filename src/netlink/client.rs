@@ -24,6 +24,9 @@ const BATCH: usize = 64;
 /// in an allocation that the kernel counts as 768 (6.1) or 1280 (where `MAX_SKB_FRAGS` is larger).
 const ANSWER: usize = 2048;
 
+/// How often a dump is begun again that the kernel says was interrupted. No kernel says so of IPVS to this day.
+const DUMPS: usize = 5;
+
 /// A change that the kernel refused, by its place in what was given to [`Client::apply_all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -348,8 +351,23 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Sends a request with any number of answers and reads them until the kernel says that it is done.
+    /// Sends a request with any number of answers and reads them until the kernel says that it is done; once more when
+    /// it says that they do not fit together.
     fn dump<A>(
+        &mut self,
+        query: &Query,
+        mut decode: impl FnMut(&[u8]) -> Result<A, DecodeError>,
+    ) -> Result<Vec<A>, Error> {
+        for _ in 1..DUMPS {
+            match self.dump_once(query, &mut decode) {
+                Err(Error::Interrupted) => {}
+                result => return result,
+            }
+        }
+        self.dump_once(query, &mut decode)
+    }
+
+    fn dump_once<A>(
         &mut self,
         query: &Query,
         mut decode: impl FnMut(&[u8]) -> Result<A, DecodeError>,

@@ -122,7 +122,7 @@ pub enum Error {
     /// The kernel's answer cannot be read.
     #[error("the kernel's answer cannot be read: {0}")]
     Decode(#[from] DecodeError),
-    /// The table changed while the kernel listed it (`NLM_F_DUMP_INTR`).
+    /// The table changed while the kernel listed it (`NLM_F_DUMP_INTR`), however often it was asked.
     #[error("the table changed while it was read")]
     Interrupted,
 }

@@ -140,7 +140,7 @@ fn dump_that_ends_with_an_errno_is_refused() {
 }
 
 #[test]
-fn dump_is_interrupted_whichever_message_says_so() {
+fn dump_is_begun_again_whichever_message_says_that_it_was_interrupted() {
     let flag = |message: &mut [u8]| {
         let [low, high] = NLM_F_DUMP_INTR.to_ne_bytes();
         message[6] |= low;
@@ -150,9 +150,17 @@ fn dump_is_interrupted_whichever_message_says_so() {
         let dump = [answer("services"), answer("done")].concat();
         let mut dump: Vec<Vec<u8>> = messages(&dump).into_iter().map(<[u8]>::to_vec).collect();
         flag(&mut dump[interrupted]);
-        let mut client = client([dump.concat(), acknowledgement(FIRST + 1, None)]);
-        let error = client.services().unwrap_err();
+        let again = |number| answering(FIRST + number, &dump.concat());
+        let mut restless = client((0..).map(again).take(DUMPS));
+        let error = restless.services().unwrap_err();
         assert!(matches!(error, Error::Interrupted), "{error}");
+        assert_eq!(restless.transport.sent.len(), 1 + DUMPS);
+
+        let whole = [answer("services"), answer("done")].concat();
+        let at_last = answering(FIRST + 2, &whole);
+        let acknowledged = acknowledgement(FIRST + 3, None);
+        let mut client = client([again(0), again(1), at_last, acknowledged]);
+        assert_eq!(client.services().unwrap().len(), 8);
         client.apply(&Change::Flush).unwrap();
     }
 }

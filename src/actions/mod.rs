@@ -21,7 +21,7 @@ pub use session::Session;
 
 use crate::model::{Change, ServiceKey};
 use crate::names::Labels;
-use crate::restore::{BadLine, Broken, Cause, LockError, Undone};
+use crate::restore::{BadLine, Broken, Cause, LockError, Undone, UnknownAttribute};
 use crate::rules::{has_line, write_change};
 use crate::{netlink, procfs};
 
@@ -124,6 +124,21 @@ fn line(change: &Change) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
+/// What keeps the old table from being there again. Under a newer kernel it may be of all entries: one is an example.
+fn but_for(lost: &[UnknownAttribute]) -> String {
+    let Some((UnknownAttribute { service, server, number }, more)) = lost.split_first() else {
+        return String::new();
+    };
+    let entry = match server {
+        Some(server) => shown_change(&Change::DeleteServer(*service, *server)),
+        None => shown_change(&Change::DeleteService(*service)),
+    };
+    let entry = entry.trim_start_matches("-d ").trim_start_matches("-D ");
+    let others =
+        if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
+    format!(", but for attribute {number} of {entry}, which this version does not know{others}")
+}
+
 fn bad_lines(file: &str, lines: &[BadLine]) -> String {
     let lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
     lines.join("\n")
@@ -139,10 +154,13 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
         }
         cause @ (Cause::Stopped(_) | Cause::Netlink(_)) => format!("{cause} ({file})"),
     };
+    let but_for = but_for(&broken.not_brought_back);
     match &broken.undone {
-        Undone::Whole => text.push_str("; the table is what it was"),
+        Undone::Whole => text.push_str(&format!("; the table is what it was{but_for}")),
         Undone::InPart { left, .. } if left.is_empty() => {
-            text.push_str("; the table is what it was, but not all settings are");
+            text.push_str(&format!(
+                "; the table is what it was{but_for}, but not all settings are"
+            ));
         }
         Undone::InPart { refused, left } => {
             text.push_str("; undoing failed");
@@ -150,6 +168,7 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
                 text.push_str(&format!(" ({refused})"));
             }
             text.push_str("; these lines, given to ipvsadm -R, lead back to the old table");
+            text.push_str(&but_for);
             if !left.iter().all(has_line) {
                 text.push_str(", but for those behind a #, which only other programs can make");
             }
@@ -164,4 +183,46 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Names;
+    use crate::rules::{Command, read_line};
+
+    fn change(line: &str) -> Change {
+        match read_line(line.as_bytes(), &mut Names::new()) {
+            Ok(Some(Command::Change(change))) => change,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_undoing_could_not_bring_back_is_named() {
+        let Change::DeleteServer(service, server) = change("-d -t 10.0.0.1:80 -r 10.1.0.1:80")
+        else {
+            panic!()
+        };
+        let lost = |server, number| UnknownAttribute { service, server, number };
+        let message = |undone, not_brought_back| {
+            let broken = Broken { cause: Cause::Stopped(15), undone, not_brought_back };
+            broken_restore("rules", &broken)
+        };
+        let start = "stopped by signal 15 (rules); the table is what it was";
+        assert_eq!(message(Undone::Whole, vec![]), start);
+        assert_eq!(
+            message(Undone::Whole, vec![lost(Some(server), 77)]),
+            format!(
+                "{start}, but for attribute 77 of -t 10.0.0.1:80 -r 10.1.0.1:80, which this version does not know"
+            )
+        );
+        let left = vec![change("-A -f 1")];
+        assert_eq!(
+            message(Undone::InPart { refused: None, left }, vec![lost(None, 7), lost(None, 8)]),
+            "stopped by signal 15 (rules); undoing failed; these lines, given to ipvsadm -R, lead back to the old \
+             table, but for attribute 7 of -t 10.0.0.1:80, which this version does not know (and 1 more):\n\
+             -A -f 1 -s wlc"
+        );
+    }
 }

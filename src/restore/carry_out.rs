@@ -1,9 +1,11 @@
 //! A plan to the kernel: all of it, or none.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 
-use super::{Plan, Step, Table};
-use crate::model::Change;
+use super::{Plan, Step, Table, UnknownAttribute};
+use crate::model::{Change, RealServer};
 use crate::netlink::{self, Client, Refused, Transport};
 
 /// How many changes go out between two looks at the signals: a few milliseconds of work for the kernel.
@@ -54,6 +56,9 @@ pub struct Broken {
     pub cause: Cause,
     /// What stands now.
     pub undone: Undone,
+    /// What this version does not know of entries that were deleted or edited, and so could not bring back. To refuse
+    /// such changes from the start would refuse every restore under a kernel that has a new attribute for all entries.
+    pub not_brought_back: Vec<UnknownAttribute>,
 }
 
 /// Watches a plan being carried out.
@@ -88,7 +93,9 @@ pub fn carry_out<T: Transport>(
                 // Without an answer, any of the batch may have been made.
                 let doubtful = if matches!(cause, Cause::Netlink(_)) { batch } else { &[] };
                 let undone = undo(&made, doubtful, current, client);
-                return Err(Broken { cause, undone });
+                let touched = made.iter().copied().chain(doubtful);
+                let not_brought_back = unknown_of(touched, current);
+                return Err(Broken { cause, undone, not_brought_back });
             }
             progress.done(made.len(), total);
         }
@@ -140,6 +147,35 @@ fn undo<T: Transport>(
         Undone::InPart { refused: None, left } if left.is_empty() => Undone::Whole,
         undone => undone,
     }
+}
+
+/// What the kernel has said of entries that steps delete or edit, and no change can say.
+fn unknown_of<'a>(steps: impl Iterator<Item = &'a Step>, old: &Table) -> Vec<UnknownAttribute> {
+    if old.unknown_attributes.is_empty() {
+        return Vec::new();
+    }
+    let mut deleted = HashSet::new();
+    let mut touched = HashSet::new();
+    for step in steps {
+        match &step.change {
+            // Its real servers go with it.
+            Change::DeleteService(key) => {
+                deleted.insert(*key);
+            }
+            Change::EditService(service) => {
+                touched.insert((service.key, None));
+            }
+            Change::EditServer(key, RealServer { key: server, .. })
+            | Change::DeleteServer(key, server) => {
+                touched.insert((*key, Some(*server)));
+            }
+            _ => {}
+        }
+    }
+    let is_lost = |unknown: &&UnknownAttribute| {
+        deleted.contains(&unknown.service) || touched.contains(&(unknown.service, unknown.server))
+    };
+    old.unknown_attributes.iter().filter(is_lost).copied().collect()
 }
 
 /// Compares what stands now with what stood before.

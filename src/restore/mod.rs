@@ -18,5 +18,5 @@ pub use carry_out::{Broken, Cause, Progress, Undone, carry_out};
 pub use file::{BadLine, Problem, Rule, RuleFile};
 pub use lock::{Lock, LockError};
 pub use plan::{Plan, Step};
-pub use table::{Server, Service, Table, TableError};
+pub use table::{Server, Service, Table, TableError, UnknownAttribute};
 pub use target::{Existing, Target};

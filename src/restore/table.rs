@@ -33,6 +33,19 @@ pub struct Server {
 pub struct Table {
     /// The services.
     pub services: BTreeMap<ServiceKey, Service>,
+    /// What the kernel says of them besides: beside the table, since nearly always there is none.
+    pub unknown_attributes: Vec<UnknownAttribute>,
+}
+
+/// An attribute of a newer kernel that this version does not know: an entry is made again without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAttribute {
+    /// The virtual service.
+    pub service: ServiceKey,
+    /// Its real server, if it is about one.
+    pub server: Option<RealServerKey>,
+    /// The attribute's number in linux/ip_vs.h.
+    pub number: u16,
 }
 
 /// A change that does not fit a table, in the words that the kernel's refusal has.
@@ -62,10 +75,21 @@ impl Table {
     /// When the kernel refuses, or sends what cannot be read.
     pub fn read<T: Transport>(client: &mut Client<T>) -> Result<Self, netlink::Error> {
         let mut table = Self::default();
+        let unknown = &mut table.unknown_attributes;
         for state in client.services()? {
             let key = state.service.key;
+            let mut note = |server, numbers: &[u16]| {
+                let noted = numbers.iter();
+                unknown.extend(noted.map(|&number| UnknownAttribute {
+                    service: key,
+                    server,
+                    number,
+                }));
+            };
+            note(None, &state.unknown_attributes);
             let servers = client.real_servers(&key)?.into_iter().map(|state| {
                 let server = state.server;
+                note(Some(server.key), &state.unknown_attributes);
                 (server.key, Server { server, line: 0 })
             });
             let service = Service { service: state.service, line: 0, servers: servers.collect() };

@@ -3,12 +3,12 @@
 
 use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
 use ipvs::names::Names;
-use ipvs::restore::{Cause, Progress, Undone};
+use ipvs::restore::{Cause, Progress, Undone, UnknownAttribute};
 use ipvs::rules::{Command, read_line};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
-use crate::restore_wire::{Fate, client, restore, restore_watched};
+use crate::restore_wire::{Fate, NewerKernel, client, restore, restore_watched};
 use crate::table::{Kernel, Table};
 
 const OLD: &str = "\
@@ -211,4 +211,37 @@ fn the_line_that_the_kernel_refuses_is_named_with_its_file() {
         assert!(sentence.contains("the table is what it was"), "{sentence}");
         assert_eq!(kernel.rules().to_string(), before.to_string());
     }
+}
+
+#[test]
+fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
+    let (kernel, before) = old_table();
+    // One real server is deleted, one edited, one goes with its service; those of the two marks stay as they are.
+    let failing = "\
+        -A -t 10.0.0.1:80 -s rr\n\
+        -a -t 10.0.0.1:80 -r 10.1.0.2 -m -w 5\n\
+        -A -f 7 -s wlc\n\
+        -a -f 7 -r 10.1.0.1 -m\n\
+        -A -f 7 -6 -s wlc\n\
+        -a -f 7 -6 -r 2001:db8::1 -m\n\
+        --start-daemon master --mcast-interface nosuch\n";
+    let broken = restore(failing, &mut NewerKernel::client()).unwrap_err();
+    assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+    assert_eq!(kernel.rules().to_string(), before.to_string());
+    let mut lost: Vec<String> = broken
+        .not_brought_back
+        .iter()
+        .map(|&UnknownAttribute { service, server, number }| {
+            assert_eq!(number, NewerKernel::ATTRIBUTE);
+            let ServiceKey::Address { address, .. } = service else { panic!("{service:?}") };
+            format!("{address} {}", server.unwrap().address)
+        })
+        .collect();
+    lost.sort();
+    assert_eq!(lost, ["10.0.0.1 10.1.0.1", "10.0.0.1 10.1.0.2", "10.0.0.2 10.1.0.1"]);
+
+    // What was only added takes nothing with it.
+    let added = format!("{OLD}-A -t 10.0.0.3:80 -s nosuch\n");
+    let broken = restore(&added, &mut NewerKernel::client()).unwrap_err();
+    assert_eq!(broken.not_brought_back, []);
 }

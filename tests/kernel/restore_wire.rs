@@ -13,6 +13,7 @@ use ipvs::restore::{Broken, Plan, Progress, RuleFile, Table, Target, carry_out};
 const CONTROL_FAMILY: u16 = 16;
 const NEW_SERVICE: u8 = 1;
 const SET_SERVICE: u8 = 2;
+const NEW_DEST: u8 = 5;
 const DEL_DEST: u8 = 7;
 /// GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG and GET_INFO: what only asks.
 const QUESTIONS: [u8; 5] = [4, 8, 11, 13, 15];
@@ -79,6 +80,50 @@ impl Transport for Wire {
         self.socket.receive(buffer)?;
         if mem::take(&mut self.loses_answer) {
             return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
+    }
+}
+
+/// A kernel that has one more attribute for real servers than this version knows.
+pub(crate) struct NewerKernel(KernelSocket);
+
+impl NewerKernel {
+    /// The attribute's number.
+    pub(crate) const ATTRIBUTE: u16 = 99;
+
+    pub(crate) fn client() -> Client<NewerKernel> {
+        Client::new(NewerKernel(KernelSocket::open().unwrap())).unwrap()
+    }
+}
+
+impl Transport for NewerKernel {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.0.send(datagram)
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.0.receive(buffer)?;
+        let datagram = mem::take(buffer);
+        let mut rest = &datagram[..];
+        while !rest.is_empty() {
+            let length = u32::from_ne_bytes(rest[..4].try_into().unwrap());
+            let (message, after) = rest.split_at((length as usize).next_multiple_of(4));
+            let family = u16::from_ne_bytes(message[4..6].try_into().unwrap());
+            let start = buffer.len();
+            buffer.extend_from_slice(message);
+            if family > CONTROL_FAMILY && message[HEADER] == NEW_DEST {
+                // The real server is all that is in the message.
+                let nest = start + HEADER + GENERIC_HEADER;
+                let inside = u16::from_ne_bytes(buffer[nest..nest + 2].try_into().unwrap());
+                for half in [8, Self::ATTRIBUTE] {
+                    buffer.extend_from_slice(&half.to_ne_bytes());
+                }
+                buffer.extend_from_slice(&[0; 4]);
+                buffer[start..start + 4].copy_from_slice(&(length + 8).to_ne_bytes());
+                buffer[nest..nest + 2].copy_from_slice(&(inside + 8).to_ne_bytes());
+            }
+            rest = after;
         }
         Ok(())
     }

@@ -198,14 +198,6 @@ fn rule_lines_are_refused_with_their_numbers_and_the_first_gives_the_status() {
 }
 
 #[test]
-fn no_rule_line_at_all_is_done_without_a_kernel() {
-    for input in [&b""[..], b"\n\n", b"# nothing\nipvsadm\n \t\r\n"] {
-        let outcome = feed(IPVSADM, ["-R"], input);
-        assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), ""));
-    }
-}
-
-#[test]
 fn help_of_save_and_restore_does_nothing_else() {
     for program in [SAVE, RESTORE] {
         for word in ["-h", "--help"] {

@@ -80,14 +80,14 @@ pub fn ipvsadm_restore() -> ExitCode {
             }
             Mode::Diff => Ok(if actions::diff(&restore, session, out)? { CHANGES } else { DONE }),
             Mode::Restore => {
+                let mut watch = Watch::new().map_err(Failure::Signals)?;
                 let _lock = actions::lock(arguments.patience, |error| {
                     if io::stderr().is_terminal() {
                         let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
                     }
                 })?;
                 let prepared = actions::prepare(&restore, session)?;
-                // Up to here a signal ends the process: nothing is changed yet, and a name server may be waited for.
-                let mut watch = Watch::new().map_err(Failure::Signals)?;
+                watch.begin();
                 prepared.carry_out(&name, session, &mut watch)?;
                 Ok(DONE)
             }
@@ -197,6 +197,10 @@ fn restore_lines(
         if status == DONE {
             status = failure.status();
         }
+    }
+    if status == DONE {
+        // A kernel without IPVS is an error also where no line has asked it for anything.
+        session.client().map_err(Error::Netlink)?;
     }
     Ok(status)
 }

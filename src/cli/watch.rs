@@ -1,21 +1,23 @@
-//! Signals and progress while a plan is carried out.
+//! Signals while a restore is prepared and carried out, and its progress.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag::register_usize;
+use signal_hook::flag::{register_conditional_shutdown, register_usize};
 
 use crate::restore::Progress;
 
 /// From this number of changes on, a terminal is shown how far they are.
 const LARGE: usize = 10_000;
 
-/// Notes the signals that ask to stop, and tells a terminal how far it is.
+/// Sees to the signals that ask to stop, and tells a terminal how far it is.
 #[derive(Debug)]
 pub(super) struct Watch {
+    /// Nothing has been changed yet: there is nothing to end in order.
+    is_preparing: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
     is_shown: bool,
     /// What was shown last can still grow: the cursor is behind it.
@@ -23,9 +25,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// From now on SIGINT, SIGTERM and SIGHUP are only noted. Those that the process ignores, as SIGHUP under
-    /// nohup(1), go on being ignored.
+    /// From now on SIGINT, SIGTERM and SIGHUP end the process with 128 and their number, whatever it waits for. Those
+    /// that it ignores, as SIGHUP under nohup(1), go on being ignored.
     pub(super) fn new() -> io::Result<Self> {
+        let is_preparing = Arc::new(AtomicBool::new(true));
         let signal = Arc::new(AtomicUsize::new(0));
         let ignored = ignored_signals();
         for number in [SIGINT, SIGTERM, SIGHUP] {
@@ -33,9 +36,16 @@ impl Watch {
                 continue;
             }
             let noted = usize::try_from(number).unwrap_or_default();
+            register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing))?;
             register_usize(number, Arc::clone(&signal), noted)?;
         }
-        Ok(Self { signal, is_shown: io::stderr().is_terminal(), line_is_open: false })
+        let is_shown = io::stderr().is_terminal();
+        Ok(Self { is_preparing, signal, is_shown, line_is_open: false })
+    }
+
+    /// From now on signals are only noted: [`Progress::signal`] gives them.
+    pub(super) fn begin(&self) {
+        self.is_preparing.store(false, Ordering::SeqCst);
     }
 }
 

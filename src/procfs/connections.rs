@@ -42,6 +42,15 @@ impl<'a> Connection<'a> {
         })
     }
 
+    /// The firewall mark that a template is for: the kernel has it where others have the service's address.
+    pub fn fwmark(&self) -> Option<u32> {
+        let mark = match self.service.0 {
+            IpAddr::V4(address) => address.to_bits(),
+            IpAddr::V6(address) => u32::try_from(address.to_bits() >> 96).ok()?,
+        };
+        (self.protocol == "IP").then_some(mark)
+    }
+
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut words = words(line);
         Some(Self {
@@ -132,6 +141,18 @@ mod tests {
         assert_eq!(connection.client.0, "2001:db8::1".parse::<IpAddr>().unwrap());
         assert_eq!(connection.server.0, "10.9.0.2".parse::<IpAddr>().unwrap());
         assert_eq!(connection.engine, Some(("sip", &b"1@host"[..])));
+    }
+
+    #[test]
+    fn template_of_a_firewall_mark_has_the_mark_for_an_address() {
+        let line = b"IP  0A000000 0000 00000007 0000 0A090002 0000 NONE       300";
+        assert_eq!(Connection::read(line).unwrap().fwmark(), Some(7));
+        let line = b"IP  2001:0db8:0000:0000:0000:0000:0000:0000 0000 \
+            0000:0007:0000:0000:0000:0000:0000:0000 0000 \
+            2001:0db8:0000:0000:0000:0000:0000:0002 0000 NONE       300";
+        assert_eq!(Connection::read(line).unwrap().fwmark(), Some(7));
+        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
+        assert_eq!(Connection::read(line).unwrap().fwmark(), None);
     }
 
     #[test]

@@ -131,6 +131,14 @@ fn protocol(name: &[u8]) -> Option<Protocol> {
     })
 }
 
+/// A number of 32 bits that the kernel writes as if one of them were a sign.
+fn signed(word: &[u8]) -> Option<u32> {
+    match word.strip_prefix(b"-") {
+        Some(word) => decimal(word).map(u32::wrapping_neg),
+        None => decimal(word),
+    }
+}
+
 /// `TCP  0A000001:0050 rr ops persistent 36000 FFFFFFFF` or `FWM  00000005 rr`
 fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
     let mut words = words(line);
@@ -152,14 +160,15 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
         match word {
             b"ops" => one_packet = true,
             b"persistent" => {
-                let ticks = u64::from(decimal(words.next()?)?);
+                let ticks = u64::from(signed(words.next()?)?);
                 let mask = hexadecimal(words.next()?)?;
                 let netmask = match key.family() {
                     Family::Ipv4 => Netmask::Ipv4(mask.into()),
                     // The kernel swaps the bytes of the length, as it does those of a mask.
                     Family::Ipv6 => Netmask::Ipv6(mask.swap_bytes().try_into().ok()?),
                 };
-                let timeout = u32::try_from(ticks * tick / 1_000_000_000).ok()?;
+                // To the nearest second: at 300 ticks a second a tick is no whole number of nanoseconds.
+                let timeout = u32::try_from((ticks * tick + 500_000_000) / 1_000_000_000).ok()?;
                 persistence = Some(Persistence { timeout, netmask });
             }
             _ => return None,
@@ -199,6 +208,24 @@ fn real_server(line: &[u8]) -> Option<RealServerSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn persistence_is_in_whole_seconds_whatever_the_timer() {
+        for (tick, ticks, seconds) in [
+            (10_000_000, "36000", 360),
+            (4_000_000, "90000", 360),
+            // HZ=300, where a tick is rounded.
+            (3_333_333, "108000", 360),
+            (3_333_333, "300", 1),
+            (3_333_333, "803520000", 2_678_400),
+            // HZ=1000, and more than fits into a signed number.
+            (1_000_000, "-1616567296", 2_678_400),
+        ] {
+            let line = format!("TCP  0A000001:0050 rr persistent {ticks} FFFFFFFF");
+            let service = service(line.as_bytes(), tick).unwrap();
+            assert_eq!(service.persistence.unwrap().timeout, seconds, "{ticks} of {tick} ns");
+        }
+    }
 
     /// Linux 6.1 with HZ=100.
     const TABLE: &str = "\

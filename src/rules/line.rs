@@ -1,5 +1,7 @@
 //! A line of a rules file to words.
 
+use std::str::Utf8Error;
+
 use thiserror::Error;
 
 use super::RuleError;
@@ -38,9 +40,26 @@ pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
     if let Some(place) = memchr::memchr(0, line) {
         return Err(LineError::Nul(place + 1));
     }
-    let line = str::from_utf8(line).map_err(|error| LineError::NotUtf8(error.valid_up_to() + 1))?;
+    let line = match str::from_utf8(line) {
+        Ok(line) => line,
+        Err(error) => before_comment(line, &error)?,
+    };
     // Some editors put a byte order mark before the first line.
     Ok(Words { rest: line.strip_prefix('\u{feff}').unwrap_or(line) })
+}
+
+/// What stands before the comment of a line, if it is only in the comment that bytes are not text.
+#[cold]
+fn before_comment<'a>(line: &'a [u8], error: &Utf8Error) -> Result<&'a str, LineError> {
+    let place = error.valid_up_to();
+    let text = line.get(..place).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
+    let comments = [" #", "\t#", "\r#"];
+    let comment = comments.iter().filter_map(|comment| text.find(comment)).min();
+    match comment {
+        _ if text.starts_with('#') => Ok(""),
+        Some(comment) => Ok(text.get(..comment).unwrap_or_default()),
+        None => Err(LineError::NotUtf8(place + 1)),
+    }
 }
 
 /// The words of a line: see [`words`].
@@ -94,6 +113,13 @@ mod tests {
         assert_eq!(split(b"# all of it"), [""; 0]);
         assert_eq!(split(b"-C # the rest"), ["-C"]);
         assert_eq!(split(b"-s a#b"), ["-s", "a#b"]);
+    }
+
+    #[test]
+    fn comment_need_not_be_text() {
+        assert_eq!(split(b"# B\xfcro"), [""; 0]);
+        assert_eq!(split(b"-C\t# B\xfcro"), ["-C"]);
+        assert!(matches!(words(b"-s a#\xfc"), Err(LineError::NotUtf8(6))));
     }
 
     #[test]

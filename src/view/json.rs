@@ -94,9 +94,9 @@ struct JsonCounters {
 
 #[derive(Serialize)]
 struct JsonConnection<'a> {
-    protocol: &'a str,
+    protocol: Cow<'a, str>,
     client: JsonEndpoint,
-    service: JsonEndpoint,
+    service: JsonTarget,
     real_server: JsonEndpoint,
     state: &'a str,
     expires: u32,
@@ -104,6 +104,14 @@ struct JsonConnection<'a> {
     persistence_engine: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     engine_data: Option<Cow<'a, str>>,
+}
+
+/// What a client has connected to.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum JsonTarget {
+    Endpoint(JsonEndpoint),
+    Fwmark { fwmark: u32 },
 }
 
 #[derive(Serialize)]
@@ -206,10 +214,21 @@ impl JsonList {
         connection: &Connection<'_>,
     ) -> io::Result<()> {
         let endpoint = |(address, port)| JsonEndpoint { address, port };
+        let service = match connection.fwmark() {
+            Some(fwmark) => JsonTarget::Fwmark { fwmark },
+            None => JsonTarget::Endpoint(endpoint(connection.service)),
+        };
+        // As in the table.
+        let protocol = match connection.protocol {
+            "TCP" => "tcp".into(),
+            "UDP" => "udp".into(),
+            "SCTP" => "sctp".into(),
+            other => other.to_ascii_lowercase().into(),
+        };
         let entry = JsonConnection {
-            protocol: connection.protocol,
+            protocol,
             client: endpoint(connection.client),
-            service: endpoint(connection.service),
+            service,
             real_server: endpoint(connection.server),
             state: connection.state,
             expires: connection.expires,

@@ -187,6 +187,17 @@ fn input_that_does_not_block_is_waited_for() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
+#[test]
+fn lines_without_a_command_do_nothing() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    Program::ours().line("-A -t 10.0.0.1:80").succeeded();
+    for input in [&b""[..], b"\n\n", b"# nothing\nipvsadm\n \t\r\n", b"# B\xfcro\n"] {
+        assert_eq!(Program::ours().feed(["-R"], input).succeeded(), "");
+    }
+    assert_eq!(kernel.rules().services.len(), 1);
+}
+
 /// What net.core.rmem_default may be set to: with 32 KiB the answers to some 40 changes fit, with the least one or two.
 #[test]
 fn refusals_of_many_lines_fit_into_a_socket_with_little_room() {

@@ -45,6 +45,7 @@ fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
         (&ours, "-L --timeout"),
         (&ours, "-Z -t 192.0.2.0:1"),
         (&ours, "-C"),
+        (&ours, "-R"),
         (&save, "-n"),
         (&restore, ""),
     ] {

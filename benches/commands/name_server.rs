@@ -63,9 +63,11 @@ impl Drop for NameServer {
     }
 }
 
-/// The answer to a question (RFC 1035): for `4.3.2.1.in-addr.arpa` the name `host-1-2-3-4.example`, nothing for others.
+/// The answer to a question (RFC 1035): for `4.3.2.1.in-addr.arpa` the name `h-1-2-3-4.test`, nothing for others. 1.31 cuts
+/// names that are longer than its columns.
 fn answer(question: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
+    const DOMAIN: &[u8] = b"test";
     let mut labels = Vec::new();
     let mut rest = question.get(HEADER..)?;
     while let Some((&length, tail)) = rest.split_first() {
@@ -78,7 +80,7 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
         rest = tail;
     }
     let end = question.len() - rest.len() + 4; // type and class
-    let mut host = b"host".to_vec();
+    let mut host = b"h".to_vec();
     for label in labels.iter().take(4).rev() {
         host.push(b'-');
         host.extend_from_slice(label);
@@ -90,9 +92,9 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
     if has_name {
         // The name asked for, PTR, IN, a minute, and the name.
         packet.extend([0xc0, 12, 0, 12, 0, 1, 0, 0, 0, 60]);
-        let length = u16::try_from(1 + host.len() + 1 + 7 + 1).ok()?;
+        let length = u16::try_from(1 + host.len() + 1 + DOMAIN.len() + 1).ok()?;
         packet.extend(length.to_be_bytes());
-        for label in [&host[..], b"example"] {
+        for label in [&host[..], DOMAIN] {
             packet.push(u8::try_from(label.len()).ok()?);
             packet.extend_from_slice(label);
         }

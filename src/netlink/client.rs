@@ -235,8 +235,19 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// When the kernel refuses, or sends what cannot be read.
     pub fn services(&mut self) -> Result<Vec<ServiceState>, Error> {
+        self.services_with(|state| state)
+    }
+
+    /// As [`Client::services`], with what `keep` makes of each: there may be many, and most callers need a part.
+    ///
+    /// # Errors
+    /// As [`Client::services`].
+    pub fn services_with<A>(
+        &mut self,
+        mut keep: impl FnMut(ServiceState) -> A,
+    ) -> Result<Vec<A>, Error> {
         self.attributes.clear();
-        self.dump(&SERVICES, codec::decode_service)
+        self.dump(&SERVICES, |bytes| codec::decode_service(bytes).map(&mut keep))
     }
 
     /// Reads one virtual service.

@@ -14,6 +14,9 @@ use crate::rules::ListFormat;
 /// The columns for an address and a port: an IPv4 address always fits.
 const ENDPOINT: usize = 28;
 
+/// Where a service's address begins, behind its protocol.
+const ENDPOINT_START: usize = 5;
+
 /// Writes the first line of a listing of the whole table.
 ///
 /// # Errors
@@ -67,35 +70,43 @@ impl TableView<'_> {
 
     /// Appends the line of a virtual service.
     pub fn service(&self, out: &mut Vec<u8>, state: &ServiceState) {
-        let service = &state.service;
-        let name = match service.key {
-            ServiceKey::Address { protocol, .. } => protocol.name(),
-            ServiceKey::Fwmark { .. } => "FWM",
-        };
-        left(out, name, 4);
-        out.push(b' ');
-        let start = out.len();
-        self.service_endpoint(out, &service.key);
+        let start = out.len() + ENDPOINT_START;
         match self.format {
             ListFormat::Stats { is_exact } => {
+                self.service_endpoint(out, &state.service.key);
                 pad(out, start + ENDPOINT);
                 counters(out, &state.counters, digits(is_exact));
+                out.push(b'\n');
             }
             ListFormat::Rate { is_exact } => {
+                self.service_endpoint(out, &state.service.key);
                 pad(out, start + ENDPOINT);
                 for rate in columns(&state.rates) {
                     number(out, rate, digits(is_exact));
                 }
+                out.push(b'\n');
             }
             ListFormat::Plain
             | ListFormat::Tunnels
             | ListFormat::Thresholds
-            | ListFormat::PersistentConnections => scheduling(out, service),
+            | ListFormat::PersistentConnections => self.service_summary(out, &state.service),
         }
+    }
+
+    /// Appends the line of a virtual service in the plain format, whatever this view's own.
+    pub fn service_summary(&self, out: &mut Vec<u8>, service: &VirtualService) {
+        self.service_endpoint(out, &service.key);
+        scheduling(out, service);
         out.push(b'\n');
     }
 
     fn service_endpoint(&self, out: &mut Vec<u8>, key: &ServiceKey) {
+        let name = match key {
+            ServiceKey::Address { protocol, .. } => protocol.name(),
+            ServiceKey::Fwmark { .. } => "FWM",
+        };
+        left(out, name, ENDPOINT_START - 1);
+        out.push(b' ');
         match *key {
             ServiceKey::Address { protocol, address, port } => {
                 self.labels.endpoint(address, port, Some(protocol)).append_to(out);
@@ -116,7 +127,12 @@ impl TableView<'_> {
     }
 
     /// Appends the line of a real server in the plain format, whatever this view's own.
-    pub fn summary(&self, out: &mut Vec<u8>, service: &ServiceKey, server: &RealServerSummary) {
+    pub fn server_summary(
+        &self,
+        out: &mut Vec<u8>,
+        service: &ServiceKey,
+        server: &RealServerSummary,
+    ) {
         self.server_endpoint(out, service, &server.key);
         out.push(b' ');
         left(out, forwarding(server.forwarding), 7);
@@ -130,7 +146,7 @@ impl TableView<'_> {
         let server = &state.server;
         let connections = [state.active_connections, state.inactive_connections];
         match self.format {
-            ListFormat::Plain => self.summary(out, service, &state.summary()),
+            ListFormat::Plain => self.server_summary(out, service, &state.summary()),
             ListFormat::Tunnels => {
                 self.server_endpoint(out, service, &server.key);
                 out.push(b' ');

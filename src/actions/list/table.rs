@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::Page;
 use crate::actions::Error;
 use crate::actions::session::{Session, lacks_rights};
-use crate::model::{Counters, Rates, RealServerState, RealServerSummary, ServiceKey, ServiceState};
+use crate::model::{RealServerState, RealServerSummary, ServiceKey, ServiceState, VirtualService};
 use crate::names::Labels;
 use crate::netlink::{self, Operation, Refused};
 use crate::procfs::{self, read_table};
@@ -32,7 +32,7 @@ pub(super) fn list_service(
     match session.client()?.service(&key) {
         Err(error) if lacks_rights(&error) && style.format == ListFormat::Plain => {
             let mut joined = Joined::without_rights(read_table()?);
-            joined.services.retain(|(state, _)| state.service.key == key);
+            joined.services.retain(|(service, _)| service.key == key);
             if joined.services.is_empty() {
                 let (operation, errno) = (Operation::ListServices, Errno::SRCH);
                 return Err(netlink::Error::from(Refused { operation, errno }).into());
@@ -149,17 +149,17 @@ fn list_joined(
     let labels = if style.is_numeric {
         &numeric
     } else {
-        session.names.label(joined.services.iter().flat_map(|(state, servers)| {
+        session.names.label(joined.services.iter().flat_map(|(service, servers)| {
             let servers = joined.servers(servers).iter().map(|server| server.key.address);
-            address(&state.service.key).into_iter().chain(servers)
+            address(&service.key).into_iter().chain(servers)
         }))
     };
     let view = TableView { format: ListFormat::Plain, labels };
     page.try_add(|out| view.write_heading(out))?;
-    for (state, servers) in &joined.services {
-        page.add(|out| view.service(out, state))?;
+    for (service, servers) in &joined.services {
+        page.add(|out| view.service_summary(out, service))?;
         for server in joined.servers(servers) {
-            page.add(|out| view.summary(out, &state.service.key, server))?;
+            page.add(|out| view.server_summary(out, &service.key, server))?;
         }
     }
     Ok(())
@@ -174,14 +174,14 @@ fn list_joined(
 /// `ip_vs_info_array` those of one). A service that is in the file alone has gone since.
 struct Joined {
     table: procfs::Table,
-    services: Vec<(ServiceState, Servers)>,
+    services: Vec<(VirtualService, Servers)>,
 }
 
 /// The real servers of a service.
 enum Servers {
     /// Those of the service at this place of the file.
     InTable(usize),
-    /// Asked for by netlink.
+    /// Those of a service that the file does not have: to be asked for by netlink, or asked for.
     Asked(Vec<RealServerSummary>),
 }
 
@@ -190,46 +190,40 @@ impl Joined {
         if table.services.is_empty() {
             return Ok(Self { table, services: Vec::new() });
         }
-        let states = match session.client()?.services() {
-            Err(error) if lacks_rights(&error) => return Ok(Self::without_rights(table)),
-            states => states?,
-        };
-        let services = table.services.iter().enumerate();
         let mut places: Vec<(ServiceKey, usize)> =
-            services.map(|(place, listed)| (listed.service.key, place)).collect();
+            table.services.iter().map(|listed| listed.service.key).zip(0..).collect();
         places.sort_unstable();
-        let mut services = Vec::with_capacity(states.len());
-        for state in states {
-            let key = state.service.key;
-            let place = match key {
-                ServiceKey::Fwmark { .. } => None,
-                ServiceKey::Address { .. } => {
-                    let found = places.binary_search_by_key(&key, |&(key, _)| key);
-                    found.ok().and_then(|index| places.get(index)).map(|&(_, place)| place)
-                }
-            };
-            let servers = match place {
-                Some(place) => Servers::InTable(place),
-                None => {
-                    let servers = session.client()?.real_servers(&key)?;
-                    Servers::Asked(servers.iter().map(RealServerState::summary).collect())
-                }
-            };
-            services.push((state, servers));
+        let servers_of = |key: &ServiceKey| match key {
+            ServiceKey::Fwmark { .. } => Servers::Asked(Vec::new()),
+            ServiceKey::Address { .. } => {
+                let found = places.binary_search_by_key(key, |&(key, _)| key);
+                let place = found.ok().and_then(|index| places.get(index));
+                place.map_or(Servers::Asked(Vec::new()), |&(_, place)| Servers::InTable(place))
+            }
+        };
+        let client = session.client()?;
+        let services = client.services_with(|ServiceState { service, .. }| {
+            let servers = servers_of(&service.key);
+            (service, servers)
+        });
+        let mut services = match services {
+            Err(error) if lacks_rights(&error) => return Ok(Self::without_rights(table)),
+            services => services?,
+        };
+        for (service, servers) in &mut services {
+            if let Servers::Asked(servers) = servers {
+                let states = client.real_servers(&service.key)?;
+                servers.extend(states.iter().map(RealServerState::summary));
+            }
         }
         Ok(Self { table, services })
     }
 
     /// The file alone, for those whom netlink tells nothing.
     fn without_rights(table: procfs::Table) -> Self {
-        let state = |listed: &procfs::ListedService| ServiceState {
-            service: listed.service.clone(),
-            counters: Counters::default(),
-            rates: Rates::default(),
-            unknown_attributes: Vec::new(),
-        };
         let services = table.services.iter().enumerate();
-        let services = services.map(|(place, listed)| (state(listed), Servers::InTable(place)));
+        let services =
+            services.map(|(place, listed)| (listed.service.clone(), Servers::InTable(place)));
         Self { services: services.collect(), table }
     }
 
@@ -241,7 +235,7 @@ impl Joined {
     }
 
     fn sort(&mut self) {
-        self.services.sort_unstable_by_key(|(state, _)| state.service.key);
+        self.services.sort_unstable_by_key(|(service, _)| service.key);
         for (_, servers) in &mut self.services {
             let servers = match servers {
                 Servers::InTable(place) => self.table.servers_mut(*place),

@@ -95,7 +95,8 @@ pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<
 
 /// A restore that is worked out, and nothing done yet.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Prepared<'a> {
+    restore: Restore<'a>,
     plan: Plan,
     /// What the kernel has.
     current: Table,
@@ -105,28 +106,41 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Every bad line; what the kernel says.
-pub fn prepare(restore: &Restore<'_>, session: &mut Session) -> Result<Prepared, Error> {
+pub fn prepare<'a>(restore: &Restore<'a>, session: &mut Session) -> Result<Prepared<'a>, Error> {
     restore.prepare(&mut RuleFile::read(restore.text, &mut session.names), session)
 }
 
-impl Prepared {
-    /// Makes the kernel's table what the file with this name says.
+impl Prepared<'_> {
+    /// Makes the kernel's table what the file says.
     ///
     /// # Errors
     /// What the kernel says. The table is what it was then, unless the error says otherwise.
     pub fn carry_out(
         &self,
-        name: &str,
         session: &mut Session,
         progress: &mut dyn Progress,
     ) -> Result<(), Error> {
+        match self.try_once(session, progress) {
+            // Commands of other programs wait for no restore: one of them came between reading and changing.
+            Err(Error::Broken { broken, .. }) if broken.is_outdated() => {
+                prepare(&self.restore, session)?.try_once(session, progress)
+            }
+            result => result,
+        }
+    }
+
+    fn try_once(&self, session: &mut Session, progress: &mut dyn Progress) -> Result<(), Error> {
         carry_out(&self.plan, &self.current, session.client()?, progress)
-            .map_err(|broken| Error::Broken { file: name.to_owned(), broken })
+            .map_err(|broken| Error::Broken { file: self.restore.name.to_owned(), broken })
     }
 }
 
-impl Restore<'_> {
-    fn prepare(&self, file: &mut RuleFile<'_>, session: &mut Session) -> Result<Prepared, Error> {
+impl<'a> Restore<'a> {
+    fn prepare(
+        &self,
+        file: &mut RuleFile<'_>,
+        session: &mut Session,
+    ) -> Result<Prepared<'a>, Error> {
         // Before the kernel is asked for anything, the file has to be good.
         let (target, current) = match self.existing {
             Existing::Replaced => {
@@ -147,7 +161,7 @@ impl Restore<'_> {
             let client = session.client()?;
             plan.add_settings(&target, &client.timeouts()?, &client.daemons()?);
         }
-        Ok(Prepared { plan, current })
+        Ok(Prepared { restore: *self, plan, current })
     }
 
     /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no

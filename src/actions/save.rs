@@ -197,7 +197,13 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     file.as_file().sync_all()?;
     let folder = fs::File::open(folder)?;
-    file.persist(&path).map_err(|error| error.error)?;
+    file.persist(&path).map_err(|error| match error.error.kind() {
+        // As containers have single files of the host.
+        io::ErrorKind::ResourceBusy => io::Error::other(
+            "it is a mount point, which no new file can replace; to write into it: ipvsadm-save >FILE",
+        ),
+        _ => error.error,
+    })?;
     // The new file is there, whole; a crash now may bring the old one back, whole.
     let _ = folder.sync_all();
     Ok(())

@@ -88,7 +88,7 @@ pub fn ipvsadm_restore() -> ExitCode {
                 })?;
                 let prepared = actions::prepare(&restore, session)?;
                 watch.begin();
-                prepared.carry_out(&name, session, &mut watch)?;
+                prepared.carry_out(session, &mut watch)?;
                 Ok(DONE)
             }
         })

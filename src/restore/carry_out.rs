@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 use super::{Plan, Step, Table, UnknownAttribute};
 use crate::model::{Change, RealServer};
-use crate::netlink::{self, Client, Refused, Transport};
+use crate::netlink::{self, Client, Operation, Refused, Transport};
 
 /// How many changes go out between two looks at the signals: a few milliseconds of work for the kernel.
 const BATCH: usize = 64;
@@ -59,6 +60,24 @@ pub struct Broken {
     /// What this version does not know of entries that were deleted or edited, and so could not bring back. To refuse
     /// such changes from the start would refuse every restore under a kernel that has a new attribute for all entries.
     pub not_brought_back: Vec<UnknownAttribute>,
+}
+
+impl Broken {
+    /// Whether a plan made anew would do: all is taken back, and the kernel's table is another than the plan was made
+    /// for. What was to be added is there, or what was to be changed is not.
+    pub fn is_outdated(&self) -> bool {
+        use Operation::*;
+
+        let Cause::Refused { refused, .. } = &self.cause else { return false };
+        let is_of_another_table = match refused.operation {
+            AddService | StartDaemon => refused.errno == Errno::EXIST,
+            AddServer => matches!(refused.errno, Errno::EXIST | Errno::SRCH),
+            EditService | DeleteService | Zero | StopDaemon => refused.errno == Errno::SRCH,
+            EditServer | DeleteServer => matches!(refused.errno, Errno::NOENT | Errno::SRCH),
+            _ => false,
+        };
+        is_of_another_table && matches!(self.undone, Undone::Whole)
+    }
 }
 
 /// Watches a plan being carried out.

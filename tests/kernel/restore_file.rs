@@ -2,7 +2,10 @@
 //! wrong line of it is named.
 
 use std::fs;
+use std::io::Write;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -376,4 +379,41 @@ fn only_a_terminal_is_shown_how_far_a_large_restore_is() {
     assert_eq!(code, Some(255));
     let last = shown.lines().last().unwrap();
     assert!(last.starts_with("Scheduler or persistence engine not found"), "{last:?}");
+}
+
+/// Single commands wait for no restore. This one's first change is held back until another program has done what it is
+/// about to do.
+#[test]
+fn a_change_by_another_program_meanwhile_is_taken_into_account() {
+    const OLD: &str = "-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2:80 -s rr\n";
+    const NEW: &str = "-A -t 10.0.0.2:80 -s rr\n-A -t 10.0.0.3:80 -s rr\n-A -t 10.0.0.4:80 -s rr\n";
+    // The family, the services, the real servers of each, then what comes, and what goes.
+    for (first_change, meanwhile) in [(5, "-A -t 10.0.0.4:80 -s wrr"), (6, "-D -t 10.0.0.1:80")] {
+        fresh_namespace();
+        let kernel = Kernel::open();
+        Program::ours().feed(["-R"], OLD.as_bytes()).succeeded();
+        let log = std::env::temp_dir().join(format!("held-back-{}", std::process::id()));
+        let inject = format!("inject=sendto:delay_enter=5000000:when={first_change}");
+        let mut restore = Command::new("strace")
+            .args(["-qq", "-e", "trace=sendto", "-e", &inject, "-o"])
+            .arg(&log)
+            .arg(Program::restore().name())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("strace is missing: run `make test`, which installs it");
+        restore.stdin.take().unwrap().write_all(NEW.as_bytes()).unwrap();
+        let sends = || fs::read_to_string(&log).map_or(0, |log| log.matches(") = ").count());
+        while sends() < first_change - 1 {
+            assert_eq!(restore.try_wait().unwrap(), None, "it has made {} sends", sends());
+            sleep(Duration::from_millis(10));
+        }
+        Program::ours().line(meanwhile).succeeded();
+        let output = restore.wait_with_output().unwrap();
+        fs::remove_file(&log).unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let services = ["10.0.0.2", "10.0.0.3", "10.0.0.4"];
+        let services = services.map(|address| Service::new(TCP, address, 80));
+        assert_eq!(kernel.rules().services, services, "{meanwhile}");
+    }
 }

@@ -35,7 +35,7 @@ pub enum Change {
 
 impl Change {
     /// The service whose real servers it changes, if it changes real servers.
-    pub const fn server_of(&self) -> Option<&ServiceKey> {
+    pub const fn service_of_server(&self) -> Option<&ServiceKey> {
         match self {
             Self::AddServer(key, _) | Self::EditServer(key, _) | Self::DeleteServer(key, _) => {
                 Some(key)

@@ -11,7 +11,9 @@ use std::net::IpAddr;
 
 pub use hosts::ResolveError;
 pub(crate) use hosts::is_host_name;
-pub use labels::{Endpoint, Labels, numbers};
+#[cfg(feature = "cli")]
+pub(crate) use labels::numbers;
+pub use labels::{Endpoint, Labels};
 
 use crate::model::Protocol;
 use services::ServicesFile;

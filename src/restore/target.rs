@@ -38,7 +38,7 @@ impl Target {
             let mut note = |rule: &Rule, outcome: Result<(), TableError>| {
                 errors.extend(outcome.err().map(|error| (rule.line, error)));
             };
-            match run.first().and_then(|rule| rule.change.server_of()) {
+            match run.first().and_then(|rule| rule.change.service_of_server()) {
                 Some(key) => {
                     let mut service = target.table.services.get_mut(key);
                     for rule in run {
@@ -103,5 +103,5 @@ impl Target {
 
 /// Whether two changes are of real servers of the same service.
 fn is_of_same_service(one: &Change, next: &Change) -> bool {
-    one.server_of().is_some() && one.server_of() == next.server_of()
+    one.service_of_server().is_some() && one.service_of_server() == next.service_of_server()
 }

@@ -114,7 +114,8 @@ impl Prepared<'_> {
     /// Makes the kernel's table what the file says.
     ///
     /// # Errors
-    /// What the kernel says. The table is what it was then, unless the error says otherwise.
+    /// What the kernel says. The table is what it was then, unless the error says otherwise. Where another program has
+    /// changed the table meanwhile, also lines that do not fit it any more.
     pub fn carry_out(
         &self,
         session: &mut Session,

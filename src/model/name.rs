@@ -4,6 +4,7 @@
 //! kernel knows whether it exists.
 
 use std::fmt;
+use std::num::NonZeroU8;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -26,28 +27,59 @@ pub enum NameError {
     Nul(String),
 }
 
-fn checked(text: &str) -> Result<Box<str>, NameError> {
-    if text.is_empty() {
-        Err(NameError::Empty)
-    } else if text.len() > MAX_LENGTH {
-        Err(NameError::TooLong(text.to_owned()))
-    } else if text.contains('\0') {
-        Err(NameError::Nul(text.to_owned()))
-    } else {
-        Ok(text.into())
+/// A name in place: every service has one, and in a table of thousands each would be a piece of memory of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Name {
+    /// The text, and zeros, which no name has: in this order names are sorted as texts are.
+    bytes: [u8; MAX_LENGTH],
+    length: NonZeroU8,
+}
+
+impl Name {
+    /// Whatever fits.
+    const fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_LENGTH];
+        let Some((room, _)) = bytes.split_at_mut_checked(text.len()) else { return None };
+        room.copy_from_slice(text);
+        #[expect(clippy::cast_possible_truncation, reason = "it has fitted into 15 bytes")]
+        match NonZeroU8::new(text.len() as u8) {
+            Some(length) => Some(Self { bytes, length }),
+            None => None,
+        }
+    }
+
+    fn checked(text: &str) -> Result<Self, NameError> {
+        match Self::new(text.as_bytes()) {
+            _ if text.contains('\0') => Err(NameError::Nul(text.to_owned())),
+            Some(name) => Ok(name),
+            None if text.is_empty() => Err(NameError::Empty),
+            None => Err(NameError::TooLong(text.to_owned())),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.length.get().into());
+        // It was made of text.
+        bytes.and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Box<str>);
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Name);
 
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -55,13 +87,13 @@ macro_rules! checked_name {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                checked(text).map(Self)
+                Name::checked(text).map(Self)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
     };
@@ -86,14 +118,16 @@ checked_name! {
 impl Default for SchedulerName {
     /// `wlc`, which ipvsadm takes when no scheduler is given.
     fn default() -> Self {
-        Self("wlc".into())
+        const WLC: Name = Name::new(b"wlc").unwrap();
+        Self(WLC)
     }
 }
 
 impl Default for InterfaceName {
     /// `eth0`, which ipvsadm takes when no interface is given for a sync daemon.
     fn default() -> Self {
-        Self("eth0".into())
+        const ETH0: Name = Name::new(b"eth0").unwrap();
+        Self(ETH0)
     }
 }
 
@@ -108,6 +142,15 @@ mod tests {
             "abcdefghijklmnop".parse::<SchedulerName>(),
             Err(NameError::TooLong("abcdefghijklmnop".into()))
         );
+    }
+
+    #[test]
+    fn names_take_no_more_room_than_their_bytes_and_are_in_the_order_of_texts() {
+        assert_eq!(size_of::<Option<SchedulerName>>(), 16);
+        let mut names =
+            ["wrr", "r", "wlc", "rr"].map(|name| name.parse::<SchedulerName>().unwrap());
+        names.sort();
+        assert_eq!(names.map(|name| name.to_string()), ["r", "rr", "wlc", "wrr"]);
     }
 
     #[test]

@@ -3,21 +3,18 @@
 use std::collections::{BTreeSet, HashMap, btree_set};
 use std::hash::Hash;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dns_lookup::{LookupErrorKind, getnameinfo};
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo, getnameinfo};
 use thiserror::Error;
 
 /// How long no answer at all may come before the rest stays numbers. A resolver with its default of two tries
 /// of five seconds each has given up on the first by then.
 const PATIENCE: Duration = Duration::from_secs(12);
-
-/// A look-up that takes as long and fails was not answered: who answers that there is no such name does so sooner.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// How many look-ups are under way at once.
 const WORKERS: usize = 64;
@@ -42,8 +39,6 @@ type Addresses = Result<Vec<IpAddr>, Arc<io::Error>>;
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
     found: HashMap<String, Addresses>,
-    /// How long no name server has been heard.
-    in_vain: Duration,
     /// Nobody is to be asked now.
     is_paused: bool,
     /// The names that would have been asked for meanwhile.
@@ -51,12 +46,28 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    /// The addresses of a host.
-    ///
-    /// Each name is asked for once. After 12 seconds without a sign of a name server none is asked for any more: a file
-    /// of a hundred names is not read for a quarter of an hour.
+    /// The addresses of a host. One that has none yet may have some when it is asked for again.
     pub(super) fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
-        self.addresses_by(host, ask_for_addresses)
+        const SOME: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+
+        if !self.found.contains_key(host) {
+            if self.is_paused {
+                self.missed.insert(host.to_owned());
+                return Ok(SOME);
+            }
+            let addresses = addresses(host).map_err(|error| ResolveError {
+                host: host.to_owned(),
+                source: Arc::new(error.into()),
+            })?;
+            self.found.insert(host.to_owned(), Ok(addresses));
+        }
+        match self.found.get(host) {
+            Some(Ok(addresses)) => Ok(addresses),
+            Some(Err(source)) => {
+                Err(ResolveError { host: host.to_owned(), source: Arc::clone(source) })
+            }
+            None => Ok(&[]),
+        }
     }
 
     /// From now on answers come from memory alone. A name that is not in there has some address, so that whoever
@@ -72,45 +83,17 @@ impl Resolved {
         self.missed.is_empty()
     }
 
-    /// Looks up the names that were missed in the last pause.
+    /// Looks up the names that were missed in the last pause, each once: what has come of them stays.
     pub(super) fn ask_for_missed(&mut self) {
         let missed = std::mem::take(&mut self.missed);
-        if !ask_all(missed, |host: &String| ask_for_addresses(host), &mut self.found) {
-            self.in_vain = PATIENCE;
-        }
-    }
-
-    fn addresses_by(
-        &mut self,
-        host: &str,
-        ask: impl FnOnce(&str) -> Reply<Addresses>,
-    ) -> Result<&[IpAddr], ResolveError> {
-        const SOME: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-
-        if !self.found.contains_key(host) {
-            let host = host.to_owned();
-            if self.is_paused {
-                self.missed.insert(host);
-                return Ok(SOME);
-            }
-            let addresses = if self.in_vain < PATIENCE {
-                let begin = Instant::now();
-                let reply = ask(&host);
-                self.in_vain =
-                    if reply.is_heard { Duration::ZERO } else { self.in_vain + begin.elapsed() };
-                reply.answer
-            } else {
-                let error = "failed to lookup address information: no answer to others before it";
-                Err(Arc::new(io::Error::other(error)))
-            };
-            self.found.insert(host, addresses);
-        }
-        match self.found.get(host) {
-            Some(Ok(addresses)) => Ok(addresses),
-            Some(Err(source)) => {
-                Err(ResolveError { host: host.to_owned(), source: Arc::clone(source) })
-            }
-            None => Ok(&[]),
+        ask_all(missed.clone(), |host: &String| ask_for_addresses(host), &mut self.found);
+        for host in missed {
+            self.found.entry(host).or_insert_with(|| {
+                let silence = PATIENCE.as_secs();
+                let text =
+                    format!("failed to lookup address information: no answer in {silence} seconds");
+                Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, text)))
+            });
         }
     }
 }
@@ -122,19 +105,24 @@ pub(super) struct Reply<A> {
     is_heard: bool,
 }
 
+fn is_heard(error: &LookupError) -> bool {
+    !matches!(error.kind(), LookupErrorKind::Again)
+}
+
 fn ask_for_addresses(host: &str) -> Reply<Addresses> {
-    let begin = Instant::now();
-    let answer = addresses(host).map_err(Arc::new);
-    let is_heard = answer.is_ok() || begin.elapsed() < SILENCE;
-    Reply { answer, is_heard }
+    let answer = addresses(host);
+    let is_heard = answer.as_ref().err().is_none_or(is_heard);
+    Reply { answer: answer.map_err(|error| Arc::new(error.into())), is_heard }
 }
 
 /// The addresses of a name, each once, IPv4 before IPv6.
-fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for found in (host, 0).to_socket_addrs()? {
-        if !addresses.contains(&found.ip()) {
-            addresses.push(found.ip());
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    for found in getaddrinfo(Some(host), None, Some(hints))? {
+        let address = found?.sockaddr.ip();
+        if !addresses.contains(&address) {
+            addresses.push(address);
         }
     }
     // A stable sort keeps the resolver's own order within a family.
@@ -156,10 +144,7 @@ pub(crate) fn is_host_name(text: &str) -> bool {
 pub(super) fn name(address: &IpAddr) -> Reply<Option<String>> {
     match getnameinfo(&SocketAddr::new(*address, 0), NAME_ONLY) {
         Ok((name, _)) => Reply { answer: Some(name), is_heard: true },
-        Err(error) => {
-            let is_heard = !matches!(error.kind(), LookupErrorKind::Again);
-            Reply { answer: None, is_heard }
-        }
+        Err(error) => Reply { answer: None, is_heard: is_heard(&error) },
     }
 }
 
@@ -187,11 +172,16 @@ where
     let workers = open.min(WORKERS);
     let questions = Arc::new(Mutex::new(questions.into_iter()));
     let (sender, replies) = mpsc::channel();
+    let mut is_alone = true;
     for _ in 0..workers {
         let (questions, sender) = (Arc::clone(&questions), sender.clone());
         // A look-up that hangs cannot be taken back: its thread is left behind and ends with the process.
         // Where there can be no more threads, those that there are do the work.
-        let _ = thread::Builder::new().spawn(move || work(&questions, &sender, ask));
+        let worker = thread::Builder::new().spawn(move || work(&questions, &sender, ask));
+        is_alone &= worker.is_err();
+    }
+    if is_alone {
+        work(&questions, &sender, ask);
     }
     drop(sender);
     collect(&replies, open, PATIENCE, found)
@@ -256,20 +246,6 @@ mod tests {
     }
 
     #[test]
-    fn name_is_asked_for_once_and_after_a_long_silence_not_at_all() {
-        let mut resolved = Resolved::default();
-        let nothing = |_: &str| heard(Err(Arc::new(io::Error::other("not found"))));
-        let must_not_be_asked = |host: &str| panic!("{host} is asked for");
-        assert!(resolved.addresses_by("one.example", nothing).is_err());
-        assert!(resolved.addresses_by("one.example", must_not_be_asked).is_err());
-        let found = |_: &str| heard(Ok(vec![IpAddr::from([192, 0, 2, 1])]));
-        assert_eq!(resolved.addresses_by("two.example", found).unwrap().len(), 1);
-        resolved.in_vain = PATIENCE;
-        assert!(resolved.addresses_by("three.example", must_not_be_asked).is_err());
-        assert_eq!(resolved.addresses_by("two.example", must_not_be_asked).unwrap().len(), 1);
-    }
-
-    #[test]
     fn names_that_are_missed_are_asked_for_together() {
         let mut resolved = Resolved::default();
         resolved.pause();
@@ -278,9 +254,10 @@ mod tests {
         }
         assert!(!resolved.resume());
         resolved.ask_for_missed();
-        let must_not_be_asked = |host: &str| panic!("{host} is asked for");
-        let addresses = resolved.addresses_by("127.0.0.1", must_not_be_asked).unwrap();
-        assert_eq!(addresses, [IpAddr::from([127, 0, 0, 1])]);
+        resolved.pause();
+        assert_eq!(resolved.addresses("127.0.0.1").unwrap(), [IpAddr::from([127, 0, 0, 1])]);
+        assert!(resolved.addresses("localhost").is_ok());
+        assert!(resolved.resume(), "one of them would be asked for again");
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl Broken {
             EditServer | DeleteServer => matches!(refused.errno, Errno::NOENT | Errno::SRCH),
             _ => false,
         };
-        is_of_another_table && matches!(self.undone, Undone::Whole)
+        let is_as_before = matches!(self.undone, Undone::Whole) && self.not_brought_back.is_empty();
+        is_of_another_table && is_as_before
     }
 }
 

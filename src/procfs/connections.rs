@@ -87,9 +87,9 @@ impl Ipv4Connection {
     #[inline]
     pub fn read(line: &[u8]) -> Option<Self> {
         let (protocol, rest) = line.split_first_chunk::<4>()?;
-        let (client, rest) = split_ipv4_endpoint(rest)?;
-        let (service, rest) = split_ipv4_endpoint(rest)?;
-        let (server, rest) = split_ipv4_endpoint(rest)?;
+        let (client, rest) = split_ipv4_endpoint(rest, b' ')?;
+        let (service, rest) = split_ipv4_endpoint(rest, b' ')?;
+        let (server, rest) = split_ipv4_endpoint(rest, b' ')?;
         let (state, rest) = rest.split_first_chunk::<12>()?;
         let is_text = state.iter().fold(0, |all, byte| all | byte).is_ascii();
         if protocol.last() != Some(&b' ') || state.last() != Some(&b' ') || !is_text {

@@ -47,13 +47,9 @@ impl Words<'_> {
     /// The next word as `ADDRESS:PORT`.
     #[inline]
     pub(super) fn next_endpoint(&mut self) -> Option<(IpAddr, u16)> {
-        if let Some((&[a, b, c, d, e, f, g, h, b':', i, j, k, l, b' '], rest)) =
-            self.0.split_first_chunk()
-            && let Some(bits) = digits([a, b, c, d, e, f, g, h])
-            && let Some(port) = port_digits([i, j, k, l])
-        {
+        if let Some(((address, port), rest)) = split_ipv4_endpoint(self.0, b':') {
             self.0 = rest;
-            return Some((IpAddr::V4(Ipv4Addr::from_bits(bits)), port));
+            return Some((IpAddr::V4(address), port));
         }
         endpoint(self.next()?)
     }
@@ -72,11 +68,14 @@ impl Words<'_> {
     }
 }
 
-/// Takes `ADDRESS PORT ` of IPv4 off.
+/// Takes an address and a port of IPv4 off, with the byte that stands between them and the blank behind them.
 #[inline]
-pub(super) fn split_ipv4_endpoint(text: &[u8]) -> Option<((Ipv4Addr, u16), &[u8])> {
+pub(super) fn split_ipv4_endpoint(text: &[u8], between: u8) -> Option<((Ipv4Addr, u16), &[u8])> {
     let (address, rest) = text.split_first_chunk()?;
-    let ([b' ', port @ .., b' '], rest) = rest.split_first_chunk::<6>()? else { return None };
+    let ([found, port @ .., b' '], rest) = rest.split_first_chunk::<6>()? else { return None };
+    if *found != between {
+        return None;
+    }
     Some(((Ipv4Addr::from_bits(digits(*address)?), port_digits(*port)?), rest))
 }
 

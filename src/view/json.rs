@@ -94,7 +94,7 @@ struct JsonCounters {
 
 #[derive(Serialize)]
 struct JsonConnection<'a> {
-    protocol: Cow<'a, str>,
+    protocol: String,
     client: JsonEndpoint,
     service: JsonTarget,
     real_server: JsonEndpoint,
@@ -218,15 +218,9 @@ impl JsonList {
             Some(fwmark) => JsonTarget::Fwmark { fwmark },
             None => JsonTarget::Endpoint(endpoint(connection.service)),
         };
-        // As in the table.
-        let protocol = match connection.protocol {
-            "TCP" => "tcp".into(),
-            "UDP" => "udp".into(),
-            "SCTP" => "sctp".into(),
-            other => other.to_ascii_lowercase().into(),
-        };
         let entry = JsonConnection {
-            protocol,
+            // As in the table.
+            protocol: connection.protocol.to_ascii_lowercase(),
             client: endpoint(connection.client),
             service,
             real_server: endpoint(connection.server),

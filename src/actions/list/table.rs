@@ -193,18 +193,17 @@ impl Joined {
         let mut places: Vec<(ServiceKey, usize)> =
             table.services.iter().map(|listed| listed.service.key).zip(0..).collect();
         places.sort_unstable();
-        let servers_of = |key: &ServiceKey| match key {
-            ServiceKey::Fwmark { .. } => Servers::Asked(Vec::new()),
+        let place_of = |key: &ServiceKey| match key {
+            ServiceKey::Fwmark { .. } => None,
             ServiceKey::Address { .. } => {
                 let found = places.binary_search_by_key(key, |&(key, _)| key);
-                let place = found.ok().and_then(|index| places.get(index));
-                place.map_or(Servers::Asked(Vec::new()), |&(_, place)| Servers::InTable(place))
+                found.ok().and_then(|index| places.get(index)).map(|&(_, place)| place)
             }
         };
         let client = session.client()?;
         let services = client.services_with(|ServiceState { service, .. }| {
-            let servers = servers_of(&service.key);
-            (service, servers)
+            let place = place_of(&service.key);
+            (service, place.map_or(Servers::Asked(Vec::new()), Servers::InTable))
         });
         let mut services = match services {
             Err(error) if lacks_rights(&error) => return Ok(Self::without_rights(table)),

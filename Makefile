@@ -40,14 +40,13 @@ build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
 
 check: rust ## format, lints, documentation, and the tests that need no kernel
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --test kernel -- -D warnings
-	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 	tests/provide manual
-	$(CARGO) test --locked --lib --bins --tests
-	$(CARGO) test --locked --doc
+	$(CARGO) test --locked --workspace --lib --bins --tests
+	$(CARGO) test --locked --workspace --doc
 
 test: check ## everything: check, then the tests on a real IPVS kernel, side by side with ipvsadm 1.31
 	tests/provide kernel reference traffic labs callers trace shells

@@ -13,11 +13,11 @@ use std::time::Duration;
 use anyhow::Context;
 use criterion::{Criterion, Throughput};
 use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
-use ipvs::names::{Labels, Names};
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::{Connection, Ipv4Connection};
-use ipvs::rules::{Command, ConnectionColumns, ListFormat, read_line, write_change};
-use ipvs::view::{TableView, write_connection, write_ipv4_connection};
+use ipvsadm::names::{Labels, Names};
+use ipvsadm::rules::{Command, ConnectionColumns, ListFormat, read_line, write_change};
+use ipvsadm::view::{TableView, write_connection, write_ipv4_connection};
 
 fn main() -> anyhow::Result<()> {
     let mut criterion = Criterion::default()

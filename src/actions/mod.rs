@@ -19,9 +19,11 @@ pub use restore::{Restore, check, diff, lock, prepare};
 pub use save::{save, save_consistently};
 pub use session::Session;
 
+use crate::kernel::LockError;
 use crate::model::{Change, ServiceKey};
 use crate::names::Labels;
-use crate::restore::{BadLine, Broken, Cause, LockError, Undone, UnknownAttribute};
+use crate::plan::{Broken, Cause, Undone, UnknownAttribute};
+use crate::restore::BadLine;
 use crate::rules::{has_line, write_change};
 use crate::{netlink, procfs};
 

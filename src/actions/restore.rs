@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::Error;
 use super::session::Session;
+use crate::kernel::{Lock, LockError};
 use crate::names::Labels;
-use crate::restore::{
-    Existing, Lock, LockError, Plan, Progress, RuleFile, Table, Target, carry_out,
-};
+use crate::plan::{Existing, Plan, Progress, Table, Target, carry_out};
+use crate::restore::RuleFile;
 use crate::rules::write_change;
 
 /// What to restore, and how.
@@ -36,7 +36,7 @@ pub fn check(
     let mut file = RuleFile::read(restore.text, &mut session.names);
     // Whether an edit or a deletion fits what is there, and what that leads to, depends on what the kernel has.
     let table = match restore.existing {
-        Existing::Replaced => Some(Target::of(&mut file, Table::default()).table),
+        Existing::Replaced => Some(follow(&mut file, Table::default()).table),
         Existing::Kept => None,
     };
     restore.judge(&mut file, table.as_ref())?;
@@ -53,6 +53,13 @@ pub fn check(
         restore.name
     )
     .map_err(Error::Output)
+}
+
+/// The table that a file leads to from another; lines that do not fit the ones before become bad lines of the file.
+fn follow(file: &mut RuleFile<'_>, start: Table) -> Target {
+    let (target, errors) = Target::of(&file.rules, start);
+    file.reject(errors);
+    target
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -145,14 +152,14 @@ impl<'a> Restore<'a> {
         // Before the kernel is asked for anything, the file has to be good.
         let (target, current) = match self.existing {
             Existing::Replaced => {
-                let target = Target::of(file, Table::default());
+                let target = follow(file, Table::default());
                 self.judge(file, Some(&target.table))?;
                 (target, Table::read(session.client()?)?)
             }
             Existing::Kept => {
                 self.judge(file, None)?;
                 let current = Table::read(session.client()?)?;
-                let target = Target::of(file, current.clone());
+                let target = follow(file, current.clone());
                 self.judge(file, Some(&target.table))?;
                 (target, current)
             }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ipvs::cli::ipvsadm_save()
+    ipvsadm::cli::ipvsadm_save()
 }

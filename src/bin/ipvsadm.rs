@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ipvs::cli::ipvsadm()
+    ipvsadm::cli::ipvsadm()
 }

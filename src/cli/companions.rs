@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::restore::Existing;
+use crate::plan::Existing;
 use crate::rules::Save;
 
 /// How many seconds a restore waits for another to end: with no `--wait`, and with one that has no number.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::front;
 use crate::actions::Error;
 use crate::netlink;
-use crate::restore::Cause;
+use crate::plan::Cause;
 use crate::rules::{LineError, RuleError, TokenError};
 
 /// Why a program ends without having done everything.
@@ -199,7 +199,8 @@ mod tests {
     use super::*;
     use crate::names::Names;
     use crate::netlink::{Operation, Refused};
-    use crate::restore::{RuleFile, Table, Target};
+    use crate::plan::{Table, Target};
+    use crate::restore::RuleFile;
     use crate::rules::read_line;
 
     fn sentence(operation: Operation, errno: Errno) -> String {
@@ -235,7 +236,8 @@ mod tests {
         ] {
             let text = format!("{SERVICE}{line}\n");
             let mut file = RuleFile::read(text.as_bytes(), &mut Names::new());
-            Target::of(&mut file, Table::default());
+            let (_, errors) = Target::of(&file.rules, Table::default());
+            file.reject(errors);
             let [bad] = file.bad_lines.as_slice() else { panic!("{line}: {:?}", file.bad_lines) };
             let (said, sentence) = (bad.problem.to_string(), sentence(operation, errno));
             assert!(said.starts_with(&sentence), "{line}: {said:?} is not {sentence:?}");

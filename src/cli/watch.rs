@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::{register_conditional_shutdown, register_usize};
 
-use crate::restore::Progress;
+use crate::plan::Progress;
 
 /// From this number of changes on, a terminal is shown how far they are.
 const LARGE: usize = 10_000;

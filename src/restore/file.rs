@@ -4,19 +4,9 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::TableError;
-use crate::model::Change;
 use crate::names::Names;
+use crate::plan::{Rule, TableError};
 use crate::rules::{Command, LineError, read_line};
-
-/// A change that a line asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The number of the line, from 1.
-    pub line: u64,
-    /// The change.
-    pub change: Change,
-}
 
 /// What is wrong with a line of a rules file.
 #[derive(Debug, Error)]

@@ -242,9 +242,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::arbitrary;
     use crate::names::Names;
     use crate::rules::{Command, read_line};
+    use ipvs_test::values;
 
     fn written(change: &Change) -> String {
         let mut line = Vec::new();
@@ -347,10 +347,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(arbitrary::cases(2000))]
+        #![proptest_config(values::cases(2000))]
 
         #[test]
-        fn every_change_is_read_as_it_was_written(change in arbitrary::change()) {
+        fn every_change_is_read_as_it_was_written(change in values::change()) {
             prop_assert!(has_line(&change));
             prop_assert_eq!(read(&written(&change)), change);
         }

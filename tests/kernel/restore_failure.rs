@@ -2,9 +2,9 @@
 //! for the change is named. Where even undoing fails, what is said leads back to the old table.
 
 use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
-use ipvs::names::Names;
-use ipvs::restore::{Cause, Progress, Undone, UnknownAttribute};
-use ipvs::rules::{Command, read_line};
+use ipvs::plan::{Cause, Progress, Undone, UnknownAttribute};
+use ipvsadm::names::Names;
+use ipvsadm::rules::{Command, read_line};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;

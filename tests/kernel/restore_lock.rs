@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use ipvs::restore::Lock;
+use ipvs::kernel::Lock;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 

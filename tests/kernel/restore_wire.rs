@@ -6,9 +6,10 @@ use std::io;
 use std::mem;
 use std::rc::Rc;
 
-use ipvs::names::Names;
 use ipvs::netlink::{Client, KernelSocket, Transport};
-use ipvs::restore::{Broken, Plan, Progress, RuleFile, Table, Target, carry_out};
+use ipvs::plan::{Broken, Plan, Progress, Table, Target, carry_out};
+use ipvsadm::names::Names;
+use ipvsadm::restore::RuleFile;
 
 const CONTROL_FAMILY: u16 = 16;
 const NEW_SERVICE: u8 = 1;
@@ -181,8 +182,9 @@ pub(crate) fn restore_watched<T: Transport>(
     client: &mut Client<T>,
     progress: &mut dyn Progress,
 ) -> Result<(), Broken> {
-    let mut file = RuleFile::read(text.as_bytes(), &mut Names::new());
-    let target = Target::of(&mut file, Table::default());
+    let file = RuleFile::read(text.as_bytes(), &mut Names::new());
+    let (target, errors) = Target::of(&file.rules, Table::default());
+    assert!(errors.is_empty(), "{errors:?}");
     assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
     let current = Table::read(client).unwrap();
     let mut plan = Plan::between(&current, &target.table);

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvs::names::Names;
-use ipvs::rules::{COMMANDS, OPTIONS, Takes, read_line};
+use ipvsadm::names::Names;
+use ipvsadm::rules::{COMMANDS, OPTIONS, Takes, read_line};
 
 const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 

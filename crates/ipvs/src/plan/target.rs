@@ -1,7 +1,16 @@
 //! What a rules file leads to: a table, and what takes effect after it.
 
-use super::{Rule, RuleFile, Table, TableError};
+use super::{Table, TableError};
 use crate::model::{Change, SyncDaemon, SyncRole, Timeouts};
+
+/// A change that a line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The number of the line, from 1.
+    pub line: u64,
+    /// The change.
+    pub change: Change,
+}
 
 /// What becomes of what the kernel has and the file does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +37,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Follows the rules of a file from a table on, as the kernel would line by line. Lines that do not fit the
-    /// ones before become bad lines of the file.
-    pub fn of(file: &mut RuleFile<'_>, start: Table) -> Self {
+    /// Follows the rules of a file from a table on, as the kernel would line by line. The lines that do not fit the
+    /// ones before are given back with what is wrong.
+    pub fn of(rules: &[Rule], start: Table) -> (Self, Vec<(u64, TableError)>) {
         let mut target = Self { table: start, ..Self::default() };
         let mut errors = Vec::new();
         // The real servers of a service mostly stand together: the service is looked up once for all of them.
-        for run in file.rules.chunk_by(|one, next| is_of_same_service(&one.change, &next.change)) {
+        for run in rules.chunk_by(|one, next| is_of_same_service(&one.change, &next.change)) {
             let mut note = |rule: &Rule, outcome: Result<(), TableError>| {
                 errors.extend(outcome.err().map(|error| (rule.line, error)));
             };
@@ -56,14 +65,13 @@ impl Target {
                 }
             }
         }
-        file.reject(errors);
         let Self { table, zeroed, .. } = &mut target;
         // One that a later line deletes has no counters left to zero.
         zeroed.retain(|(change, _)| match change {
             Change::Zero(Some(key)) => table.services.contains_key(key),
             _ => true,
         });
-        target
+        (target, errors)
     }
 
     /// Whether anything is to take effect after the table.

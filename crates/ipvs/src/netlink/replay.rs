@@ -41,9 +41,9 @@ impl Transport for Replay {
     }
 }
 
-/// The bytes in `tests/fixtures/NAME.hex`: one datagram, whose first line says how it came about.
+/// The bytes in `crates/ipvs-test/fixtures/NAME.hex`: one datagram, whose first line says how it came about.
 pub(super) fn fixture(name: &str) -> Vec<u8> {
-    let path = format!("{}/tests/fixtures/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../ipvs-test/fixtures/{name}.hex", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(&path).expect(&path);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let bytes = lines.flat_map(str::split_ascii_whitespace);

@@ -170,8 +170,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Counters, Rates, arbitrary};
+    use crate::model::{Counters, Rates};
     use crate::netlink::replay::{nests, with, without};
+    use crate::values;
 
     fn one_service() -> Vec<u8> {
         nests("service").remove(0)
@@ -314,10 +315,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(arbitrary::cases(500))]
+        #![proptest_config(values::cases(500))]
 
         #[test]
-        fn service_is_read_as_it_was_written(service in arbitrary::virtual_service()) {
+        fn service_is_read_as_it_was_written(service in values::virtual_service()) {
             let mut buffer = Vec::new();
             encode_service(&mut buffer, &service);
             prop_assert_eq!(decode_service(&buffer[4..]).unwrap().service, service);

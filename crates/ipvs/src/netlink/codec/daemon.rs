@@ -99,8 +99,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::arbitrary;
     use crate::netlink::replay::{nests, with, without};
+    use crate::values;
 
     #[test]
     fn daemons_are_read_as_they_were_started() {
@@ -172,10 +172,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(arbitrary::cases(500))]
+        #![proptest_config(values::cases(500))]
 
         #[test]
-        fn daemon_is_read_as_it_was_written(daemon in arbitrary::sync_daemon()) {
+        fn daemon_is_read_as_it_was_written(daemon in values::sync_daemon()) {
             let mut buffer = Vec::new();
             encode_daemon(&mut buffer, &daemon);
             prop_assert_eq!(decode_daemon(&buffer[4..]).unwrap(), daemon);

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Protocol, RealServer, RealServerKey, SyncRole, VirtualService, arbitrary};
+use crate::model::{Protocol, RealServer, RealServerKey, SyncRole, VirtualService};
 use crate::netlink::replay::{self, HEADER, Replay, answering, fixture, messages};
+use crate::values;
 
 /// What looking the family up takes; the requests of a test are numbered from here on.
 const FAMILY: u32 = 1;
@@ -387,7 +388,7 @@ fn number_that_is_no_errno_is_an_error() {
 }
 
 proptest! {
-    #![proptest_config(arbitrary::cases(500))]
+    #![proptest_config(values::cases(500))]
 
     #[test]
     fn answer_with_wrong_bytes_is_no_panic(

@@ -4,8 +4,6 @@
 //! Responsible for what these things are, for which of their states make sense, and for their spelling in
 //! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink, no options, no files.
 
-#[cfg(test)]
-pub(crate) mod arbitrary;
 mod change;
 mod counters;
 mod daemon;

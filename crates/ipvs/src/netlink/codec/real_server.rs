@@ -157,8 +157,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::arbitrary;
     use crate::netlink::replay::{nests, with, without};
+    use crate::values;
 
     fn one_server() -> Vec<u8> {
         nests("destinations_after_traffic").remove(0)
@@ -303,10 +303,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(arbitrary::cases(500))]
+        #![proptest_config(values::cases(500))]
 
         #[test]
-        fn real_server_is_read_as_it_was_written((service, server) in arbitrary::real_server()) {
+        fn real_server_is_read_as_it_was_written((service, server) in values::real_server()) {
             let mut buffer = Vec::new();
             encode_real_server(&mut buffer, &server);
             let read = decode_real_server(&buffer[4..], service.family()).unwrap();

@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 use proptest::prelude::*;
 
-use super::*;
+use ipvs::model::*;
 
 /// Weights and thresholds are not negative in the kernel's signed numbers.
 const MAX_SIGNED: u32 = i32::MAX as u32;
 
 /// So many cases; one that fails is printed and not kept, so that tests leave the sources as they are.
-pub(crate) fn cases(cases: u32) -> ProptestConfig {
+pub fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -35,7 +35,8 @@ fn name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> 
         .prop_map(|name| name.parse().unwrap())
 }
 
-pub(crate) fn service_key() -> impl Strategy<Value = ServiceKey> {
+/// The key of any service that a rule can name.
+pub fn service_key() -> impl Strategy<Value = ServiceKey> {
     let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
     let port = prop_oneof![4 => any::<u16>(), 1 => Just(0)];
     prop_oneof![
@@ -79,7 +80,8 @@ fn service_of(key: ServiceKey) -> impl Strategy<Value = VirtualService> {
         })
 }
 
-pub(crate) fn virtual_service() -> impl Strategy<Value = VirtualService> {
+/// A virtual service that the kernel accepts.
+pub fn virtual_service() -> impl Strategy<Value = VirtualService> {
     service_key().prop_flat_map(service_of)
 }
 
@@ -118,7 +120,8 @@ fn server_of(service: ServiceKey) -> impl Strategy<Value = RealServer> {
     )
 }
 
-pub(crate) fn real_server() -> impl Strategy<Value = (ServiceKey, RealServer)> {
+/// A real server with a service that can have it.
+pub fn real_server() -> impl Strategy<Value = (ServiceKey, RealServer)> {
     service_key().prop_flat_map(|service| (Just(service), server_of(service)))
 }
 
@@ -126,7 +129,8 @@ fn role() -> impl Strategy<Value = SyncRole> {
     prop_oneof![Just(SyncRole::Master), Just(SyncRole::Backup)]
 }
 
-pub(crate) fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
+/// A sync daemon with any of its settings.
+pub fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
     let group = family().prop_flat_map(address).prop_map(|address| match address {
         IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() >> 4 | 0xe << 28)),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() | 0xff << 120)),
@@ -150,12 +154,14 @@ pub(crate) fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
         })
 }
 
-pub(crate) fn timeouts() -> impl Strategy<Value = Timeouts> {
+/// Timeouts up to the longest that the kernel takes, in seconds.
+pub fn timeouts() -> impl Strategy<Value = Timeouts> {
     let seconds = || 0..=Persistence::MAX_TIMEOUT;
     (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp })
 }
 
-pub(crate) fn change() -> impl Strategy<Value = Change> {
+/// Any change.
+pub fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         virtual_service().prop_map(Change::AddService),
         virtual_service().prop_map(Change::EditService),

@@ -60,8 +60,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::arbitrary;
     use crate::netlink::replay::{payloads, with, without};
+    use crate::values;
 
     #[test]
     fn timeouts_are_read_as_they_were_set() {
@@ -91,10 +91,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(arbitrary::cases(500))]
+        #![proptest_config(values::cases(500))]
 
         #[test]
-        fn timeouts_are_read_as_they_were_written(timeouts in arbitrary::timeouts()) {
+        fn timeouts_are_read_as_they_were_written(timeouts in values::timeouts()) {
             let mut buffer = Vec::new();
             encode_timeouts(&mut buffer, &timeouts);
             prop_assert_eq!(decode_timeouts(&buffer).unwrap(), timeouts);

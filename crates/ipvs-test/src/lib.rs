@@ -1,0 +1,3 @@
+//! What the tests of the workspace share: messages that a kernel sent, and random values. Not published.
+
+pub mod values;

@@ -1,0 +1,16 @@
+//! From the rules that the kernel has to the rules that are wanted, without losing one, or a connection.
+//!
+//! A [`Plan`] holds only what differs between two tables, in an order in which no service that stays is ever missing:
+//! what comes first is added, what goes is removed last. [`carry_out`] makes all of it happen or none.
+//!
+//! Knows netlink; knows no rule text, no file and no terminal.
+
+mod apply;
+mod ruleset;
+mod steps;
+mod target;
+
+pub use apply::{Broken, Cause, Progress, Undone, carry_out};
+pub use ruleset::{Server, Service, Table, TableError, UnknownAttribute};
+pub use steps::{Plan, Step};
+pub use target::{Existing, Rule, Target};

@@ -67,7 +67,7 @@ b sched-flags sched-flags value add-service,edit-service
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
 '
 _ipvsadm_save='-n --all --allow-empty -h --help -V --version'
-_ipvsadm_restore='--check --diff --noflush --no-empty --wait -h --help -V --version'
+_ipvsadm_restore='--check --diff --noflush --allow-empty --no-empty --wait -h --help -V --version'
 # --- End of the table.
 
 # What the kernel has as modules with a name: ip_vs_ and what stands behind it.

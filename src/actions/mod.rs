@@ -15,7 +15,7 @@ use thiserror::Error;
 
 pub use lines::{Event, Lines};
 pub use list::list;
-pub use restore::{Restore, check, diff, lock, prepare};
+pub use restore::{EmptyTable, Restore, check, diff, lock, prepare};
 pub use save::{save, save_consistently};
 pub use session::Session;
 
@@ -97,6 +97,16 @@ pub enum Error {
         /// The file's name.
         file: String,
     },
+    /// An input that describes no table would clear the kernel's.
+    #[error("{}", unmeant_clearing(.file, *.services, *.has_other_lines))]
+    UnmeantClearing {
+        /// The file's name.
+        file: String,
+        /// How many virtual services the kernel has.
+        services: usize,
+        /// Whether the input has settings or `-Z`, which a restore that keeps the table applies.
+        has_other_lines: bool,
+    },
     /// Another restore is at work.
     #[error(transparent)]
     Lock(LockError),
@@ -139,6 +149,17 @@ fn but_for(lost: &[UnknownAttribute]) -> String {
     let others =
         if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
     format!(", but for attribute {number} of {entry}, which this version does not know{others}")
+}
+
+fn unmeant_clearing(file: &str, services: usize, has_other_lines: bool) -> String {
+    let keep = match has_other_lines {
+        true => "; --noflush applies its lines and keeps the table",
+        false => "",
+    };
+    format!(
+        "cannot restore {file}: it adds no virtual service, and the kernel has {services}{keep}; \
+         to clear the table, use --allow-empty or `ipvsadm -C'"
+    )
 }
 
 fn bad_lines(file: &str, lines: &[BadLine]) -> String {

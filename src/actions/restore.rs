@@ -11,6 +11,18 @@ use crate::plan::{Existing, Plan, Progress, Table, Target, carry_out};
 use crate::restore::RuleFile;
 use crate::rules::write_change;
 
+/// Whether a restore may leave the kernel without a virtual service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyTable {
+    /// Where the input describes that table, or the kernel has no services to lose. An input without a rule most likely
+    /// comes from a command that failed.
+    IfDescribed,
+    /// Always.
+    Allowed,
+    /// Never.
+    Refused,
+}
+
 /// What to restore, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Restore<'a> {
@@ -20,8 +32,8 @@ pub struct Restore<'a> {
     pub text: &'a [u8],
     /// What becomes of what the file does not name.
     pub existing: Existing,
-    /// Whether a file that leads to an empty table is an error.
-    pub refuses_empty: bool,
+    /// Whether it may lead to an empty table.
+    pub empty_table: EmptyTable,
 }
 
 /// `--check`: reads the file and nothing else.
@@ -40,6 +52,11 @@ pub fn check(
         Existing::Kept => None,
     };
     restore.judge(&mut file, table.as_ref())?;
+    let condition = if restore.may_clear(&file) {
+        ""
+    } else {
+        "; restored only while the kernel has no services, or with --allow-empty"
+    };
     let count = match table {
         Some(table) => {
             let services = counted(table.services.len(), "service");
@@ -49,7 +66,7 @@ pub fn check(
     };
     writeln!(
         out,
-        "{}: {count}; whether their schedulers and engines load, only the kernel knows",
+        "{}: {count}{condition}; whether their schedulers and engines load, only the kernel knows",
         restore.name
     )
     .map_err(Error::Output)
@@ -154,7 +171,15 @@ impl<'a> Restore<'a> {
             Existing::Replaced => {
                 let target = follow(file, Table::default());
                 self.judge(file, Some(&target.table))?;
-                (target, Table::read(session.client()?)?)
+                let current = Table::read(session.client()?)?;
+                if !current.services.is_empty() && !self.may_clear(file) {
+                    return Err(Error::UnmeantClearing {
+                        file: self.name.to_owned(),
+                        services: current.services.len(),
+                        has_other_lines: !file.rules.is_empty(),
+                    });
+                }
+                (target, current)
             }
             Existing::Kept => {
                 self.judge(file, None)?;
@@ -172,6 +197,13 @@ impl<'a> Restore<'a> {
         Ok(Prepared { restore: *self, plan, current })
     }
 
+    /// Whether the kernel's services may go even if the file names none.
+    fn may_clear(&self, file: &RuleFile<'_>) -> bool {
+        self.existing == Existing::Kept
+            || self.empty_table == EmptyTable::Allowed
+            || file.describes_a_table()
+    }
+
     /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no
     /// rules.
     fn judge(&self, file: &mut RuleFile<'_>, table: Option<&Table>) -> Result<(), Error> {
@@ -180,7 +212,7 @@ impl<'a> Restore<'a> {
             return Err(Error::BadLines { file: self.name.to_owned(), lines });
         }
         let is_empty = table.map_or(file.rules.is_empty(), |table| table.services.is_empty());
-        if self.refuses_empty && is_empty {
+        if self.empty_table == EmptyTable::Refused && is_empty {
             return Err(Error::NoRules { file: self.name.to_owned() });
         }
         Ok(())

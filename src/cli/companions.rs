@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::actions::EmptyTable;
 use crate::plan::Existing;
 use crate::rules::Save;
 
@@ -28,7 +29,7 @@ pub(super) enum Mode {
 pub(super) struct RestoreArguments {
     pub(super) mode: Mode,
     pub(super) existing: Existing,
-    pub(super) refuses_empty: bool,
+    pub(super) empty_table: EmptyTable,
     pub(super) patience: Duration,
     /// `None` for standard input.
     pub(super) file: Option<PathBuf>,
@@ -89,7 +90,8 @@ pub(super) fn restore_command() -> Command {
     .arg(flag("check", "Only read the file, and say what is wrong with it").conflicts_with("diff"))
     .arg(flag("diff", "Only print the changes as lines; exit 1 if there are any"))
     .arg(flag("noflush", "Carry the file out on the table that is there; what it does not name stays"))
-    .arg(flag("no-empty", "Refuse a file without a virtual service, which would clear the table"))
+    .arg(flag("allow-empty", "Clear the table, too, if the file has no rule").conflicts_with("no-empty"))
+    .arg(flag("no-empty", "Refuse any file that leaves no virtual service"))
     .arg(
         Arg::new("wait")
             .long("wait")
@@ -114,7 +116,11 @@ pub(super) fn restore_arguments(words: &[&str]) -> Result<RestoreArguments, clap
             _ => Mode::Restore,
         },
         existing: if matches.get_flag("noflush") { Existing::Kept } else { Existing::Replaced },
-        refuses_empty: matches.get_flag("no-empty"),
+        empty_table: match (matches.get_flag("allow-empty"), matches.get_flag("no-empty")) {
+            (true, _) => EmptyTable::Allowed,
+            (_, true) => EmptyTable::Refused,
+            _ => EmptyTable::IfDescribed,
+        },
         patience: Duration::from_secs(matches.get_one("wait").map_or(0, |&s: &u32| s.into())),
         file: file(&matches),
     })

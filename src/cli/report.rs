@@ -168,7 +168,8 @@ fn action_status(error: &Error) -> u8 {
         Error::Input(_)
         | Error::ReadFile { .. }
         | Error::BadLines { .. }
-        | Error::NoRules { .. } => WRONG_VALUE,
+        | Error::NoRules { .. }
+        | Error::UnmeantClearing { .. } => WRONG_VALUE,
         Error::Output(error) if is_closed_pipe(error) => DONE,
         Error::Output(_)
         | Error::Procfs(_)

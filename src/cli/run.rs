@@ -71,7 +71,7 @@ pub fn ipvsadm_restore() -> ExitCode {
             name: &name,
             text: &text,
             existing: arguments.existing,
-            refuses_empty: arguments.refuses_empty,
+            empty_table: arguments.empty_table,
         };
         with_output(|out| match arguments.mode {
             Mode::Check => {
@@ -137,7 +137,12 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })
 }
 
+/// Reads the rules of ipvsadm-restore. A standard input that is closed counts as empty.
 fn read_standard_input() -> Result<Vec<u8>, Error> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        let waits = "Reading rules from the terminal; Ctrl-D ends them, Ctrl-C cancels.";
+        let _ = writeln!(io::stderr(), "{waits}");
+    }
     let mut text = Vec::new();
     io::stdin().lock().read_to_end(&mut text).map_err(Error::Input)?;
     Ok(text)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::model::Change;
 use crate::names::Names;
 use crate::plan::{Rule, TableError};
 use crate::rules::{Command, LineError, read_line};
@@ -79,6 +80,12 @@ impl<'a> RuleFile<'a> {
             file.bad_lines.push(BadLine { line: number, text: shown(line), problem });
         }
         file
+    }
+
+    /// Whether a line describes a table: it adds a virtual service or clears all of them. Settings and `-Z` alone do not.
+    pub fn describes_a_table(&self) -> bool {
+        let mut changes = self.rules.iter().map(|rule| &rule.change);
+        changes.any(|change| matches!(change, Change::AddService(_) | Change::Flush))
     }
 
     /// Marks lines that could be read as bad all the same; they come in order.

@@ -35,6 +35,8 @@ mod one_machine;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod restore_empty;
+#[cfg(test)]
 mod restore_failure;
 #[cfg(test)]
 mod restore_file;

@@ -214,20 +214,6 @@ fn a_file_leads_to_where_its_lines_lead_in_order() {
 }
 
 #[test]
-fn an_empty_file_clears_the_table_unless_that_is_refused() {
-    for input in ["", "\n", "# nothing yet\n", "-A -t 10.0.0.1:80 -s rr\n-C\n", "--set 5 5 5\n"] {
-        let (kernel, before) = small_table();
-        let sentence = restore(&["--no-empty"], input);
-        assert!(sentence.refused(2).contains("standard input"), "{}", sentence.complaint());
-        assert_eq!(kernel.rules(), before, "{input:?}");
-        restore(&[], input).succeeded();
-        assert!(kernel.rules().services.is_empty(), "{input:?}");
-    }
-    fresh_namespace();
-    restore(&["--no-empty"], "-A -t 10.0.0.1:80 -s rr\n").succeeded();
-}
-
-#[test]
 fn a_check_reads_the_file_and_changes_nothing() {
     let (kernel, before) = small_table();
     let input = "-A -t 10.0.0.1:80 -s nosuch\n-a -t 10.0.0.1:80 -r 10.1.0.1 -m\n";
@@ -237,7 +223,6 @@ fn a_check_reads_the_file_and_changes_nothing() {
     assert!(said.contains("scheduler") && said.contains("only the kernel knows"), "{said}");
     assert_eq!(kernel.rules(), before);
     restore(&["--check", "--noflush"], "-D -t 10.7.7.7:80\n").succeeded();
-    restore(&["--check", "--no-empty"], "# none\n").refused(2);
 }
 
 #[test]
@@ -330,7 +315,7 @@ fn settings_take_effect_with_the_table_and_only_if_they_differ() {
     restore(&[], failing).succeeded();
     let daemons: Vec<u32> = kernel.rules().daemons.iter().map(|daemon| daemon.sync_id).collect();
     assert_eq!(daemons, [8, 7]);
-    restore(&[], "--stop-daemon master\n--stop-daemon backup\n").succeeded();
+    restore(&["--noflush"], "--stop-daemon master\n--stop-daemon backup\n").succeeded();
     assert_eq!(kernel.rules().daemons, []);
 }
 

@@ -1,3 +1,4 @@
-//! What the tests of the workspace share: messages that a kernel sent, and random values. Not published.
+//! Captured messages, random values, and a model of the kernel, for the tests of the workspace. Not published.
 
+pub mod messages;
 pub mod values;

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use ipvs_test::messages::{HEADER, answering, fixture, messages, nests};
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Protocol, RealServer, RealServerKey, SyncRole, VirtualService};
-use crate::netlink::replay::{self, HEADER, Replay, answering, fixture, messages};
+use crate::netlink::replay::Replay;
 use crate::values;
 
 /// What looking the family up takes; the requests of a test are numbered from here on.
@@ -83,7 +84,7 @@ fn each_change_is_a_command_of_its_own() {
     let key = service(1).key;
     let server_key = RealServerKey { address: IpAddr::from([10, 0, 0, 2]), port: 80 };
     let server = RealServer::new(server_key);
-    let daemon = codec::decode_daemon(&replay::nests("daemons")[0]).unwrap();
+    let daemon = codec::decode_daemon(&nests("daemons")[0]).unwrap();
     let timeouts = Timeouts { tcp: 1, tcp_fin: 2, udp: 3 };
     for (change, command) in [
         (Change::AddService(service(1)), IPVS_CMD_NEW_SERVICE),

@@ -57,10 +57,10 @@ pub(in crate::netlink) fn decode_info(bytes: &[u8]) -> Result<Info, DecodeError>
 
 #[cfg(test)]
 mod tests {
+    use ipvs_test::messages::{payloads, with, without};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::netlink::replay::{payloads, with, without};
     use crate::values;
 
     #[test]

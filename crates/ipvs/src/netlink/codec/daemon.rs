@@ -96,10 +96,10 @@ fn decode_sync_id(attribute: Attribute<'_>) -> Result<u8, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use ipvs_test::messages::{nests, with, without};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::netlink::replay::{nests, with, without};
     use crate::values;
 
     #[test]

@@ -154,10 +154,10 @@ pub(in crate::netlink) fn decode_real_server(
 
 #[cfg(test)]
 mod tests {
+    use ipvs_test::messages::{nests, with, without};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::netlink::replay::{nests, with, without};
     use crate::values;
 
     fn one_server() -> Vec<u8> {

@@ -167,11 +167,11 @@ pub(in crate::netlink) fn decode_service(bytes: &[u8]) -> Result<ServiceState, D
 
 #[cfg(test)]
 mod tests {
+    use ipvs_test::messages::{nests, with, without};
     use proptest::prelude::*;
 
     use super::*;
     use crate::model::{Counters, Rates};
-    use crate::netlink::replay::{nests, with, without};
     use crate::values;
 
     fn one_service() -> Vec<u8> {

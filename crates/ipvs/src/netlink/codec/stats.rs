@@ -43,8 +43,9 @@ impl Stats<'_> {
 
 #[cfg(test)]
 mod tests {
+    use ipvs_test::messages::{nests, with, without};
+
     use super::*;
-    use crate::netlink::replay::{nests, with, without};
 
     fn decoded(kind: u16, edit: impl FnOnce(&[u8]) -> Vec<u8>) -> (Counters, Rates) {
         let service = nests("services_after_traffic").remove(0);

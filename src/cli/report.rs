@@ -78,10 +78,9 @@ impl Failure {
     /// begins with the sentence of 1.31; hints come behind it and only to a terminal, since parsers take
     /// standard error for part of the output.
     pub(super) fn report(&self, line: Option<u64>, words: &[&str]) {
-        if let Some(Error::Output(error)) = self.action()
-            && is_closed_pipe(error)
-        {
-            return;
+        match self.action() {
+            Some(Error::Output(error)) if is_closed_pipe(error) => return,
+            _ => {}
         }
         if let Self::Companion(error) = self {
             let _ = error.print();
@@ -95,9 +94,10 @@ impl Failure {
             RuleError::Token(TokenError::UnknownOption(_))
             | RuleError::BadStart(TokenError::UnknownOption(_)),
         ) = self
-            && let Some(suggestion) = front::suggestion(words)
         {
-            text.push_str(&format!(" (did you mean {suggestion}?)"));
+            if let Some(suggestion) = front::suggestion(words) {
+                text.push_str(&format!(" (did you mean {suggestion}?)"));
+            }
         }
         text.push('\n');
         for further in self.further_lines() {

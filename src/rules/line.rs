@@ -40,7 +40,7 @@ pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
     if let Some(place) = memchr::memchr(0, line) {
         return Err(LineError::Nul(place + 1));
     }
-    let line = match str::from_utf8(line) {
+    let line = match std::str::from_utf8(line) {
         Ok(line) => line,
         Err(error) => before_comment(line, &error)?,
     };
@@ -52,7 +52,8 @@ pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
 #[cold]
 fn before_comment<'a>(line: &'a [u8], error: &Utf8Error) -> Result<&'a str, LineError> {
     let place = error.valid_up_to();
-    let text = line.get(..place).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
+    let text =
+        line.get(..place).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
     let comments = [" #", "\t#", "\r#"];
     let comment = comments.iter().filter_map(|comment| text.find(comment)).min();
     match comment {

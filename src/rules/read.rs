@@ -228,10 +228,9 @@ impl Options<'_> {
             Some(OptionName::Ipip) => Forwarding::Tunneling(tunnel.tunnel()?),
             _ => Forwarding::DirectRouting,
         };
-        if let ServiceKey::Address { port, .. } = service
-            && !forwarding.maps_ports()
-        {
-            key.port = port;
+        match service {
+            ServiceKey::Address { port, .. } if !forwarding.maps_ports() => key.port = port,
+            _ => {}
         }
         let upper = upper_threshold.unwrap_or_default();
         let lower = lower_threshold.unwrap_or_default();
@@ -336,10 +335,11 @@ impl Options<'_> {
         ]
         .into_iter()
         .find(|&(is_given, ..)| is_given);
-        if let Some((_, format, _)) = format
-            && (connections || timeouts || daemons)
-        {
-            return Err(RuleError::ListFormatConflict { format });
+        match format {
+            Some((_, format, _)) if connections || timeouts || daemons => {
+                return Err(RuleError::ListFormatConflict { format });
+            }
+            _ => {}
         }
         if is_json {
             return Ok(List::Json(if connections {

@@ -69,10 +69,10 @@ pub(super) fn endpoint(
     let colon = text.bytes().position(|byte| byte == b':');
     let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
     // Nearly all are this.
-    if let Some((before, after)) = parts
-        && let Ok(address) = before.parse::<Ipv4Addr>()
-    {
-        return Ok((address.into(), Some(port(after, protocol, names)?)));
+    if let Some((before, after)) = parts {
+        if let Ok(address) = before.parse::<Ipv4Addr>() {
+            return Ok((address.into(), Some(port(after, protocol, names)?)));
+        }
     }
     if let Ok(address) = text.parse::<Ipv6Addr>() {
         return Ok((address.into(), None));

@@ -91,7 +91,7 @@ fn expiry(out: &mut Vec<u8>, expires: u32) {
         [a @ 0..10, b, c, d, e] => {
             let [a, b, c, d, e] = [a, b, c, d, e].map(|digit| digit + b'0');
             let text = u64::from_le_bytes([a, b, c, b':', d, e, b' ', b' ']);
-            let text = if a == b'0' { text >> 8 | u64::from(b' ') << 56 } else { text };
+            let text = if a == b'0' { (text >> 8) | (u64::from(b' ') << 56) } else { text };
             out.extend_from_slice(&text.to_le_bytes());
             out.truncate(end);
         }

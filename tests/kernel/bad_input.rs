@@ -262,7 +262,7 @@ fn a_rule_line_of_a_mebibyte_is_refused_briefly() {
 fn a_reader_that_went_away_ends_a_listing_quietly() {
     small_table();
     for line in ["-L -n", "-S -n", "-L -n -c", "-L --timeout", "-h", "-v"] {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
         let mut command = Program::ours().command(line.split(' '));
         let output = command.stdout(writer).spawn().unwrap().wait_with_output().unwrap();

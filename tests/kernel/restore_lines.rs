@@ -106,7 +106,7 @@ fn a_line_that_fails_is_reported_with_its_number_and_skipped() {
 fn a_listing_that_cannot_be_printed_keeps_no_line_from_taking_effect() {
     let text = "-A -t 10.0.0.1:80\n-L -n\n-A -t 10.0.0.2:80\n-L -n\n-A -t 10.0.0.3:80\n";
     let full = || File::options().write(true).open("/dev/full").unwrap();
-    let unread = || std::io::pipe().unwrap().1;
+    let unread = || nix::unistd::pipe().unwrap().1;
     for (stdout, status, said) in
         [(Stdio::from(full()), 1, "No space left on device"), (Stdio::from(unread()), 0, "")]
     {

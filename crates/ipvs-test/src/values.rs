@@ -132,8 +132,10 @@ fn role() -> impl Strategy<Value = SyncRole> {
 /// A sync daemon with any of its settings.
 pub fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
     let group = family().prop_flat_map(address).prop_map(|address| match address {
-        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() >> 4 | 0xe << 28)),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() | 0xff << 120)),
+        IpAddr::V4(address) => {
+            IpAddr::V4(Ipv4Addr::from_bits((address.to_bits() >> 4) | (0xe << 28)))
+        }
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() | (0xff << 120))),
     });
     let group = group.prop_map(|address| MulticastGroup::try_from(address).unwrap());
     (

@@ -22,9 +22,8 @@ pub(super) fn list_numeric(
     page.try_add(|out| write_connections_heading(out, columns))?;
     let labels = Labels::numeric();
     for_each_connection_line(|line| {
-        if columns == ConnectionColumns::Plain
-            && let Some(connection) = Ipv4Connection::read(line)
-        {
+        let plain = columns == ConnectionColumns::Plain;
+        if let Some(connection) = plain.then(|| Ipv4Connection::read(line)).flatten() {
             return page.add(|out| write_ipv4_connection(out, &connection));
         }
         let connection = Connection::read(line)?;

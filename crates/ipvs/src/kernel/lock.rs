@@ -60,7 +60,7 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             // A link there is nobody's of ours.
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .custom_flags(i32::from_ne_bytes(OFlags::NOFOLLOW.bits().to_ne_bytes()))
             .open(&path)
             .map_err(unavailable)?;
         let start = Instant::now();

@@ -39,8 +39,13 @@ impl Name {
     /// Whatever fits.
     const fn new(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; MAX_LENGTH];
-        let Some((room, _)) = bytes.split_at_mut_checked(text.len()) else { return None };
-        room.copy_from_slice(text);
+        let Some((mut room, _)) = bytes.split_at_mut_checked(text.len()) else { return None };
+        // Slices can copy themselves in a constant from Rust 1.87 on.
+        let mut rest = text;
+        while let ([byte, others @ ..], [place, places @ ..]) = (rest, room) {
+            *place = *byte;
+            (rest, room) = (others, places);
+        }
         #[expect(clippy::cast_possible_truncation, reason = "it has fitted into 15 bytes")]
         match NonZeroU8::new(text.len() as u8) {
             Some(length) => Some(Self { bytes, length }),
@@ -60,7 +65,7 @@ impl Name {
     fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..self.length.get().into());
         // It was made of text.
-        bytes.and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 

@@ -522,7 +522,10 @@ const GENL_HEADER: usize = 4;
 fn errno(code: i32) -> Result<Errno, DecodeError> {
     match code.checked_neg() {
         Some(number @ 1..=4095) => Ok(Errno::from_raw_os_error(number)),
-        _ => Err(DecodeError::Unknown { attribute: "errno", value: code.cast_unsigned() }),
+        _ => {
+            let value = u32::from_ne_bytes(code.to_ne_bytes());
+            Err(DecodeError::Unknown { attribute: "errno", value })
+        }
     }
 }
 

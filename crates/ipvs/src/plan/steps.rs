@@ -99,8 +99,8 @@ impl Plan {
 
     /// Adds what has to take effect after the table: what differs from the timeouts and daemons that there are.
     pub fn add_settings(&mut self, target: &Target, timeouts: &Timeouts, daemons: &[SyncDaemon]) {
-        if let Some((wanted, line)) = &target.timeouts
-            && wanted.over(timeouts) != *timeouts
+        let differs = |wanted: &Timeouts| wanted.over(timeouts) != *timeouts;
+        if let Some((wanted, line)) = target.timeouts.as_ref().filter(|(wanted, _)| differs(wanted))
         {
             self.settings.push(Step {
                 change: Change::SetTimeouts(*wanted),
@@ -124,9 +124,7 @@ impl Plan {
 
     /// A daemon cannot be edited: one that has to be different stops first.
     fn set_daemon(&mut self, running: Option<&SyncDaemon>, wanted: Option<&SyncDaemon>, line: u64) {
-        if let (Some(running), Some(wanted)) = (running, wanted)
-            && running.serves_as(wanted)
-        {
+        if running.zip(wanted).is_some_and(|(running, wanted)| running.serves_as(wanted)) {
             return;
         }
         if let Some(running) = running {

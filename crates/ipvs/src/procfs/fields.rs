@@ -35,11 +35,11 @@ impl Words<'_> {
     pub(super) fn next_address(&mut self) -> Option<IpAddr> {
         self.skip_blanks();
         // IPv4, nearly always: the word's end is known without a look.
-        if let Some((&[a, b, c, d, e, f, g, h, b' '], rest)) = self.0.split_first_chunk()
-            && let Some(bits) = digits([a, b, c, d, e, f, g, h])
-        {
-            self.0 = rest;
-            return Some(IpAddr::V4(Ipv4Addr::from_bits(bits)));
+        if let Some((&[a, b, c, d, e, f, g, h, b' '], rest)) = self.0.split_first_chunk() {
+            if let Some(bits) = digits([a, b, c, d, e, f, g, h]) {
+                self.0 = rest;
+                return Some(IpAddr::V4(Ipv4Addr::from_bits(bits)));
+            }
         }
         address(self.next()?)
     }
@@ -58,11 +58,11 @@ impl Words<'_> {
     #[inline]
     pub(super) fn next_port(&mut self) -> Option<u16> {
         self.skip_blanks();
-        if let Some((&[a, b, c, d, b' '], rest)) = self.0.split_first_chunk()
-            && let Some(port) = port_digits([a, b, c, d])
-        {
-            self.0 = rest;
-            return Some(port);
+        if let Some((&[a, b, c, d, b' '], rest)) = self.0.split_first_chunk() {
+            if let Some(port) = port_digits([a, b, c, d]) {
+                self.0 = rest;
+                return Some(port);
+            }
         }
         port(self.next()?)
     }
@@ -90,18 +90,18 @@ fn digits(text: [u8; 8]) -> Option<u32> {
 
     let text = u64::from_be_bytes(text);
     // Letters have this bit, and the low half of 'A' is 1.
-    let are_letters = text >> 6 & each(1);
+    let are_letters = (text >> 6) & each(1);
     let values = (text & each(0x0f)) + 9 * are_letters;
     // What was read is what is there: each digit below 16, and written as it would be.
-    let are_above_9 = (values + each(6)) >> 4 & each(1);
+    let are_above_9 = ((values + each(6)) >> 4) & each(1);
     let written = values + each(b'0') + u64::from(b'A' - b'9' - 1) * are_above_9;
     if values & each(0xf0) != 0 || written != text {
         return None;
     }
     // Two digits to a byte, two bytes to a pair, two pairs to the number.
-    let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
-    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
-    u32::try_from((pairs | pairs >> 16) & 0xffff_ffff).ok()
+    let bytes = (values | (values >> 4)) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | (bytes >> 8)) & 0x0000_ffff_0000_ffff;
+    u32::try_from((pairs | (pairs >> 16)) & 0xffff_ffff).ok()
 }
 
 /// A port in four hexadecimal digits.
@@ -117,7 +117,7 @@ pub(super) fn text(word: &[u8]) -> Option<&str> {
         b"UDP" => "UDP",
         b"ESTABLISHED" => "ESTABLISHED",
         b"TIME_WAIT" => "TIME_WAIT",
-        _ => str::from_utf8(word).ok()?,
+        _ => std::str::from_utf8(word).ok()?,
     })
 }
 
@@ -144,7 +144,7 @@ pub(super) fn hexadecimal(word: &[u8]) -> Option<u32> {
     if word.len() > 8 {
         return None;
     }
-    word.iter().try_fold(0, |value: u32, &byte| Some(value << 4 | char::from(byte).to_digit(16)?))
+    word.iter().try_fold(0, |value: u32, &byte| Some((value << 4) | char::from(byte).to_digit(16)?))
 }
 
 /// A port in hexadecimal.
@@ -159,7 +159,7 @@ fn address(word: &[u8]) -> Option<IpAddr> {
         39 => {
             let mut bits = 0;
             for group in word.split(|&byte| byte == b':') {
-                bits = bits << 16 | u128::from(port(group)?);
+                bits = (bits << 16) | u128::from(port(group)?);
             }
             Some(IpAddr::V6(Ipv6Addr::from_bits(bits)))
         }

@@ -89,10 +89,10 @@ impl Reader {
             if !server.starts_with(b"RemoteAddress") {
                 let server = real_server(server)?;
                 let service = table.services.last_mut()?;
-                if let ServiceKey::Fwmark { family, .. } = &mut service.service.key
-                    && service.servers.is_empty()
-                {
-                    *family = Family::of(server.key.address);
+                if let ServiceKey::Fwmark { family, .. } = &mut service.service.key {
+                    if service.servers.is_empty() {
+                        *family = Family::of(server.key.address);
+                    }
                 }
                 table.servers.push(server);
                 service.servers.end = table.servers.len();

@@ -140,7 +140,7 @@ impl<'a> Attribute<'a> {
     /// A text up to its first NUL.
     pub(super) fn text(self) -> Result<&'a str, DecodeError> {
         let text = self.value.split(|&byte| byte == 0).next().unwrap_or_default();
-        str::from_utf8(text).map_err(|_| DecodeError::NotText { kind: self.kind })
+        std::str::from_utf8(text).map_err(|_| DecodeError::NotText { kind: self.kind })
     }
 
     pub(super) fn ipv4_address(self) -> Result<Ipv4Addr, DecodeError> {

@@ -14,10 +14,10 @@ use anyhow::Context;
 use criterion::{Criterion, Throughput};
 use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
 use ipvs::netlink::{Client, Transport};
-use ipvs::procfs::{Connection, Ipv4Connection};
+use ipvs::procfs::Connections;
 use ipvsadm::names::{Labels, Names};
 use ipvsadm::rules::{Command, ConnectionColumns, ListFormat, read_line, write_change};
-use ipvsadm::view::{TableView, write_connection, write_ipv4_connection};
+use ipvsadm::view::{TableView, write_connection};
 
 fn main() -> anyhow::Result<()> {
     let mut criterion = Criterion::default()
@@ -155,16 +155,17 @@ fn listings(criterion: &mut Criterion) {
 
 const CONNECTION: &[u8] = b"TCP 0A030117 D431 0A4075CC 0050 0A801F07 1F90 ESTABLISHED     899";
 
-/// Both ways to read and to write one: `-Lnc` goes the quick way, which is for IPv4, and takes the other for what is left.
+/// Reading a file of many, and writing the row of one.
 fn connections(criterion: &mut Criterion) -> anyhow::Result<()> {
-    measure(criterion, "read a connection's line", CONNECTION.len(), || {
-        let _ = black_box(Connection::read(black_box(CONNECTION)));
+    let lines = [CONNECTION, b"\n"].concat().repeat(1000);
+    let file = [b"Pro FromIP\n".as_slice(), &lines].concat();
+    measure(criterion, "read 1,000 connections", file.len(), || {
+        for connection in Connections::from_reader(black_box(file.as_slice())) {
+            let _ = black_box(connection);
+        }
     });
-    measure(criterion, "read a connection's line, the quick way", CONNECTION.len(), || {
-        let _ = black_box(Ipv4Connection::read(black_box(CONNECTION)));
-    });
-    let connection = Connection::read(CONNECTION)?;
-    let quick = Ipv4Connection::read(CONNECTION).context("not as wide as the kernel makes it")?;
+    let connection =
+        Connections::from_reader(file.as_slice()).next().context("no connection")??;
     let labels = Labels::numeric();
     let mut row = Vec::new();
     write_connection(&mut row, &connection, &labels, ConnectionColumns::Plain);
@@ -172,10 +173,6 @@ fn connections(criterion: &mut Criterion) -> anyhow::Result<()> {
     measure(criterion, "write a connection's row", bytes, || {
         row.clear();
         write_connection(&mut row, black_box(&connection), &labels, ConnectionColumns::Plain);
-    });
-    measure(criterion, "write a connection's row, the quick way", bytes, || {
-        row.clear();
-        write_ipv4_connection(&mut row, black_box(&quick));
     });
     Ok(())
 }

@@ -11,7 +11,6 @@ use std::net::IpAddr;
 
 pub use hosts::ResolveError;
 pub(crate) use hosts::is_host_name;
-pub(crate) use labels::numbers;
 pub use labels::{Endpoint, Labels};
 
 use crate::model::Protocol;

@@ -4,15 +4,15 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
 use crate::model::{
-    Counters, Family, Forwarding, Info, MulticastGroup, Netmask, Protocol, Rates, RealServerState,
-    ServiceKey, ServiceState, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
+    Connection, ConnectionTarget, Counters, Family, Forwarding, Info, MulticastGroup, Netmask,
+    Protocol, Rates, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts, Tunnel,
+    TunnelChecksum,
 };
-use crate::procfs::Connection;
 
 #[derive(Serialize)]
 struct JsonService<'a> {
@@ -211,24 +211,24 @@ impl JsonList {
     pub fn connection(
         &mut self,
         out: &mut (impl Write + ?Sized),
-        connection: &Connection<'_>,
+        connection: &Connection,
     ) -> io::Result<()> {
-        let endpoint = |(address, port)| JsonEndpoint { address, port };
-        let service = match connection.fwmark() {
-            Some(fwmark) => JsonTarget::Fwmark { fwmark },
-            None => JsonTarget::Endpoint(endpoint(connection.service)),
-        };
+        let endpoint = |end: SocketAddr| JsonEndpoint { address: end.ip(), port: end.port() };
+        let engine = connection.engine.as_deref();
         let entry = JsonConnection {
-            // As in the table.
-            protocol: connection.protocol.to_ascii_lowercase(),
+            // In lower case, as the listing of services has it.
+            protocol: connection.protocol.as_str().to_ascii_lowercase(),
             client: endpoint(connection.client),
-            service,
+            service: match connection.target {
+                ConnectionTarget::Fwmark(fwmark) => JsonTarget::Fwmark { fwmark },
+                ConnectionTarget::Address(address) => JsonTarget::Endpoint(endpoint(address)),
+            },
             real_server: endpoint(connection.server),
-            state: connection.state,
+            state: connection.state.as_str(),
             expires: connection.expires,
-            persistence_engine: connection.engine.map(|(engine, _)| engine),
-            // JSON is text: what is none has replacement characters.
-            engine_data: connection.engine.map(|(_, data)| String::from_utf8_lossy(data)),
+            persistence_engine: engine.map(|engine| engine.engine.as_str()),
+            // JSON is UTF-8: other bytes become replacement characters.
+            engine_data: engine.map(|engine| String::from_utf8_lossy(&engine.data)),
         };
         self.entry(out, &entry)
     }

@@ -10,7 +10,7 @@ mod json;
 mod numbers;
 mod table;
 
-pub use connections::{write_connection, write_connections_heading, write_ipv4_connection};
+pub use connections::{virtual_end, write_connection, write_connections_heading};
 pub use daemons::{write_daemon, write_timeouts};
 pub use json::{JsonList, write_json_daemons, write_json_timeouts};
 pub use table::{TableView, write_info};

@@ -1,8 +1,7 @@
 //! What there is to list, as JSON.
 
-use super::{Page, find_connections};
+use super::{Page, open_connections};
 use crate::actions::{Error, Session};
-use crate::procfs::{Connection, for_each_connection_line};
 use crate::rules::JsonSubject;
 use crate::view::{JsonList, write_json_daemons, write_json_timeouts};
 
@@ -32,12 +31,12 @@ pub(super) fn list(
             page.try_add(|out| list.end(out))?;
         }
         JsonSubject::Connections => {
-            find_connections(session)?;
+            let connections = open_connections(session)?;
             let mut list = JsonList::of_connections(&mut page.lines).map_err(Error::Output)?;
-            for_each_connection_line(|line| {
-                let connection = Connection::read(line)?;
-                page.try_add(|out| list.connection(out, &connection))
-            })?;
+            for connection in connections {
+                let connection = connection?;
+                page.try_add(|out| list.connection(out, &connection))?;
+            }
             page.try_add(|out| list.end(out))?;
         }
         JsonSubject::Timeouts => {

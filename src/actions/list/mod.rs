@@ -7,7 +7,7 @@ mod table;
 use std::io::{self, Write};
 
 use super::{Error, Session};
-use crate::procfs;
+use crate::procfs::{self, Connections};
 use crate::rules::{List, ListFormat};
 use crate::view::{write_daemon, write_timeouts};
 use table::Style;
@@ -84,10 +84,10 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The file of the connections is open to all; where it is not there, the kernel may have to load its module.
-fn find_connections(session: &mut Session) -> Result<(), Error> {
+/// Opens the connection table, which everybody may read. Where the file is missing, the kernel may have to load ip_vs.
+fn open_connections(session: &mut Session) -> Result<Connections, Error> {
     if !procfs::has_connections() {
         session.client()?;
     }
-    Ok(())
+    Ok(Connections::open()?)
 }

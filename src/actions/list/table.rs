@@ -10,7 +10,7 @@ use crate::actions::session::{Session, lacks_rights};
 use crate::model::{RealServerState, RealServerSummary, ServiceKey, ServiceState, VirtualService};
 use crate::names::Labels;
 use crate::netlink::{self, Operation, Refused};
-use crate::procfs::{self, read_table};
+use crate::procfs::ServicesFile;
 use crate::rules::ListFormat;
 use crate::view::{TableView, write_info};
 
@@ -31,7 +31,7 @@ pub(super) fn list_service(
 ) -> Result<(), Error> {
     match session.client()?.service(&key) {
         Err(error) if lacks_rights(&error) && style.format == ListFormat::Plain => {
-            let mut joined = Joined::without_rights(read_table()?);
+            let mut joined = Joined::without_rights(ServicesFile::read()?);
             joined.services.retain(|(service, _)| service.key == key);
             if joined.services.is_empty() {
                 let (operation, errno) = (Operation::ListServices, Errno::SRCH);
@@ -49,7 +49,7 @@ pub(super) fn list_summaries(
     session: &mut Session,
     page: &mut Page<'_>,
 ) -> Result<(), Error> {
-    match read_table() {
+    match ServicesFile::read() {
         Ok(table) => {
             page.try_add(|out| write_info(out, &table.info))?;
             list_joined(style, Joined::read(table, session)?, session, page)
@@ -173,7 +173,7 @@ fn list_joined(
 /// does so at the end of every page (6.1: `ip_vs_info_seq_next` counts the services of all namespaces,
 /// `ip_vs_info_array` those of one). A service that is in the file alone has gone since.
 struct Joined {
-    table: procfs::Table,
+    table: ServicesFile,
     services: Vec<(VirtualService, Servers)>,
 }
 
@@ -186,7 +186,7 @@ enum Servers {
 }
 
 impl Joined {
-    fn read(table: procfs::Table, session: &mut Session) -> Result<Self, Error> {
+    fn read(table: ServicesFile, session: &mut Session) -> Result<Self, Error> {
         if table.services.is_empty() {
             return Ok(Self { table, services: Vec::new() });
         }
@@ -219,7 +219,7 @@ impl Joined {
     }
 
     /// The file alone, for those whom netlink tells nothing.
-    fn without_rights(table: procfs::Table) -> Self {
+    fn without_rights(table: ServicesFile) -> Self {
         let services = table.services.iter().enumerate();
         let services =
             services.map(|(place, listed)| (listed.service.clone(), Servers::InTable(place)));

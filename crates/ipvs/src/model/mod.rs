@@ -5,6 +5,7 @@
 //! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink, no options, no files.
 
 mod change;
+mod connection;
 mod counters;
 mod daemon;
 mod name;
@@ -14,6 +15,10 @@ mod state;
 mod timeouts;
 
 pub use change::Change;
+pub use connection::{
+    Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget,
+    EngineData, UnknownName,
+};
 pub use counters::{Counters, Rates};
 pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
 pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};

@@ -1,173 +1,196 @@
-//! /proc/net/ip_vs_conn: the connections and persistence templates of a network namespace.
+//! `/proc/net/ip_vs_conn` and `/proc/net/ip_vs_conn_sync`: the connection table of a network namespace.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::fields::{decimal, split_ipv4_endpoint, text, words};
-use super::lines::for_each_line;
-use super::{Error, net_file};
+use super::fields::{decimal, text, words};
+use super::lines::Lines;
+use super::{Error, NetFile};
+use crate::model::{
+    Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget, EngineData,
+};
 
-const PATH: &str = net_file!("ip_vs_conn");
-
-/// One entry of the kernel's connection table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connection<'a> {
-    /// The protocol's name, as the kernel has it: `TCP`, `UDP`, `SCTP`; `IP` for the template of a firewall
-    /// mark.
-    pub protocol: &'a str,
-    /// The client; port 0 in a template.
-    pub client: (IpAddr, u16),
-    /// What it connected to; of a firewall mark's template the mark is the address.
-    pub service: (IpAddr, u16),
-    /// The real server.
-    pub server: (IpAddr, u16),
-    /// The kernel's name for the state, such as `ESTABLISHED`.
-    pub state: &'a str,
-    /// Seconds until the entry goes, unless a packet comes.
-    pub expires: u32,
-    /// The persistence engine and what it knows the client by: bytes that clients send, of the sip engine a Call-ID,
-    /// which need not be text.
-    pub engine: Option<(&'a str, &'a [u8])>,
+/// An iterator over the entries of the connection table, in the kernel's order. Its memory does not depend on how many
+/// entries there are, and it may be dropped before the end.
+#[derive(Debug)]
+pub struct Connections<R = File> {
+    lines: Lines<R>,
+    /// The column titles have been read.
+    is_past_heading: bool,
+    has_origin: bool,
 }
 
-impl<'a> Connection<'a> {
-    /// Reads a line.
+impl Connections<File> {
+    /// Opens `/proc/net/ip_vs_conn` of the calling thread's network namespace.
     ///
     /// # Errors
-    /// [`Error::Unexpected`] when it is not as the kernel writes it (`ip_vs_conn_seq_show`).
-    pub fn read(line: &'a [u8]) -> Result<Self, Error> {
-        Self::parse(line).ok_or_else(|| Error::Unexpected {
-            path: PATH,
-            line: String::from_utf8_lossy(line).into_owned(),
-        })
+    /// When the file cannot be opened: ip_vs is not loaded.
+    pub fn open() -> Result<Self, Error> {
+        Ok(Self::new(NetFile::Connections, NetFile::Connections.open()?))
     }
 
-    /// The firewall mark that a template is for: the kernel has it where others have the service's address.
-    pub fn fwmark(&self) -> Option<u32> {
-        let mark = match self.service.0 {
-            IpAddr::V4(address) => address.to_bits(),
-            IpAddr::V6(address) => u32::try_from(address.to_bits() >> 96).ok()?,
-        };
-        (self.protocol == "IP").then_some(mark)
-    }
-
-    fn parse(line: &'a [u8]) -> Option<Self> {
-        let mut words = words(line);
-        Some(Self {
-            protocol: text(words.next()?)?,
-            client: (words.next_address()?, words.next_port()?),
-            service: (words.next_address()?, words.next_port()?),
-            server: (words.next_address()?, words.next_port()?),
-            state: text(words.next()?)?,
-            expires: decimal(words.next()?)?,
-            engine: match (words.next(), words.next()) {
-                (Some(engine), Some(data)) => Some((text(engine)?, data)),
-                _ => None,
-            },
-        })
+    /// Opens `/proc/net/ip_vs_conn_sync` of the calling thread's network namespace, whose entries have their origin but
+    /// no engine data.
+    ///
+    /// # Errors
+    /// When the file cannot be opened: ip_vs is not loaded.
+    pub fn open_with_origin() -> Result<Self, Error> {
+        Ok(Self::new(NetFile::ConnectionsSync, NetFile::ConnectionsSync.open()?))
     }
 }
 
-/// A connection of IPv4 as it stands on its line, where every column is as wide as the kernel makes it at least
-/// (`"%-3s %08X %04X %08X %04X %08X %04X %-11s %7u%s"`): nearly all are. To read one takes a quarter of the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ipv4Connection {
-    /// The protocol's name and blanks.
-    pub protocol: [u8; 4],
-    /// The client, what it connected to, and the real server.
-    pub endpoints: [(Ipv4Addr, u16); 3],
-    /// The state's name and blanks.
-    pub state: [u8; 12],
-    /// Seconds until the entry goes, unless a packet comes.
-    pub expires: u32,
-}
+impl<R: Read> Connections<R> {
+    /// Reads entries in the format of `/proc/net/ip_vs_conn`, such as a copy of the file.
+    pub fn from_reader(reader: R) -> Self {
+        Self::new(NetFile::Connections, reader)
+    }
 
-impl Ipv4Connection {
-    /// Reads a line, if it is of this kind.
-    #[inline]
-    pub fn read(line: &[u8]) -> Option<Self> {
-        let (protocol, rest) = line.split_first_chunk::<4>()?;
-        let (client, rest) = split_ipv4_endpoint(rest, b' ')?;
-        let (service, rest) = split_ipv4_endpoint(rest, b' ')?;
-        let (server, rest) = split_ipv4_endpoint(rest, b' ')?;
-        let (state, rest) = rest.split_first_chunk::<12>()?;
-        let is_text = state.iter().fold(0, |all, byte| all | byte).is_ascii();
-        if protocol.last() != Some(&b' ') || state.last() != Some(&b' ') || !is_text {
-            return None;
+    fn new(file: NetFile, reader: R) -> Self {
+        let has_origin = file == NetFile::ConnectionsSync;
+        Self { lines: Lines::new(file, reader), is_past_heading: false, has_origin }
+    }
+
+    fn read_next(&mut self) -> Result<Option<Connection>, Error> {
+        if !self.is_past_heading {
+            self.lines.next()?;
+            self.is_past_heading = true;
         }
-        let expires = decimal(words(rest).next()?)?;
-        let endpoints = [client, service, server];
-        Some(Self { protocol: *protocol, endpoints, state: *state, expires })
+        let path = self.lines.path();
+        let Some(line) = self.lines.next()? else { return Ok(None) };
+        match parse_connection(line, self.has_origin) {
+            Some(connection) => Ok(Some(connection)),
+            None => Err(Error::unexpected(path, line)),
+        }
     }
 }
 
-/// Whether the kernel has the file: it comes with ip_vs.
-pub fn has_connections() -> bool {
-    Path::new(PATH).exists()
+impl<R: Read> Iterator for Connections<R> {
+    type Item = Result<Connection, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_next().transpose()
+    }
 }
 
-/// Calls `each` with every line that [`Connection::read`] reads, in the kernel's order. The memory that it
-/// needs does not depend on how many there are.
-///
-/// # Errors
-/// When the file cannot be read, and what `each` gives.
-pub fn for_each_connection_line<E: From<Error>>(
-    mut each: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut is_heading = true;
-    for_each_line(PATH, |line| if std::mem::take(&mut is_heading) { Ok(()) } else { each(line) })
+/// Whether the calling thread's network namespace has a connection table: the file comes with ip_vs.
+pub fn has_connections() -> bool {
+    Path::new(NetFile::Connections.path()).exists()
+}
+
+/// Parses a line as `ip_vs_conn_seq_show` and `ip_vs_conn_sync_seq_show` write it.
+fn parse_connection(line: &[u8], has_origin: bool) -> Option<Connection> {
+    let mut words = words(line);
+    let protocol = ConnectionProtocol::from_name(text(words.next()?)?);
+    let client = words.next_socket_address()?;
+    let target = words.next_socket_address()?;
+    let server = words.next_socket_address()?;
+    let state = ConnectionState::from_name(text(words.next()?)?);
+    let origin = if has_origin { Some(parse_origin(words.next()?)?) } else { None };
+    let expires = decimal(words.next()?)?;
+    let target = match fwmark(&protocol, target) {
+        Some(mark) => ConnectionTarget::Fwmark(mark),
+        None => ConnectionTarget::Address(target),
+    };
+    let mut connection = Connection::new(protocol, [client, server], target, state, expires);
+    connection.origin = origin;
+    if let (Some(engine), Some(data)) = (words.next(), words.next()) {
+        let engine = text(engine)?.to_owned();
+        connection.engine = Some(Box::new(EngineData { engine, data: data.to_vec() }));
+    }
+    Some(connection)
+}
+
+fn parse_origin(word: &[u8]) -> Option<ConnectionOrigin> {
+    match word {
+        b"LOCAL" => Some(ConnectionOrigin::Local),
+        b"SYNC" => Some(ConnectionOrigin::Synced),
+        _ => None,
+    }
+}
+
+/// The firewall mark that the kernel writes in place of the virtual address in a template of such a service.
+fn fwmark(protocol: &ConnectionProtocol, target: SocketAddr) -> Option<u32> {
+    if *protocol != ConnectionProtocol::Ip || target.port() != 0 {
+        return None;
+    }
+    match target.ip() {
+        IpAddr::V4(address) => Some(address.to_bits()),
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            if bits << 32 == 0 { u32::try_from(bits >> 96).ok() } else { None }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(line: &[u8]) -> Connection {
+        parse_connection(line, false).unwrap()
+    }
+
+    const SYN_RECV: &[u8] = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
+
     #[test]
     fn connection_has_three_endpoints_a_state_and_a_time() {
-        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
-        let connection = Connection::read(line).unwrap();
-        assert_eq!(connection.protocol, "TCP");
-        assert_eq!(connection.client, ("10.0.0.1".parse().unwrap(), 40003));
-        assert_eq!(connection.server, ("10.9.0.77".parse().unwrap(), 8080));
-        assert_eq!((connection.state, connection.expires), ("SYN_RECV", 55));
-        assert_eq!(connection.engine, None);
+        let connection = parse(SYN_RECV);
+        assert_eq!(connection.protocol, ConnectionProtocol::Tcp);
+        assert_eq!(connection.client, "10.0.0.1:40003".parse().unwrap());
+        assert_eq!(connection.server, "10.9.0.77:8080".parse().unwrap());
+        let target = ConnectionTarget::Address("10.0.0.1:81".parse().unwrap());
+        assert_eq!(connection.target, target);
+        assert_eq!((connection.state, connection.expires), (ConnectionState::SynRecv, 55));
+        assert_eq!((connection.engine, connection.origin), (None, None));
     }
 
     #[test]
     fn connection_of_an_engine_has_its_data() {
-        let line = b"UDP 2001:0db8:0000:0000:0000:0000:0000:0001 0000 \
-            2001:0db8:0000:0000:0000:0000:0000:0001 13C4 0A090002 13C4 NONE    54 sip 1@host";
-        let connection = Connection::read(line).unwrap();
-        assert_eq!(connection.client.0, "2001:db8::1".parse::<IpAddr>().unwrap());
-        assert_eq!(connection.server.0, "10.9.0.2".parse::<IpAddr>().unwrap());
-        assert_eq!(connection.engine, Some(("sip", &b"1@host"[..])));
+        let connection = parse(
+            b"UDP 2001:0db8:0000:0000:0000:0000:0000:0001 0000 \
+            2001:0db8:0000:0000:0000:0000:0000:0001 13C4 0A090002 13C4 NONE    54 sip 1@host",
+        );
+        assert!(connection.is_template());
+        assert_eq!(connection.client.ip(), "2001:db8::1".parse::<IpAddr>().unwrap());
+        let engine = EngineData { engine: "sip".into(), data: b"1@host".into() };
+        assert_eq!(connection.engine.as_deref(), Some(&engine));
+    }
+
+    #[test]
+    fn engine_data_need_not_be_utf8() {
+        let line = b"UDP 0A000001 0000 0A000001 13C4 0A090002 13C4 UDP    54 sip caf\xe9@host";
+        assert_eq!(parse(line).engine.unwrap().data, b"caf\xe9@host");
     }
 
     #[test]
     fn template_of_a_firewall_mark_has_the_mark_for_an_address() {
-        let line = b"IP  0A000000 0000 00000007 0000 0A090002 0000 NONE       300";
-        assert_eq!(Connection::read(line).unwrap().fwmark(), Some(7));
-        let line = b"IP  2001:0db8:0000:0000:0000:0000:0000:0000 0000 \
+        let ipv4 = parse(b"IP  0A000000 0000 00000007 0000 0A090002 0000 NONE       300");
+        assert_eq!(ipv4.target, ConnectionTarget::Fwmark(7));
+        let ipv6 = parse(
+            b"IP  2001:0db8:0000:0000:0000:0000:0000:0000 0000 \
             0000:0007:0000:0000:0000:0000:0000:0000 0000 \
-            2001:0db8:0000:0000:0000:0000:0000:0002 0000 NONE       300";
-        assert_eq!(Connection::read(line).unwrap().fwmark(), Some(7));
-        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
-        assert_eq!(Connection::read(line).unwrap().fwmark(), None);
+            2001:0db8:0000:0000:0000:0000:0000:0002 0000 NONE       300",
+        );
+        assert_eq!(ipv6.target, ConnectionTarget::Fwmark(7));
+        assert!(matches!(parse(SYN_RECV).target, ConnectionTarget::Address(_)));
     }
 
     #[test]
-    fn what_clients_send_need_not_be_text() {
-        let line = b"UDP 0A000001 0000 0A000001 13C4 0A090002 13C4 UDP    54 sip caf\xe9@host";
-        let connection = Connection::read(line).unwrap();
-        assert_eq!(connection.engine, Some(("sip", &b"caf\xe9@host"[..])));
+    fn origin_stands_before_the_time() {
+        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 ESTABLISHED SYNC         55";
+        let connection = parse_connection(line, true).unwrap();
+        assert_eq!(connection.origin, Some(ConnectionOrigin::Synced));
+        assert_eq!(connection.expires, 55);
+        assert!(parse_connection(SYN_RECV, true).is_none());
     }
 
     #[test]
     fn line_that_is_cut_short_or_garbled_is_an_error() {
-        let line = b"TCP 0A000001 9C43 0A000001 0051 0A09004D 1F90 SYN_RECV         55";
-        for end in 0..line.len() - 2 {
-            assert!(Connection::read(&line[..end]).is_err());
+        for end in 0..SYN_RECV.len() - 2 {
+            assert!(parse_connection(&SYN_RECV[..end], false).is_none());
         }
-        assert!(Connection::read(b"\xff\xff").is_err());
+        assert!(parse_connection(b"\xff\xff", false).is_none());
     }
 }

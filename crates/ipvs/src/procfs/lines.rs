@@ -3,48 +3,73 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::Error;
+use super::{Error, NetFile};
 
-/// The kernel hands out at most a page a read, or one entry that is longer.
-const ROOM: usize = 64 * 1024;
+/// The size of the buffer. The kernel returns at most a page a read, or one entry that is longer.
+const CAPACITY: usize = 8 * 1024;
 
-/// Calls `each` with every line of a file but for the newlines.
-pub(super) fn for_each_line<E: From<Error>>(
-    path: &'static str,
-    each: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let file = File::open(path).map_err(|source| Error::Open { path, source })?;
-    split(path, file, each)
+/// The lines of a file. Memory stays constant: the buffer grows only for a line that is longer.
+#[derive(Debug)]
+pub(super) struct Lines<R = File> {
+    path: NetFile,
+    reader: R,
+    buffer: Vec<u8>,
+    /// The bytes that are read and not yet returned: from `start` to `end`.
+    start: usize,
+    end: usize,
+    /// Bytes after `start` that have no newline.
+    scanned: usize,
 }
 
-fn split<E: From<Error>>(
-    path: &'static str,
-    mut file: impl Read,
-    mut each: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut buffer = vec![0; ROOM];
-    let mut filled = 0;
-    loop {
-        if filled == buffer.len() {
-            buffer.resize(buffer.len() * 2, 0);
-        }
-        match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(Error::Read { path, source }.into()),
-        }
-        let mut used = 0;
-        for end in memchr::memchr_iter(b'\n', buffer.get(..filled).unwrap_or_default()) {
-            each(buffer.get(used..end).unwrap_or_default())?;
-            used = end + 1;
-        }
-        buffer.copy_within(used..filled, 0);
-        filled -= used;
+impl<R: Read> Lines<R> {
+    /// Reads lines from an open file; the path serves errors alone.
+    pub(super) fn new(path: NetFile, reader: R) -> Self {
+        Self { path, reader, buffer: vec![0; CAPACITY], start: 0, end: 0, scanned: 0 }
     }
-    match buffer.get(..filled) {
-        Some(rest) if !rest.is_empty() => each(rest),
-        _ => Ok(()),
+
+    /// The next line without its newline. `None` at the end of the file.
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, Error> {
+        loop {
+            let unscanned = self.buffer.get(self.start + self.scanned..self.end);
+            if let Some(place) = memchr::memchr(b'\n', unscanned.unwrap_or_default()) {
+                let line = self.start..self.start + self.scanned + place;
+                self.start = line.end + 1;
+                self.scanned = 0;
+                return Ok(self.buffer.get(line));
+            }
+            self.scanned = self.end - self.start;
+            if self.fill()? == 0 {
+                let rest = self.start..self.end;
+                self.start = self.end;
+                self.scanned = 0;
+                return Ok(if rest.is_empty() { None } else { self.buffer.get(rest) });
+            }
+        }
+    }
+
+    /// The file that the lines are read from.
+    pub(super) const fn path(&self) -> NetFile {
+        self.path
+    }
+
+    /// Reads more behind the bytes that are left.
+    fn fill(&mut self) -> Result<usize, Error> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        loop {
+            match self.reader.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
+                Ok(length) => {
+                    self.end += length;
+                    return Ok(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(Error::Read { path: self.path, source }),
+            }
+        }
     }
 }
 
@@ -52,26 +77,25 @@ fn split<E: From<Error>>(
 mod tests {
     use super::*;
 
-    /// Hands out a few bytes a read, as a slow or interrupted file does.
+    /// Returns a few bytes a read, as a slow or interrupted file does.
     struct Dribble<'a>(&'a [u8]);
 
     impl Read for Dribble<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let room = buffer.len().min(1000);
-            self.0.read(&mut buffer[..room])
+            let length = buffer.len().min(1000);
+            self.0.read(&mut buffer[..length])
         }
     }
 
     #[test]
     fn lines_are_whole_however_the_file_is_read() {
-        let long = "x".repeat(3 * ROOM);
+        let long = "x".repeat(3 * CAPACITY);
         let text = format!("one\n\nthree\n{long}\nlast");
-        let mut lines = Vec::new();
-        split("a file", Dribble(text.as_bytes()), |line| {
-            lines.push(String::from_utf8(line.to_vec()).unwrap());
-            Ok::<_, Error>(())
-        })
-        .unwrap();
-        assert_eq!(lines, ["one", "", "three", &long, "last"]);
+        let mut lines = Lines::new(NetFile::Services, Dribble(text.as_bytes()));
+        let mut read = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            read.push(String::from_utf8(line.to_vec()).unwrap());
+        }
+        assert_eq!(read, ["one", "", "three", &long, "last"]);
     }
 }

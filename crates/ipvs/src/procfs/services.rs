@@ -1,105 +1,106 @@
-//! /proc/net/ip_vs: the virtual services and real servers of a network namespace, for everybody to read.
+//! `/proc/net/ip_vs`: the virtual services and real servers of a network namespace.
 //!
-//! It has no persistence engine, no scheduler flags, no thresholds, tunnels or counters, and does not say of
-//! which family a firewall mark is: that is taken from its first real server.
+//! The file lacks persistence engines, scheduler flags, thresholds, tunnels and counters. It lacks the family of a
+//! firewall mark too, which the reader takes from the mark's first real server.
 
+use std::fs::File;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
 use rustix::time::{ClockId, clock_getres};
 
 use super::fields::{decimal, hexadecimal, text, words};
-use super::lines::for_each_line;
-use super::{Error, net_file};
+use super::lines::Lines;
+use super::{Error, NetFile};
 use crate::model::{
     Family, Forwarding, Info, Netmask, Persistence, Protocol, RealServerKey, RealServerSummary,
     SchedulerFlags, ServiceKey, Tunnel, Version, VirtualService,
 };
 
-const PATH: &str = net_file!("ip_vs");
-
-/// The file's content.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// What its first line says.
+pub struct ServicesFile {
+    /// The first line: the version and the size of the connection table.
     pub info: Info,
     /// In the kernel's order.
     pub services: Vec<ListedService>,
     servers: Vec<RealServerSummary>,
 }
 
-/// A virtual service in a [`Table`].
+/// A virtual service in a [`ServicesFile`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedService {
-    /// The service, as far as the file tells.
+    /// The service, without the settings that the file lacks.
     pub service: VirtualService,
     servers: Range<usize>,
 }
 
-impl Table {
-    /// The real servers of the service at a place of [`Table::services`], in the kernel's order.
+impl ServicesFile {
+    /// Reads the file of the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read, or differs from the kernel's format (`ip_vs_info_seq_show`).
+    pub fn read() -> Result<Self, Error> {
+        Self::read_from(NetFile::Services.open()?)
+    }
+
+    pub(crate) fn read_from(file: File) -> Result<Self, Error> {
+        let clock = clock_getres(ClockId::MonotonicCoarse);
+        let mut parser = Parser::new(u64::try_from(clock.tv_nsec).unwrap_or(1));
+        let mut lines = Lines::new(NetFile::Services, file);
+        while let Some(line) = lines.next()? {
+            parser.line(line).ok_or_else(|| Error::unexpected(NetFile::Services, line))?;
+        }
+        parser.content.ok_or_else(|| Error::unexpected(NetFile::Services, b""))
+    }
+
+    /// The real servers of the service at an index of [`ServicesFile::services`], in the kernel's order.
     pub fn servers(&self, place: usize) -> &[RealServerSummary] {
         let range = self.services.get(place).map(|service| service.servers.clone());
         self.servers.get(range.unwrap_or_default()).unwrap_or_default()
     }
 
-    /// As [`Table::servers`], to be put in another order.
+    /// As [`ServicesFile::servers`], for sorting.
     pub fn servers_mut(&mut self, place: usize) -> &mut [RealServerSummary] {
         let range = self.services.get(place).map(|service| service.servers.clone());
         self.servers.get_mut(range.unwrap_or_default()).unwrap_or_default()
     }
 }
 
-/// Reads the file.
-///
-/// # Errors
-/// When it cannot be opened or read, or is not as the kernel writes it (`ip_vs_info_seq_show`).
-pub fn read_table() -> Result<Table, Error> {
-    let clock = clock_getres(ClockId::MonotonicCoarse);
-    let mut reader = Reader::new(u64::try_from(clock.tv_nsec).unwrap_or(1));
-    for_each_line(PATH, |line| {
-        reader.line(line).ok_or_else(|| Error::Unexpected {
-            path: PATH,
-            line: String::from_utf8_lossy(line).into_owned(),
-        })
-    })?;
-    reader.table.ok_or_else(|| Error::Unexpected { path: PATH, line: String::new() })
-}
-
-struct Reader {
-    table: Option<Table>,
-    /// The file counts persistence in the timer's ticks, this many nanoseconds each.
+struct Parser {
+    content: Option<ServicesFile>,
+    /// The file counts persistence in timer ticks. A tick has this many nanoseconds.
     tick: u64,
 }
 
-impl Reader {
+impl Parser {
     fn new(tick: u64) -> Self {
-        Self { table: None, tick }
+        Self { content: None, tick }
     }
 
     fn line(&mut self, line: &[u8]) -> Option<()> {
         let tick = self.tick;
-        let Some(table) = &mut self.table else {
-            self.table =
-                Some(Table { info: info(line)?, services: Vec::new(), servers: Vec::new() });
+        let Some(content) = &mut self.content else {
+            self.content =
+                Some(ServicesFile { info: info(line)?, services: Vec::new(), servers: Vec::new() });
             return Some(());
         };
         if let Some(server) = line.strip_prefix(b"  -> ") {
             // The third heading looks like a real server.
             if !server.starts_with(b"RemoteAddress") {
                 let server = real_server(server)?;
-                let service = table.services.last_mut()?;
-                if let ServiceKey::Fwmark { family, .. } = &mut service.service.key {
-                    if service.servers.is_empty() {
+                let service = content.services.last_mut()?;
+                if service.servers.is_empty() {
+                    if let ServiceKey::Fwmark { family, .. } = &mut service.service.key {
                         *family = Family::of(server.key.address);
                     }
                 }
-                table.servers.push(server);
-                service.servers.end = table.servers.len();
+                content.servers.push(server);
+                service.servers.end = content.servers.len();
             }
         } else if !line.starts_with(b"Prot ") {
-            let start = table.servers.len();
-            table
+            let start = content.servers.len();
+            content
                 .services
                 .push(ListedService { service: service(line, tick)?, servers: start..start });
         }
@@ -228,7 +229,7 @@ mod tests {
     }
 
     /// Linux 6.1 with HZ=100.
-    const TABLE: &str = "\
+    const FILE: &str = "\
 IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
   -> RemoteAddress:Port Forward Weight ActiveConn InActConn
@@ -241,20 +242,20 @@ FWM  00000006 rr
   -> [2001:0db8:0009:0000:0000:0000:0000:0003]:0000      Route   1      1          0         
 ";
 
-    fn read(text: &str) -> Option<Table> {
-        let mut reader = Reader::new(10_000_000);
-        text.lines().try_for_each(|line| reader.line(line.as_bytes()))?;
-        reader.table
+    fn read(text: &str) -> Option<ServicesFile> {
+        let mut parser = Parser::new(10_000_000);
+        text.lines().try_for_each(|line| parser.line(line.as_bytes()))?;
+        parser.content
     }
 
     #[test]
-    fn table_has_services_with_their_servers() {
-        let table = read(TABLE).unwrap();
-        assert_eq!(table.info.table_size, 4096);
-        let [tcp, sip, dns, mark] = table.services.as_slice() else { panic!("{table:?}") };
+    fn file_has_services_with_their_servers() {
+        let content = read(FILE).unwrap();
+        assert_eq!(content.info.table_size, 4096);
+        let [tcp, sip, dns, mark] = content.services.as_slice() else { panic!("{content:?}") };
         assert_eq!(tcp.service.scheduler.as_str(), "rr");
-        assert_eq!(table.servers(0).len(), 2);
-        assert_eq!(table.servers(0)[0].inactive_connections, 2);
+        assert_eq!(content.servers(0).len(), 2);
+        assert_eq!(content.servers(0)[0].inactive_connections, 2);
         let persistence = sip.service.persistence.unwrap();
         assert_eq!((persistence.timeout, persistence.netmask), (60, Netmask::Ipv6(128)));
         assert!(dns.service.one_packet);
@@ -263,7 +264,7 @@ FWM  00000006 rr
             Netmask::Ipv4([255, 255, 255, 0].into())
         );
         assert_eq!(mark.service.key.family(), Family::Ipv6);
-        assert_eq!(table.servers(3).len(), 1);
+        assert_eq!(content.servers(3).len(), 1);
     }
 
     #[test]
@@ -279,9 +280,9 @@ FWM  00000006 rr
     }
 
     #[test]
-    fn table_that_is_cut_short_anywhere_is_no_panic() {
-        for end in 0..TABLE.len() {
-            read(&TABLE[..end]);
+    fn file_that_is_cut_short_anywhere_is_no_panic() {
+        for end in 0..FILE.len() {
+            read(&FILE[..end]);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The parts that every line and every message passes through, without a kernel: how many bytes they take in a second.
 //!
 //! `cargo bench --bench parts`. The lines and messages are those of a large table; the messages are what a kernel once
-//! answered (`tests/fixtures`).
+//! answered (`crates/ipvs-test/fixtures`).
 
 use std::fs;
 use std::hint::black_box;
@@ -98,7 +98,8 @@ impl Transport for Answers {
 const NLM_F_REQUEST: [u8; 2] = 1_u16.to_ne_bytes();
 
 fn fixture(name: &str) -> anyhow::Result<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.hex"));
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crates/ipvs-test/fixtures/{name}.hex"));
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let bytes = lines.flat_map(str::split_whitespace).map(|digits| u8::from_str_radix(digits, 16));

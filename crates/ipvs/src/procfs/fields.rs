@@ -69,7 +69,7 @@ fn split_ipv4_endpoint(text: &[u8], separator: u8) -> Option<(SocketAddr, &[u8])
 
 /// A word as text.
 pub(super) fn text(word: &[u8]) -> Option<&str> {
-    str::from_utf8(word).ok()
+    std::str::from_utf8(word).ok()
 }
 
 #[inline]

@@ -2,16 +2,42 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use rustix::io::Errno;
+use rustix::process::Signal;
 use signal_hook::flag::{register_conditional_shutdown, register_usize};
 
 use crate::plan::Progress;
 
 /// From this number of changes on, a terminal is shown how far they are.
 const LARGE: usize = 10_000;
+
+/// All signals whose default action ends a process, as signal(7) lists them, without SIGKILL and without those that report
+/// a fault of the process itself (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS).
+const ENDING: [Signal; 15] = [
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::PIPE,
+    Signal::ALARM,
+    Signal::TERM,
+    Signal::STKFLT,
+    Signal::XCPU,
+    Signal::XFSZ,
+    Signal::VTALARM,
+    Signal::PROF,
+    Signal::IO,
+    Signal::POWER,
+];
+
+/// The real-time signals end a process too. The C library keeps the first of them for itself: with glibc they begin at
+/// 34, with musl at 35, and sigaction(2) fails with `EINVAL` below that.
+const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
 /// Sees to the signals that ask to stop, and tells a terminal how far it is.
 #[derive(Debug)]
@@ -25,18 +51,21 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// From now on SIGINT, SIGTERM and SIGHUP end the process with 128 and their number, whatever it waits for. Those
-    /// that it ignores, as SIGHUP under nohup(1), go on being ignored.
+    /// From now on every signal that ends a process ends this one with 128 and its number, whatever it waits for.
+    /// Signals that the process ignores, as SIGHUP under nohup(1), go on being ignored.
     pub(super) fn new() -> io::Result<Self> {
         let is_preparing = Arc::new(AtomicBool::new(true));
         let signal = Arc::new(AtomicUsize::new(0));
         let ignored = ignored_signals();
-        for number in [SIGINT, SIGTERM, SIGHUP] {
+        for number in ENDING.map(Signal::as_raw).into_iter().chain(REAL_TIME) {
             if ignored & (1 << (number - 1)) != 0 {
                 continue;
             }
             let noted = usize::try_from(number).unwrap_or_default();
-            register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing))?;
+            match register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing)) {
+                Err(error) if is_kept_by_c_library(number, &error) => continue,
+                result => result?,
+            };
             register_usize(number, Arc::clone(&signal), noted)?;
         }
         let is_shown = io::stderr().is_terminal();
@@ -47,6 +76,10 @@ impl Watch {
     pub(super) fn begin(&self) {
         self.is_preparing.store(false, Ordering::SeqCst);
     }
+}
+
+fn is_kept_by_c_library(signal: i32, error: &io::Error) -> bool {
+    signal == *REAL_TIME.start() && Errno::from_io_error(error) == Some(Errno::INVAL)
 }
 
 /// The signals that are ignored, number N as bit N-1, as proc_pid_status(5) has them.

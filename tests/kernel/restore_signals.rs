@@ -73,7 +73,7 @@ impl Swing {
     /// Restores a file, and sends the signal in the middle of the sends that `when` says. Between two sends nothing
     /// happens to the table, and a send itself is not interrupted: once the table is being changed there are no other
     /// moments. The first sends only read it; before them names are looked up.
-    fn interrupt(&self, file: usize, signal: Signal, when: &str) -> ExitStatus {
+    fn interrupt(&self, file: usize, signal: i32, when: &str) -> ExitStatus {
         let inject = format!("inject=sendto:signal={signal}:when={when}");
         let options = ["-o", "/dev/null", "-e", &inject].map(OsStr::new);
         under_strace(&options, &self.files[file]).status().unwrap()
@@ -119,7 +119,7 @@ fn killed_at_any_moment_nothing_is_missing_and_the_next_run_completes_it() {
     for moment in 0..MOMENTS {
         let file = 1 - moment % 2;
         let when = (1 + moment % swing.sends).to_string();
-        let status = swing.interrupt(file, Signal::SIGKILL, &when);
+        let status = swing.interrupt(file, Signal::SIGKILL as i32, &when);
         assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "at send {when}");
         let now = swing.kernel.rules();
         nothing_is_missing(&now, &swing.tables);
@@ -133,10 +133,28 @@ fn killed_at_any_moment_nothing_is_missing_and_the_next_run_completes_it() {
 
 #[test]
 fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
+    let named = [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGALRM,
+        Signal::SIGXCPU,
+        Signal::SIGXFSZ,
+        Signal::SIGVTALRM,
+        Signal::SIGPROF,
+        Signal::SIGIO,
+        Signal::SIGPWR,
+        Signal::SIGSTKFLT,
+    ];
+    // The last two are the first and the last real-time signal.
+    let ending: Vec<i32> = named.map(|signal| signal as i32).into_iter().chain([34, 64]).collect();
     let swing = Swing::new();
     let (mut current, mut stopped) = (0, 0);
     for moment in 0..MOMENTS {
-        let signal = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP][moment % 3];
+        let signal = ending[moment % ending.len()];
         // A second signal changes nothing, nor do more, while all is undone.
         let further = if moment % 2 == 0 { "" } else { "+" };
         let when = format!("{}{further}", 1 + moment % swing.sends);
@@ -144,7 +162,7 @@ fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
         match status.code() {
             Some(0) => current = 1 - current,
             code => {
-                assert_eq!(code, Some(128 + signal as i32), "{status}");
+                assert_eq!(code, Some(128 + signal), "{status}");
                 stopped += 1;
             }
         }

@@ -176,8 +176,8 @@ impl<I: Read + AsFd> Lines<I> {
         if self.changes.is_empty() {
             return Ok(());
         }
-        let failures = session.client()?.apply_all(&self.changes)?;
-        for failure in failures {
+        let outcome = session.client()?.apply_all(&self.changes)?;
+        for failure in outcome.failures() {
             let line = self.numbers.get(failure.index).copied().unwrap_or_default();
             let error = crate::netlink::Error::from(failure.refused).into();
             self.events.push_back(Event::Refused { line, error });

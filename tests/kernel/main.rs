@@ -11,6 +11,8 @@ mod callers;
 #[cfg(test)]
 mod completions;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod compliance;
 #[cfg(test)]
 mod conduct;

@@ -210,7 +210,8 @@ fn refusals_of_many_lines_fit_into_a_socket_with_little_room() {
         let mut client = Client::new(socket).unwrap();
         let address = "10.0.0.1".parse().unwrap();
         let key = ServiceKey::Address { protocol: Protocol::Tcp, address, port: 80 };
-        let failures = client.apply_all(&vec![Change::DeleteService(key); CHANGES]).unwrap();
+        let outcome = client.apply_all(&vec![Change::DeleteService(key); CHANGES]).unwrap();
+        let failures = outcome.failures();
         let refused: Vec<usize> = failures.iter().map(|failure| failure.index).collect();
         assert_eq!(refused, (0..CHANGES).collect::<Vec<_>>(), "{room}");
         client.apply(&Change::AddService(VirtualService::new(key))).unwrap();

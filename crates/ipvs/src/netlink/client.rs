@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use netlink_packet_core::{
-    DoneBuffer, ErrorBuffer, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
-    NLMSG_ERROR, NetlinkBuffer, NetlinkMessage,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
@@ -13,6 +10,8 @@ use rustix::io::Errno;
 
 use super::codec::{self, DecodeError};
 use super::kernel::*;
+use super::message::{Answer, Message, Messages};
+use super::outcome::{Failure, Outcome};
 use super::{Error, KernelSocket, Operation, Refused, Transport};
 use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts};
 
@@ -27,20 +26,13 @@ const ANSWER: usize = 2048;
 /// How often a dump is begun again that the kernel says was interrupted. No kernel says so of IPVS to this day.
 const DUMPS: usize = 5;
 
-/// A change that the kernel refused, by its place in what was given to [`Client::apply_all`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The place of the change, counted from 0.
-    pub index: usize,
-    /// Why.
-    pub refused: Refused,
-}
-
 /// A connection to the kernel's IPVS, in the network namespace of the thread that made it.
 pub struct Client<T = KernelSocket> {
     transport: T,
     family: u16,
     sequence: u32,
+    /// The number of the dump whose end has not been read.
+    dump: Option<u32>,
     /// How many changes go out in one datagram here, once that is known.
     batch: Option<usize>,
     outgoing: Vec<u8>,
@@ -85,23 +77,6 @@ impl netlink_packet_core::Emitable for Request<'_> {
     }
 }
 
-/// One message from the kernel.
-struct Message<'a> {
-    /// The number of the request that it answers.
-    sequence: u32,
-    /// The table changed since the message before it. Any message of a dump may say so, and each says it once.
-    is_interrupted: bool,
-    answer: Answer<'a>,
-}
-
-/// What a message says, as far as the client needs to tell them apart.
-enum Answer<'a> {
-    /// The attributes of a message of the family.
-    Payload(&'a [u8]),
-    /// An acknowledgement, the end of a dump, or an error.
-    End(Result<(), Errno>),
-}
-
 impl Client<KernelSocket> {
     /// Opens a socket and looks the family up.
     ///
@@ -124,6 +99,7 @@ impl<T: Transport> Client<T> {
             transport,
             family: 0,
             sequence: 0,
+            dump: None,
             batch: None,
             outgoing: Vec::new(),
             attributes: Vec::new(),
@@ -157,58 +133,105 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`Error::Refused`] when the kernel says no; nothing has changed then.
     pub fn apply(&mut self, change: &Change) -> Result<(), Error> {
-        match self.apply_all(std::slice::from_ref(change))?.first() {
-            None => Ok(()),
-            Some(failure) => Err(failure.refused.into()),
-        }
+        Ok(self.apply_all(std::slice::from_ref(change))?.complete()?)
     }
 
-    /// Makes changes in order, many at a time. Those that the kernel refuses are given back in order; they do
-    /// not keep it from the others.
+    /// Makes changes in order, many at a time. Refusals do not keep the kernel from making the other changes; the outcome
+    /// names them, and the compiler warns where a program drops it:
+    ///
+    /// ```compile_fail
+    /// #![deny(unused_must_use)]
+    /// # use ipvs::{model::Change, netlink::{Client, Error}};
+    /// fn clear(client: &mut Client) -> Result<(), Error> {
+    ///     client.apply_all(&[Change::Flush])?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// # use ipvs::{model::Change, netlink::{Client, Error}};
+    /// fn clear(client: &mut Client) -> Result<(), Error> {
+    ///     client.apply_all(&[Change::Flush])?.complete()?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// When the socket fails; how many changes were made is not known then.
-    pub fn apply_all(&mut self, changes: &[Change]) -> Result<Vec<Failure>, Error> {
+    /// When the socket fails, or the kernel no longer has the family; how many changes were made is not known then.
+    pub fn apply_all(&mut self, changes: &[Change]) -> Result<Outcome, Error> {
         let mut failures = Vec::new();
         let batch_size = self.batch_size(changes.len())?;
-        for (batch, changes) in changes.chunks(batch_size).enumerate() {
-            self.outgoing.clear();
-            let first = self.sequence.wrapping_add(1);
-            let mut last = changes.len() - 1;
-            for (place, change) in changes.iter().enumerate() {
-                self.attributes.clear();
-                let command = codec::encode_change(&mut self.attributes, change);
-                // The kernel answers every failure, asked or not, and before the answer to the last.
-                self.queue(command, if place == last { NLM_F_ACK } else { 0 });
+        let mut start = 0;
+        for batch in changes.chunks(batch_size) {
+            let mut refusals = self.apply_batch(batch)?;
+            // Behind a module that was reloaded, the kernel refuses every message with the old number of the family.
+            let unknown = trailing_unknown(&refusals, batch.len());
+            if unknown > 0 && self.find_family_again()? {
+                let kept = batch.len() - unknown;
+                refusals.truncate(refusals.len() - unknown);
+                let again = self.apply_batch(batch.get(kept..).unwrap_or_default())?;
+                refusals.extend(
+                    again
+                        .into_iter()
+                        .map(|failure| Failure { index: kept + failure.index, ..failure }),
+                );
             }
-            // A daemon that is stopped before its thread has begun ends in EINTR, and to that the kernel answers
-            // nothing (6.1: kthread_stop, netlink_rcv_skb). A question behind it is always answered.
-            if changes.iter().any(|change| matches!(change, Change::StopDaemon(_))) {
-                self.attributes.clear();
-                self.queue(INFO.command, 0);
-                last += 1;
-            }
-            self.send()?;
-            let mut finished = false;
-            while !finished {
-                self.receive()?;
-                for message in Messages(&self.incoming) {
-                    let message = message?;
-                    let place = message.sequence.wrapping_sub(first) as usize;
-                    let Some(change) = changes.get(place) else {
-                        finished |= place == last;
-                        continue;
-                    };
-                    let Answer::End(result) = message.answer else { continue };
-                    if let Err(errno) = result {
-                        let refused = Refused { operation: change.into(), errno };
-                        failures.push(Failure { index: batch * batch_size + place, refused });
-                    }
+            failures.extend(
+                refusals
+                    .into_iter()
+                    .map(|failure| Failure { index: start + failure.index, ..failure }),
+            );
+            start += batch.len();
+        }
+        Ok(Outcome::new(failures))
+    }
+
+    /// Makes changes that fit into one datagram.
+    fn apply_batch(&mut self, changes: &[Change]) -> Result<Vec<Failure>, Error> {
+        let Some(mut last) = changes.len().checked_sub(1) else { return Ok(Vec::new()) };
+        let mut failures = Vec::new();
+        self.outgoing.clear();
+        let first = self.sequence.wrapping_add(1);
+        for (place, change) in changes.iter().enumerate() {
+            self.attributes.clear();
+            let command = codec::encode_change(&mut self.attributes, change);
+            // The kernel answers every failure, asked or not, and before the answer to the last.
+            self.queue(command, if place == last { NLM_F_ACK } else { 0 });
+        }
+        // A daemon that is stopped before its thread has begun ends in EINTR, and to that the kernel answers
+        // nothing (6.1: kthread_stop, netlink_rcv_skb). A question behind it is always answered.
+        if changes.iter().any(|change| matches!(change, Change::StopDaemon(_))) {
+            self.attributes.clear();
+            self.queue(INFO.command, 0);
+            last += 1;
+        }
+        self.send()?;
+        let mut finished = false;
+        while !finished {
+            self.receive()?;
+            for message in Messages(&self.incoming) {
+                let message = message?;
+                let place = message.sequence.wrapping_sub(first) as usize;
+                let Some(change) = changes.get(place) else {
                     finished |= place == last;
+                    continue;
+                };
+                let Answer::End(result) = message.answer else { continue };
+                if let Err(errno) = result {
+                    let refused = Refused { operation: change.into(), errno };
+                    failures.push(Failure { index: place, refused });
                 }
+                finished |= place == last;
             }
         }
         Ok(failures)
+    }
+
+    /// Asks for the number of the family again, since it changes when the module is reloaded. Returns whether it has
+    /// changed.
+    fn find_family_again(&mut self) -> Result<bool, Error> {
+        let family = self.find_family()?;
+        Ok(std::mem::replace(&mut self.family, family) != family)
     }
 
     /// How many changes can go out at once. All may be refused, and the refusals wait in the socket until send(2) is
@@ -316,7 +339,25 @@ impl<T: Transport> Client<T> {
     }
 
     fn send(&mut self) -> Result<(), Error> {
+        self.finish_dump()?;
         self.transport.send(&self.outgoing).map_err(|source| Error::Socket { call: "send", source })
+    }
+
+    /// Reads a dump that was broken off to its end: until then the kernel begins no other on this socket (`EBUSY`), and
+    /// its messages take the room of other answers.
+    fn finish_dump(&mut self) -> Result<(), Error> {
+        while let Some(sequence) = self.dump {
+            // The end may be in the datagram that was being read.
+            let is_end = |message: Message<'_>| {
+                message.sequence == sequence && matches!(message.answer, Answer::End(_))
+            };
+            if Messages(&self.incoming).flatten().any(is_end) {
+                self.dump = None;
+            } else {
+                self.receive()?;
+            }
+        }
+        Ok(())
     }
 
     fn receive(&mut self) -> Result<(), Error> {
@@ -329,12 +370,30 @@ impl<T: Transport> Client<T> {
     fn get<A>(
         &mut self,
         query: &Query,
-        decode: impl FnOnce(&[u8]) -> Result<A, DecodeError>,
+        decode: impl Fn(&[u8]) -> Result<A, DecodeError>,
     ) -> Result<A, Error> {
-        self.outgoing.clear();
-        self.queue(query.command, 0);
-        self.send()?;
-        self.receive_one(query, decode)
+        self.with_family(|client| {
+            client.outgoing.clear();
+            client.queue(query.command, 0);
+            client.send()?;
+            client.receive_one(query, &decode)
+        })
+    }
+
+    /// Asks the kernel, and once more where the family has another number than before. `ENOENT` has no other meaning for
+    /// a question.
+    fn with_family<A>(
+        &mut self,
+        mut ask: impl FnMut(&mut Self) -> Result<A, Error>,
+    ) -> Result<A, Error> {
+        match ask(self) {
+            Err(Error::Refused(Refused { errno: Errno::NOENT, .. }))
+                if self.find_family_again()? =>
+            {
+                ask(self)
+            }
+            result => result,
+        }
     }
 
     /// Waits for the one answer to the request sent last.
@@ -369,13 +428,15 @@ impl<T: Transport> Client<T> {
         query: &Query,
         mut decode: impl FnMut(&[u8]) -> Result<A, DecodeError>,
     ) -> Result<Vec<A>, Error> {
-        for _ in 1..DUMPS {
-            match self.dump_once(query, &mut decode) {
-                Err(Error::Interrupted) => {}
-                result => return result,
+        self.with_family(|client| {
+            for _ in 1..DUMPS {
+                match client.dump_once(query, &mut decode) {
+                    Err(Error::Interrupted) => {}
+                    result => return result,
+                }
             }
-        }
-        self.dump_once(query, &mut decode)
+            client.dump_once(query, &mut decode)
+        })
     }
 
     fn dump_once<A>(
@@ -386,6 +447,7 @@ impl<T: Transport> Client<T> {
         self.outgoing.clear();
         self.queue(query.command, NLM_F_DUMP);
         self.send()?;
+        self.dump = Some(self.sequence);
         let mut answers = Ok(Vec::new());
         let mut is_interrupted = false;
         loop {
@@ -396,9 +458,11 @@ impl<T: Transport> Client<T> {
                     continue;
                 }
                 is_interrupted |= message.is_interrupted;
+                if matches!(message.answer, Answer::End(_)) {
+                    self.dump = None;
+                }
                 match message.answer {
-                    // After one that cannot be read the rest of the dump is taken in all the same: the
-                    // socket is of use for the next request only when it is empty.
+                    // An error does not end the dump.
                     Answer::Payload(payload) => {
                         if let Ok(read) = &mut answers {
                             match query
@@ -417,6 +481,15 @@ impl<T: Transport> Client<T> {
             }
         }
     }
+}
+
+/// How many changes at the end of a batch were refused with `ENOENT`.
+fn trailing_unknown(refusals: &[Failure], changes: usize) -> usize {
+    let last = (0..changes).rev().zip(refusals.iter().rev());
+    last.take_while(|(place, failure)| {
+        failure.index == *place && failure.refused.errno == Errno::NOENT
+    })
+    .count()
 }
 
 /// Something to ask the kernel for.
@@ -463,69 +536,6 @@ impl Query {
 
     fn refused(&self, errno: Errno) -> Error {
         Refused { operation: self.operation, errno }.into()
-    }
-}
-
-/// The messages of a datagram. Ends after the first that is cut short.
-struct Messages<'a>(&'a [u8]);
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = Result<Message<'a>, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let message = self.split_first();
-        if message.is_err() {
-            self.0 = &[];
-        }
-        Some(message)
-    }
-}
-
-impl<'a> Messages<'a> {
-    fn split_first(&mut self) -> Result<Message<'a>, DecodeError> {
-        let message = NetlinkBuffer::new_checked(self.0)?;
-        let payload = message.payload();
-        let answer = match message.message_type() {
-            NLMSG_ERROR => {
-                let code = ErrorBuffer::new_checked(payload)?.code();
-                Answer::End(match code {
-                    None => Ok(()),
-                    Some(code) => Err(errno(code.get())?),
-                })
-            }
-            NLMSG_DONE => match DoneBuffer::new_checked(payload).map_or(0, |done| done.code()) {
-                0 => Answer::End(Ok(())),
-                code => Answer::End(Err(errno(code)?)),
-            },
-            _ => {
-                GenlHeader::parse(payload)?;
-                Answer::Payload(payload.get(GENL_HEADER..).unwrap_or_default())
-            }
-        };
-        let length = (message.length() as usize).next_multiple_of(netlink_packet_core::NLA_ALIGNTO);
-        self.0 = self.0.get(length..).unwrap_or_default();
-        Ok(Message {
-            sequence: message.sequence_number(),
-            is_interrupted: message.flags() & NLM_F_DUMP_INTR != 0,
-            answer,
-        })
-    }
-}
-
-/// `GENL_HDRLEN` of linux/genetlink.h.
-const GENL_HEADER: usize = 4;
-
-/// The kernel sends errno negated, from 1 to 4095 (`MAX_ERRNO`); another number is none.
-fn errno(code: i32) -> Result<Errno, DecodeError> {
-    match code.checked_neg() {
-        Some(number @ 1..=4095) => Ok(Errno::from_raw_os_error(number)),
-        _ => {
-            let value = u32::from_ne_bytes(code.to_ne_bytes());
-            Err(DecodeError::Unknown { attribute: "errno", value })
-        }
     }
 }
 

@@ -8,13 +8,16 @@ mod client;
 mod codec;
 mod error;
 mod kernel;
+mod message;
 mod module;
+mod outcome;
 #[cfg(test)]
 mod replay;
 mod transport;
 
-pub use client::{Client, Failure};
+pub use client::Client;
 pub use codec::DecodeError;
 pub use error::{Error, Operation, Refused};
 pub use module::load_module;
+pub use outcome::{Failure, Outcome};
 pub use transport::{KernelSocket, Transport};

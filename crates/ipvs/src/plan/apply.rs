@@ -130,7 +130,8 @@ fn make<'a, T: Transport>(
     made: &mut Vec<&'a Step>,
 ) -> Result<(), Cause> {
     let changes: Vec<Change> = batch.iter().map(|step| step.change.clone()).collect();
-    let failures = client.apply_all(&changes).map_err(Cause::Netlink)?;
+    let outcome = client.apply_all(&changes).map_err(Cause::Netlink)?;
+    let failures = outcome.failures();
     let mut failed = failures.iter().map(|failure| failure.index).peekable();
     for (index, step) in batch.iter().enumerate() {
         if failed.next_if_eq(&index).is_none() {
@@ -157,7 +158,7 @@ fn undo<T: Transport>(
     let in_doubt = changes.len();
     changes.extend(made.iter().rev().flat_map(|step| step.undo.iter().cloned()));
     let refused = match client.apply_all(&changes) {
-        Ok(failures) => match failures.iter().find(|failure| failure.index >= in_doubt) {
+        Ok(outcome) => match outcome.failures().iter().find(|failure| failure.index >= in_doubt) {
             None if doubtful.is_empty() => return Undone::Whole,
             failure => failure.map(|failure| failure.refused),
         },

@@ -1,9 +1,14 @@
 //! A client whose kernel is a replay: sequence numbers, ends, refusals, batches, and answers that are none.
 
+use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ipvs_test::messages::{HEADER, answering, fixture, messages, nests};
 use proptest::prelude::*;
+
+use netlink_packet_core::NLM_F_DUMP_INTR;
 
 use super::*;
 use crate::model::{Protocol, RealServer, RealServerKey, SyncRole, VirtualService};
@@ -213,8 +218,11 @@ fn of_three_changes_the_second_and_the_last_are_refused() {
     let mut client = client([
         acknowledgement(FIRST + 1, Some(Errno::EXIST)),
         acknowledgement(FIRST + 2, Some(Errno::NOENT)),
+        // The number of the family is the same: the scheduler does not exist.
+        answering(FIRST + 3, &fixture("family")),
     ]);
-    let failures = client.apply_all(&additions(3)).unwrap();
+    let outcome = client.apply_all(&additions(3)).unwrap();
+    let failures = outcome.failures();
     let failures: Vec<(usize, String)> =
         failures.iter().map(|failure| (failure.index, failure.refused.to_string())).collect();
     let expected = [
@@ -233,7 +241,8 @@ fn sixty_four_changes_go_out_at_once_and_only_the_last_wants_an_answer() {
         acknowledgement(second, None),
         acknowledgement(third, None),
     ]);
-    let failures = client.apply_all(&additions(130)).unwrap();
+    let outcome = client.apply_all(&additions(130)).unwrap();
+    let failures = outcome.failures();
     assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [70]);
     let sent: Vec<Vec<&[u8]>> =
         client.transport.sent[1..].iter().map(|datagram| messages(datagram)).collect();
@@ -266,7 +275,8 @@ fn no_more_changes_go_out_at_once_than_answers_fit_into_the_socket() {
             .collect();
         let mut client = client(answers);
         client.transport.receive_limit = limit;
-        let failures = client.apply_all(&additions(5)).unwrap();
+        let outcome = client.apply_all(&additions(5)).unwrap();
+        let failures = outcome.failures();
         assert_eq!(failures.len(), sizes.len());
         assert_eq!(failures.last().unwrap().index, 4);
         let sent = client.transport.sent[1..].iter().map(|datagram| messages(datagram).len());
@@ -278,7 +288,7 @@ fn no_more_changes_go_out_at_once_than_answers_fit_into_the_socket() {
 fn daemon_that_is_stopped_before_it_began_is_waited_for_no_longer_than_the_next_answer() {
     let changes = [Change::StopDaemon(SyncRole::Backup)];
     let mut client = client([answering(FIRST + 1, &fixture("info"))]);
-    assert_eq!(client.apply_all(&changes).unwrap(), []);
+    assert!(client.apply_all(&changes).unwrap().is_complete());
     let sent = messages(&client.transport.sent[1]);
     assert_eq!(sent.iter().map(|sent| sent[HEADER]).collect::<Vec<_>>(), [10, IPVS_CMD_GET_INFO]);
 }
@@ -294,7 +304,7 @@ fn change_whose_answer_never_comes_is_not_reported_as_made() {
 #[test]
 fn no_change_asks_nothing() {
     let mut client = client([]);
-    assert_eq!(client.apply_all(&[]).unwrap(), []);
+    assert!(client.apply_all(&[]).unwrap().is_complete());
     assert_eq!(client.transport.sent.len(), 1);
 }
 
@@ -403,3 +413,173 @@ proptest! {
         ask_all(&[bytes, answer("done")]);
     }
 }
+
+/// A kernel that has begun a dump begins no other on the same socket before the first is read to its end.
+struct OneDump {
+    waiting: VecDeque<Vec<u8>>,
+    /// How many receptions succeed before one fails.
+    breaks_after: Option<usize>,
+    family: u16,
+    lookups: usize,
+}
+
+impl OneDump {
+    fn client() -> Client<OneDump> {
+        let (waiting, family) = (VecDeque::new(), FAMILY_NUMBER);
+        Client::new(OneDump { waiting, breaks_after: None, family, lookups: 0 }).unwrap()
+    }
+
+    /// Reloads the module, which gives the family another number.
+    fn reload(&mut self) {
+        self.family += 1;
+    }
+}
+
+impl Transport for OneDump {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        let is_busy = !self.waiting.is_empty();
+        for message in messages(datagram) {
+            let number = sequence(message);
+            let kind = u16::from_ne_bytes(*message[4..].first_chunk().unwrap());
+            let is_dump =
+                u16::from_ne_bytes(*message[6..].first_chunk().unwrap()) & NLM_F_DUMP == NLM_F_DUMP;
+            match (kind, is_dump) {
+                (16, _) => {
+                    self.lookups += 1;
+                    self.waiting.push_back(family_with_number(number, self.family));
+                }
+                (kind, _) if kind != self.family => {
+                    self.waiting.push_back(acknowledgement(number, Some(Errno::NOENT)));
+                }
+                (_, true) if is_busy => {
+                    self.waiting.push_back(acknowledgement(number, Some(Errno::BUSY)));
+                }
+                (_, true) => {
+                    let dump = answering(number, &fixture("services"));
+                    self.waiting.extend(messages(&dump).into_iter().map(<[u8]>::to_vec));
+                    self.waiting.push_back(answering(number, &fixture("done")));
+                }
+                (_, false) if message[HEADER] == IPVS_CMD_GET_INFO => {
+                    self.waiting.push_back(answering(number, &fixture("info")));
+                }
+                (_, false) if wants_acknowledgement(message) => {
+                    self.waiting.push_back(acknowledgement(number, None));
+                }
+                (_, false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        match &mut self.breaks_after {
+            Some(0) => {
+                self.breaks_after = None;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        *buffer = self.waiting.pop_front().ok_or(io::ErrorKind::TimedOut)?;
+        Ok(())
+    }
+}
+
+/// Eight services and the end, each a datagram.
+const DATAGRAMS: usize = 9;
+
+#[test]
+fn dump_that_breaks_off_at_any_message_is_read_to_its_end_before_the_next_request() {
+    for breaks_after in 0..DATAGRAMS {
+        let mut client = OneDump::client();
+        client.transport.breaks_after = Some(breaks_after);
+        let error = client.services().unwrap_err();
+        assert!(matches!(error, Error::Socket { call: "receive", .. }), "{error}");
+        assert_eq!(client.services().unwrap().len(), 8, "after {breaks_after} messages");
+
+        client.transport.breaks_after = Some(breaks_after);
+        client.services().unwrap_err();
+        client.apply(&Change::Flush).unwrap();
+        assert_eq!(client.info().unwrap().table_size, 4096);
+        assert_eq!(client.services().unwrap().len(), 8);
+    }
+}
+
+#[test]
+fn client_is_of_use_after_a_callback_that_panics() {
+    for panics_at in 1..=8 {
+        let mut client = OneDump::client();
+        let mut seen = 0;
+        let panicking = catch_unwind(AssertUnwindSafe(|| {
+            client.services_with(|_| {
+                seen += 1;
+                assert_ne!(seen, panics_at, "as a callback may");
+            })
+        }));
+        assert!(panicking.is_err());
+        assert_eq!(client.services().unwrap().len(), 8, "after {panics_at} messages");
+    }
+    // The end is in the datagram in which the callback panics.
+    let at_once = [answer("services"), answer("done")].concat();
+    let again =
+        [answering(FIRST + 1, &fixture("services")), answering(FIRST + 1, &fixture("done"))];
+    let mut client = client([at_once, again.concat()]);
+    let panicking = AssertUnwindSafe(|| client.services_with(|_| panic!("as a callback may")));
+    assert!(catch_unwind(panicking).is_err());
+    assert_eq!(client.services().unwrap().len(), 8);
+}
+
+#[test]
+fn number_of_the_family_is_asked_for_again_once_when_the_module_was_reloaded() {
+    let mut client = OneDump::client();
+    client.transport.reload();
+    assert_eq!(client.services().unwrap().len(), 8);
+    client.transport.reload();
+    assert!(client.apply_all(&additions(130)).unwrap().is_complete());
+    client.transport.reload();
+    assert_eq!(client.info().unwrap().table_size, 4096);
+    assert_eq!(client.transport.lookups, 4);
+}
+
+#[test]
+fn family_that_is_gone_is_named_and_not_a_scheduler() {
+    let gone = || {
+        [
+            acknowledgement(FIRST, Some(Errno::NOENT)),
+            answering(FIRST + 1, &fixture("family_missing")),
+        ]
+    };
+    let of_change = client(gone()).apply(&additions(1)[0]).unwrap_err();
+    let of_dump = client(gone()).services().unwrap_err();
+    let of_question = client(gone()).info().unwrap_err();
+    for error in [of_change, of_dump, of_question] {
+        assert!(matches!(error, Error::NoFamily), "{error}");
+    }
+}
+
+#[test]
+fn changes_that_a_reload_comes_between_are_made_once() {
+    let mut client = client([
+        acknowledgement(FIRST, Some(Errno::EXIST)),
+        acknowledgement(FIRST + 2, Some(Errno::NOENT)),
+        acknowledgement(FIRST + 3, Some(Errno::NOENT)),
+        family_with_number(FIRST + 4, FAMILY_NUMBER + 1),
+        acknowledgement(FIRST + 6, Some(Errno::EXIST)),
+    ]);
+    let outcome = client.apply_all(&additions(4)).unwrap();
+    let failed: Vec<usize> = outcome.failures().iter().map(|failure| failure.index).collect();
+    assert_eq!(failed, [0, 3]);
+    let [_, four, _, two] = client.transport.sent.as_slice() else { panic!("{client:?}") };
+    assert_eq!((messages(four).len(), messages(two).len()), (4, 2));
+}
+
+/// The answer to a question for the family, with another number in CTRL_ATTR_FAMILY_ID.
+fn family_with_number(sequence: u32, number: u16) -> Vec<u8> {
+    let mut answer = answering(sequence, &fixture("family"));
+    let attribute = [6_u16.to_ne_bytes(), 1_u16.to_ne_bytes(), FAMILY_NUMBER.to_ne_bytes()];
+    let place = answer.windows(6).position(|bytes| bytes == attribute.concat()).unwrap();
+    answer[place + 4..place + 6].copy_from_slice(&number.to_ne_bytes());
+    answer
+}
+
+const FAMILY_NUMBER: u16 = 0x1c;

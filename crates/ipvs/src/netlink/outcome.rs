@@ -1,0 +1,43 @@
+//! The result of many changes at once.
+
+use super::Refused;
+
+/// A change that the kernel refused, by its place in what was given to [`Client::apply_all`](super::Client::apply_all).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The place of the change, counted from 0.
+    pub index: usize,
+    /// Why.
+    pub refused: Refused,
+}
+
+/// The result of many changes: those that the kernel refused did not keep it from making the others.
+#[must_use = "the kernel may have refused changes"]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    failures: Vec<Failure>,
+}
+
+impl Outcome {
+    pub(super) fn new(failures: Vec<Failure>) -> Self {
+        Self { failures }
+    }
+
+    /// The changes that the kernel refused, in order.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// Whether the kernel has made all changes.
+    pub fn is_complete(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// Makes a refusal an error.
+    ///
+    /// # Errors
+    /// The first refusal, if there is one.
+    pub fn complete(self) -> Result<(), Refused> {
+        self.failures.first().map_or(Ok(()), |failure| Err(failure.refused))
+    }
+}

@@ -53,8 +53,11 @@ pub enum Error {
     /// A rule is one that no line can say.
     #[error("cannot save `{}': no option is for what stands in angle brackets", shown_change(.0))]
     NoLine(Box<Change>),
-    /// The table changed all the time while it was read.
-    #[error("the table changes too fast to be saved: no two of {readings} readings agree")]
+    /// Services or real servers came and went all the time while the table was read.
+    #[error(
+        "the table changes too fast to be saved: services or real servers came or went during each of {readings} \
+         readings; to save a single reading: ipvsadm -S -n >FILE"
+    )]
     Restless {
         /// How often it was read.
         readings: usize,
@@ -115,8 +118,8 @@ pub enum Error {
     Broken {
         /// The file's name.
         file: String,
-        /// Why, and what stands.
-        broken: Broken,
+        /// Why, and what is left.
+        broken: Box<Broken>,
     },
 }
 
@@ -177,7 +180,12 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
         }
         cause @ (Cause::Stopped(_) | Cause::Netlink(_)) => format!("{cause} ({file})"),
     };
-    let but_for = but_for(&broken.not_brought_back);
+    let but_for = format!(
+        "{}{}{}",
+        but_for(&broken.not_brought_back),
+        lost_counters(broken),
+        others_changes(broken)
+    );
     match &broken.undone {
         Undone::Whole => text.push_str(&format!("; the table is what it was{but_for}")),
         Undone::InPart { left, .. } if left.is_empty() => {
@@ -205,13 +213,62 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
             text.push_str(&format!("; what stands in the kernel cannot be read: {error}"));
         }
     }
+    text.push_str(&in_the_way(broken));
+    text
+}
+
+/// How many changes of another program a message shows.
+const SHOWN_CHANGES: usize = 5;
+
+/// The counters that undoing does not bring back.
+fn lost_counters(broken: &Broken) -> String {
+    let recreated = match broken.recreated.split_first() {
+        None => String::new(),
+        Some((first, more)) => {
+            let others =
+                if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
+            format!(", but the counters of {}{others} begin at 0 again", shown(first))
+        }
+    };
+    let zeroed = match (broken.has_zeroed, broken.recreated.is_empty()) {
+        (false, _) => "",
+        (true, true) => ", but counters are zeroed",
+        (true, false) => ", and those that -Z zeroed stay so",
+    };
+    format!("{recreated}{zeroed}")
+}
+
+fn others_changes(broken: &Broken) -> &'static str {
+    if broken.is_outdated() { ", except for changes by another program" } else { "" }
+}
+
+/// Tells who is in the way of a restore that has given up.
+fn in_the_way(broken: &Broken) -> String {
+    if !broken.is_outdated() {
+        return String::new();
+    }
+    let mut text =
+        format!("; another program changed the table during {} attempts", broken.attempts);
+    if !broken.in_the_way.is_empty() {
+        text.push_str(", and its last changes were:");
+    }
+    for change in broken.in_the_way.iter().take(SHOWN_CHANGES) {
+        text.push('\n');
+        text.push_str(&line(change));
+    }
+    if let Some(hidden @ 1..) = broken.in_the_way.len().checked_sub(SHOWN_CHANGES) {
+        text.push_str(&format!("\n(and {hidden} more)"));
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
     use crate::names::Names;
+    use crate::netlink::{Operation, Refused};
     use crate::rules::{Command, read_line};
 
     fn change(line: &str) -> Change {
@@ -222,6 +279,38 @@ mod tests {
     }
 
     #[test]
+    fn message_names_lost_counters_and_the_changes_of_another_program() {
+        let Change::DeleteService(key) = change("-D -t 10.0.0.1:80") else { panic!() };
+        let stopped = Broken {
+            recreated: vec![key, key],
+            has_zeroed: true,
+            ..Broken::new(Cause::Stopped(15), Undone::Whole)
+        };
+        assert_eq!(
+            broken_restore("rules", &stopped),
+            "stopped by signal 15 (rules); the table is what it was, but the counters of -t 10.0.0.1:80 (and 1 more) \
+             begin at 0 again, and those that -Z zeroed stay so"
+        );
+        let refused = Refused { operation: Operation::AddService, errno: Errno::EXIST };
+        let rule = change("-A -t 10.0.0.1:80 -s rr");
+        let cause = Cause::Refused { refused, change: Box::new(rule), line: 3 };
+        let outrun = Broken {
+            attempts: 5,
+            in_the_way: vec![change("-A -f 1 -s rr"); 7],
+            ..Broken::new(cause, Undone::Whole)
+        };
+        let said = broken_restore("rules", &outrun);
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 7, "{said}");
+        assert_eq!(
+            lines[0],
+            "Service already exists (rules:3: -A -t 10.0.0.1:80 -s rr); the table is what it was, except for changes by \
+             another program; another program changed the table during 5 attempts, and its last changes were:"
+        );
+        assert_eq!((lines[1], lines[6]), ("-A -f 1 -s rr", "(and 2 more)"));
+    }
+
+    #[test]
     fn what_undoing_could_not_bring_back_is_named() {
         let Change::DeleteServer(service, server) = change("-d -t 10.0.0.1:80 -r 10.1.0.1:80")
         else {
@@ -229,8 +318,8 @@ mod tests {
         };
         let lost = |server, number| UnknownAttribute { service, server, number };
         let message = |undone, not_brought_back| {
-            let broken = Broken { cause: Cause::Stopped(15), undone, not_brought_back };
-            broken_restore("rules", &broken)
+            let broken = Broken::new(Cause::Stopped(15), undone);
+            broken_restore("rules", &Broken { not_brought_back, ..broken })
         };
         let start = "stopped by signal 15 (rules); the table is what it was";
         assert_eq!(message(Undone::Whole, vec![]), start);

@@ -7,7 +7,8 @@ use super::Error;
 use super::session::Session;
 use crate::kernel::{Lock, LockError};
 use crate::names::Labels;
-use crate::plan::{Existing, Plan, Progress, Table, Target, carry_out};
+use crate::netlink::Client;
+use crate::plan::{Existing, Plan, Prepared, Progress, Table, Target, carry_out_repeatedly};
 use crate::restore::RuleFile;
 use crate::rules::write_change;
 
@@ -92,9 +93,11 @@ pub fn diff(
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<bool, Error> {
-    let Prepared { plan, .. } = prepare(restore, session)?;
+    let PreparedRestore { prepared: Prepared { plan, .. }, .. } = prepare(restore, session)?;
+    // Zeroed counters alone are no difference between two tables.
+    let steps = if plan.zeroes_only() { None } else { Some(plan.steps()) };
     let mut lines = Vec::new();
-    for step in plan.steps() {
+    for step in steps.into_iter().flatten() {
         write_change(&mut lines, &step.change, &Labels::numeric()).map_err(Error::Output)?;
         lines.push(b'\n');
     }
@@ -119,59 +122,72 @@ pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<
 
 /// A restore that is worked out, and nothing done yet.
 #[derive(Debug)]
-pub struct Prepared<'a> {
+pub struct PreparedRestore<'a> {
     restore: Restore<'a>,
-    plan: Plan,
-    /// What the kernel has.
-    current: Table,
+    prepared: Prepared,
 }
 
 /// Works out what has to change for the kernel's table to be what the file says. This may wait for name servers.
 ///
 /// # Errors
 /// Every bad line; what the kernel says.
-pub fn prepare<'a>(restore: &Restore<'a>, session: &mut Session) -> Result<Prepared<'a>, Error> {
-    restore.prepare(&mut RuleFile::read(restore.text, &mut session.names), session)
+pub fn prepare<'a>(
+    restore: &Restore<'a>,
+    session: &mut Session,
+) -> Result<PreparedRestore<'a>, Error> {
+    let mut file = RuleFile::read(restore.text, &mut session.names);
+    // Before the kernel is asked for anything, the file has to be good.
+    let target = restore.follow_into_nothing(&mut file)?;
+    let prepared = restore.plan(&mut file, target, session.client()?)?;
+    Ok(PreparedRestore { restore: *restore, prepared })
 }
 
-impl Prepared<'_> {
+impl PreparedRestore<'_> {
     /// Makes the kernel's table what the file says.
     ///
     /// # Errors
     /// What the kernel says. The table is what it was then, unless the error says otherwise. Where another program has
     /// changed the table meanwhile, also lines that do not fit it any more.
     pub fn carry_out(
-        &self,
+        self,
         session: &mut Session,
         progress: &mut dyn Progress,
     ) -> Result<(), Error> {
-        match self.try_once(session, progress) {
-            // Commands of other programs wait for no restore: one of them came between reading and changing.
-            Err(Error::Broken { broken, .. }) if broken.is_outdated() => {
-                prepare(&self.restore, session)?.try_once(session, progress)
-            }
-            result => result,
-        }
-    }
-
-    fn try_once(&self, session: &mut Session, progress: &mut dyn Progress) -> Result<(), Error> {
-        carry_out(&self.plan, &self.current, session.client()?, progress)
-            .map_err(|broken| Error::Broken { file: self.restore.name.to_owned(), broken })
+        let Self { restore, prepared } = self;
+        let mut names = std::mem::take(&mut session.names);
+        let result = session.client().map_err(Error::from).and_then(|client| {
+            carry_out_repeatedly(prepared, client, progress, |client| {
+                let mut file = RuleFile::read(restore.text, &mut names);
+                let target = restore.follow_into_nothing(&mut file)?;
+                restore.plan(&mut file, target, client)
+            })
+        });
+        session.names = names;
+        result?.map_err(|broken| Error::Broken { file: restore.name.to_owned(), broken })
     }
 }
 
-impl<'a> Restore<'a> {
-    fn prepare(
+impl Restore<'_> {
+    /// The table that the file leads to, where that does not depend on the kernel's.
+    fn follow_into_nothing(&self, file: &mut RuleFile<'_>) -> Result<Option<Target>, Error> {
+        let target = match self.existing {
+            Existing::Replaced => Some(follow(file, Table::default())),
+            Existing::Kept => None,
+        };
+        self.judge(file, target.as_ref().map(|target| &target.table))?;
+        Ok(target)
+    }
+
+    /// Reads the kernel's table and plans the way from there.
+    fn plan(
         &self,
         file: &mut RuleFile<'_>,
-        session: &mut Session,
-    ) -> Result<Prepared<'a>, Error> {
-        // Before the kernel is asked for anything, the file has to be good.
-        let (target, current) = match self.existing {
-            Existing::Replaced => {
-                let target = follow(file, Table::default());
-                self.judge(file, Some(&target.table))?;
-                let current = Table::read(session.client()?)?;
+        target: Option<Target>,
+        client: &mut Client,
+    ) -> Result<Prepared, Error> {
+        let current = Table::read(client)?;
+        let target = match target {
+            Some(target) => {
                 if !current.services.is_empty() && !self.may_clear(file) {
                     return Err(Error::UnmeantClearing {
                         file: self.name.to_owned(),
@@ -179,22 +195,19 @@ impl<'a> Restore<'a> {
                         has_other_lines: !file.rules.is_empty(),
                     });
                 }
-                (target, current)
+                target
             }
-            Existing::Kept => {
-                self.judge(file, None)?;
-                let current = Table::read(session.client()?)?;
+            None => {
                 let target = follow(file, current.clone());
                 self.judge(file, Some(&target.table))?;
-                (target, current)
+                target
             }
         };
         let mut plan = Plan::between(&current, &target.table);
         if target.has_settings() {
-            let client = session.client()?;
             plan.add_settings(&target, &client.timeouts()?, &client.daemons()?);
         }
-        Ok(Prepared { restore: *self, plan, current })
+        Ok(Prepared { plan, current })
     }
 
     /// Whether the kernel's services may go even if the file names none.

@@ -9,9 +9,9 @@ mod bad_input;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]
-mod completions;
-#[cfg(test)]
 mod client;
+#[cfg(test)]
+mod completions;
 #[cfg(test)]
 mod compliance;
 #[cfg(test)]
@@ -46,6 +46,8 @@ mod restore_file;
 mod restore_lines;
 #[cfg(test)]
 mod restore_lock;
+#[cfg(test)]
+mod restore_rivals;
 #[cfg(test)]
 mod restore_rules;
 #[cfg(test)]

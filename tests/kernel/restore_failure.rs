@@ -217,15 +217,17 @@ fn the_line_that_the_kernel_refuses_is_named_with_its_file() {
 fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
     let (kernel, before) = old_table();
     // One real server is deleted, one edited, one goes with its service; those of the two marks stay as they are.
-    let failing = "\
+    let stopped = "\
         -A -t 10.0.0.1:80 -s rr\n\
         -a -t 10.0.0.1:80 -r 10.1.0.2 -m -w 5\n\
         -A -f 7 -s wlc\n\
         -a -f 7 -r 10.1.0.1 -m\n\
         -A -f 7 -6 -s wlc\n\
         -a -f 7 -6 -r 2001:db8::1 -m\n\
-        --start-daemon master --mcast-interface nosuch\n";
-    let broken = restore(failing, &mut NewerKernel::client()).unwrap_err();
+        -Z\n";
+    // The signal comes before the counters are zeroed.
+    let signal = &mut Signal { batches: 2 };
+    let broken = restore_watched(stopped, &mut NewerKernel::client(), signal).unwrap_err();
     assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
     assert_eq!(kernel.rules().to_string(), before.to_string());
     let mut lost: Vec<String> = broken

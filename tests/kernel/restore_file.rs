@@ -249,15 +249,26 @@ fn a_diff_is_lines_that_lead_to_the_file() {
          -e -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 4 -x 9 -y 5\n\
          -A -t [2001:db8::1]:80 -s rr\n\
          -a -t [2001:db8::1]:80 -r [2001:db8::2]:80 -i -w 1 --tun-type gre --tun-csum\n\
+         --set 77 0 0\n\
          -d -t 10.0.0.1:80 -r 10.1.0.1:80\n\
-         -D -f 7\n\
-         --set 77 0 0\n"
+         -D -f 7\n"
     );
     Program::ours().feed(["-R"], &outcome.stdout).succeeded();
     for mode in [&["--diff"][..], &[]] {
         let outcome = restore(mode, new);
         assert_eq!((outcome.code(), outcome.text()), (0, ""), "nothing left to do");
     }
+}
+
+#[test]
+fn zeroed_counters_alone_are_no_difference() {
+    fresh_namespace();
+    let rules = "-A -t 10.0.0.1:80 -s rr\n-Z\n";
+    let outcome = restore(&["--diff"], rules);
+    assert_eq!((outcome.code(), outcome.text()), (1, rules));
+    restore(&[], rules).succeeded();
+    assert_eq!(restore(&["--diff"], rules).succeeded(), "");
+    assert_eq!(restore(&["--diff"], format!("{rules}-Z -t 10.0.0.1:80\n")).succeeded(), "");
 }
 
 #[test]

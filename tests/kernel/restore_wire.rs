@@ -2,12 +2,15 @@
 //! that it is told to, so that the kernel itself refuses them, or loses an answer.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
 use std::mem;
 use std::rc::Rc;
 
 use ipvs::netlink::{Client, KernelSocket, Transport};
-use ipvs::plan::{Broken, Plan, Progress, Table, Target, carry_out};
+use ipvs::plan::{
+    Broken, Plan, Prepared, Progress, Table, Target, carry_out, carry_out_repeatedly,
+};
 use ipvsadm::names::Names;
 use ipvsadm::restore::RuleFile;
 
@@ -172,7 +175,7 @@ fn find(mut attributes: &mut [u8], kind: u16) -> Option<&mut [u8]> {
 }
 
 /// Restores a good file over whatever the kernel has.
-pub(crate) fn restore<T: Transport>(text: &str, client: &mut Client<T>) -> Result<(), Broken> {
+pub(crate) fn restore<T: Transport>(text: &str, client: &mut Client<T>) -> Result<(), Box<Broken>> {
     restore_watched(text, client, &mut Unwatched)
 }
 
@@ -181,7 +184,23 @@ pub(crate) fn restore_watched<T: Transport>(
     text: &str,
     client: &mut Client<T>,
     progress: &mut dyn Progress,
-) -> Result<(), Broken> {
+) -> Result<(), Box<Broken>> {
+    let Prepared { plan, current } = prepare(text, client);
+    carry_out(&plan, &current, client, progress)
+}
+
+/// Restores a good file and makes a new plan when another program has changed the table.
+pub(crate) fn restore_repeatedly<T: Transport>(
+    text: &str,
+    client: &mut Client<T>,
+) -> Result<(), Box<Broken>> {
+    let first = prepare(text, client);
+    let again = |client: &mut Client<T>| Ok::<_, Infallible>(prepare(text, client));
+    let Ok(outcome) = carry_out_repeatedly(first, client, &mut Unwatched, again);
+    outcome
+}
+
+fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared {
     let file = RuleFile::read(text.as_bytes(), &mut Names::new());
     let (target, errors) = Target::of(&file.rules, Table::default());
     assert!(errors.is_empty(), "{errors:?}");
@@ -189,7 +208,7 @@ pub(crate) fn restore_watched<T: Transport>(
     let current = Table::read(client).unwrap();
     let mut plan = Plan::between(&current, &target.table);
     plan.add_settings(&target, &client.timeouts().unwrap(), &client.daemons().unwrap());
-    carry_out(&plan, &current, client, progress)
+    Prepared { plan, current }
 }
 
 struct Unwatched;

@@ -6,8 +6,8 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use super::{Plan, Step, Table, UnknownAttribute};
-use crate::model::{Change, RealServer};
-use crate::netlink::{self, Client, Operation, Refused, Transport};
+use crate::model::{Change, RealServer, RealServerKey, ServiceKey};
+use crate::netlink::{self, Client, Failure, Operation, Refused, Transport};
 
 /// How many changes go out between two looks at the signals: a few milliseconds of work for the kernel.
 const BATCH: usize = 64;
@@ -36,7 +36,7 @@ pub enum Cause {
 /// What became of the changes that had been made.
 #[derive(Debug)]
 pub enum Undone {
-    /// The table is what it was.
+    /// The table is what it was, except for changes that another program made meanwhile.
     Whole,
     /// Some could not be taken back.
     InPart {
@@ -60,24 +60,49 @@ pub struct Broken {
     /// What this version does not know of entries that were deleted or edited, and so could not bring back. To refuse
     /// such changes from the start would refuse every restore under a kernel that has a new attribute for all entries.
     pub not_brought_back: Vec<UnknownAttribute>,
+    /// Services that were removed and added again: their counters begin at 0.
+    pub recreated: Vec<ServiceKey>,
+    /// Whether counters were zeroed.
+    pub has_zeroed: bool,
+    /// How many plans were made and not carried out, this one included.
+    pub attempts: usize,
+    /// The last changes that another program made while plans were carried out, as far as the table shows them.
+    pub in_the_way: Vec<Change>,
 }
 
 impl Broken {
-    /// Whether a plan made anew would do: all is taken back, and the kernel's table is another than the plan was made
-    /// for. What was to be added is there, or what was to be changed is not.
-    pub fn is_outdated(&self) -> bool {
-        use Operation::*;
+    /// The first attempt, with nothing lost.
+    pub fn new(cause: Cause, undone: Undone) -> Self {
+        Self {
+            cause,
+            undone,
+            not_brought_back: Vec::new(),
+            recreated: Vec::new(),
+            has_zeroed: false,
+            attempts: 1,
+            in_the_way: Vec::new(),
+        }
+    }
 
+    /// Whether a new plan would do: all is undone, and the plan was made for another table than the kernel has.
+    pub fn is_outdated(&self) -> bool {
         let Cause::Refused { refused, .. } = &self.cause else { return false };
-        let is_of_another_table = match refused.operation {
-            AddService | StartDaemon => refused.errno == Errno::EXIST,
-            AddServer => matches!(refused.errno, Errno::EXIST | Errno::SRCH),
-            EditService | DeleteService | Zero | StopDaemon => refused.errno == Errno::SRCH,
-            EditServer | DeleteServer => matches!(refused.errno, Errno::NOENT | Errno::SRCH),
-            _ => false,
-        };
         let is_as_before = matches!(self.undone, Undone::Whole) && self.not_brought_back.is_empty();
-        is_of_another_table && is_as_before
+        shows_another_table(refused) && is_as_before
+    }
+}
+
+/// Whether the kernel refused a change because its table is not the expected one: an entry to add exists, or an entry to
+/// change does not.
+fn shows_another_table(refused: &Refused) -> bool {
+    use Operation::*;
+
+    match refused.operation {
+        AddService | StartDaemon => refused.errno == Errno::EXIST,
+        AddServer => matches!(refused.errno, Errno::EXIST | Errno::SRCH),
+        EditService | DeleteService | Zero | StopDaemon => refused.errno == Errno::SRCH,
+        EditServer | DeleteServer => matches!(refused.errno, Errno::NOENT | Errno::SRCH),
+        _ => false,
     }
 }
 
@@ -91,7 +116,7 @@ pub trait Progress {
 }
 
 /// Makes all changes of a plan, or none: when the kernel refuses one, or a signal comes, those that were made are
-/// taken back in reverse. Nothing is removed before all that comes is there.
+/// taken back in reverse. Nothing is removed before all that comes is there and the settings are set.
 ///
 /// # Errors
 /// Why it was not carried out, and what stands now.
@@ -100,10 +125,10 @@ pub fn carry_out<T: Transport>(
     current: &Table,
     client: &mut Client<T>,
     progress: &mut dyn Progress,
-) -> Result<(), Broken> {
+) -> Result<(), Box<Broken>> {
     let total = plan.steps().count();
     let mut made: Vec<&Step> = Vec::with_capacity(total);
-    for part in [&plan.additions, &plan.removals, &plan.settings] {
+    for part in plan.parts() {
         for batch in part.chunks(BATCH) {
             let outcome = match progress.signal() {
                 Some(signal) => Err(Cause::Stopped(signal)),
@@ -112,10 +137,16 @@ pub fn carry_out<T: Transport>(
             if let Err(cause) = outcome {
                 // Without an answer, any of the batch may have been made.
                 let doubtful = if matches!(cause, Cause::Netlink(_)) { batch } else { &[] };
-                let undone = undo(&made, doubtful, current, client);
+                let (undone, recreated) = undo(&made, doubtful, current, client);
                 let touched = made.iter().copied().chain(doubtful);
-                let not_brought_back = unknown_of(touched, current);
-                return Err(Broken { cause, undone, not_brought_back });
+                let not_brought_back = unknown_of(touched.clone(), current);
+                let has_zeroed = touched.clone().any(|step| matches!(step.change, Change::Zero(_)));
+                return Err(Box::new(Broken {
+                    not_brought_back,
+                    recreated,
+                    has_zeroed,
+                    ..Broken::new(cause, undone)
+                }));
             }
             progress.done(made.len(), total);
         }
@@ -146,27 +177,79 @@ fn make<'a, T: Transport>(
     }
 }
 
-/// Takes back what was made, and before it what may have been made: there, a refusal says that it was not.
+/// Undoes steps in reverse, and returns the services that came back. Steps with unknown results come first; an error there
+/// means that the step never happened.
 fn undo<T: Transport>(
     made: &[&Step],
     doubtful: &[Step],
     old: &Table,
     client: &mut Client<T>,
-) -> Undone {
-    let mut changes: Vec<Change> =
-        doubtful.iter().rev().flat_map(|step| step.undo.iter().cloned()).collect();
-    let in_doubt = changes.len();
-    changes.extend(made.iter().rev().flat_map(|step| step.undo.iter().cloned()));
-    let refused = match client.apply_all(&changes) {
-        Ok(outcome) => match outcome.failures().iter().find(|failure| failure.index >= in_doubt) {
-            None if doubtful.is_empty() => return Undone::Whole,
-            failure => failure.map(|failure| failure.refused),
-        },
-        Err(_) => return what_is_left(None, old, client),
+) -> (Undone, Vec<ServiceKey>) {
+    let steps = || doubtful.iter().rev().chain(made.iter().rev().copied());
+    let changes: Vec<Change> = steps().flat_map(|step| step.undo.iter().cloned()).collect();
+    let in_doubt: usize = doubtful.iter().map(|step| step.undo.len()).sum();
+    let outcome = match client.apply_all(&changes) {
+        Ok(outcome) => outcome,
+        // Nobody knows which of them came back: all may have.
+        Err(_) => return (what_is_left(None, old, client), recreated(&changes, &[])),
     };
-    match what_is_left(refused, old, client) {
-        Undone::InPart { refused: None, left } if left.is_empty() => Undone::Whole,
+    let failures = outcome.failures();
+    let recreated = recreated(&changes, failures);
+    let mut refusals = failures
+        .iter()
+        .filter(|failure| failure.index >= in_doubt)
+        .map(|failure| failure.refused)
+        .peekable();
+    let first = refusals.peek().copied();
+    if first.is_none() && doubtful.is_empty() {
+        return (Undone::Whole, recreated);
+    }
+    // The table has no settings.
+    let setting = refusals.find(|refused| is_setting(refused) && !shows_another_table(refused));
+    let undone = match what_is_left(first, old, client) {
+        Undone::InPart { left, .. } if setting.is_none() && !is_of(steps(), &left) => Undone::Whole,
         undone => undone,
+    };
+    (undone, recreated)
+}
+
+/// The services that undoing has added, and so all that were removed.
+fn recreated(undoing: &[Change], failures: &[Failure]) -> Vec<ServiceKey> {
+    let refused: HashSet<usize> = failures.iter().map(|failure| failure.index).collect();
+    let made = undoing.iter().enumerate().filter(|(index, _)| !refused.contains(index));
+    made.filter_map(|(_, change)| match change {
+        Change::AddService(service) => Some(service.key),
+        _ => None,
+    })
+    .collect()
+}
+
+fn is_setting(refused: &Refused) -> bool {
+    use Operation::*;
+
+    matches!(refused.operation, SetTimeouts | StartDaemon | StopDaemon)
+}
+
+/// Whether any of these changes is about a service or a real server that the steps have changed. Other programs have
+/// changed the others.
+fn is_of<'a>(steps: impl Iterator<Item = &'a Step>, changes: &[Change]) -> bool {
+    let touched: HashSet<_> = steps
+        .flat_map(|step| std::iter::once(&step.change).chain(&step.undo))
+        .filter_map(subject)
+        .collect();
+    changes.iter().filter_map(subject).any(|subject| touched.contains(&subject))
+}
+
+/// The entry of the table that a change is about.
+fn subject(change: &Change) -> Option<(ServiceKey, Option<RealServerKey>)> {
+    match change {
+        Change::AddService(service) | Change::EditService(service) => Some((service.key, None)),
+        Change::DeleteService(key) => Some((*key, None)),
+        Change::AddServer(key, server) | Change::EditServer(key, server) => {
+            Some((*key, Some(server.key)))
+        }
+        Change::DeleteServer(key, server) => Some((*key, Some(*server))),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! From one table to another: only what differs, in an order that loses nothing.
 
 use super::{Server, Service, Table, Target};
-use crate::model::{Change, ServiceKey, SyncDaemon, SyncRole, Timeouts};
+use crate::model::{Change, Family, ServiceKey, SyncDaemon, SyncRole, Timeouts};
 
 /// One change and the way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +14,21 @@ pub struct Step {
     pub line: u64,
 }
 
-/// Changes in three parts, one after the other.
+/// Changes in parts, one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What comes or is edited.
+    /// Services and real servers that come or are edited.
     pub additions: Vec<Step>,
-    /// What goes: only when all that comes is there, so that the kernel's hooks and every service that stays
-    /// are in place all the time.
-    pub removals: Vec<Step>,
-    /// Timeouts, sync daemons and counters.
+    /// Timeouts and sync daemons. They come before the removals, because undoing a removal does not bring the
+    /// counters of a service back: a value that the kernel refuses is found while nothing is removed.
     pub settings: Vec<Step>,
+    /// Services and real servers that go. They go when all that comes is there, so that the kernel's hooks and every
+    /// service that stays are in place all the time.
+    pub removals: Vec<Step>,
+    /// Sync daemons that the kernel refuses to start before the removals.
+    pub late_daemons: Vec<Step>,
+    /// Counters that are zeroed. Nothing brings them back, so they come last.
+    pub zeroed: Vec<Step>,
 }
 
 impl Plan {
@@ -97,7 +102,7 @@ impl Plan {
         }
     }
 
-    /// Adds what has to take effect after the table: what differs from the timeouts and daemons that there are.
+    /// Adds the settings that differ from the timeouts and daemons that the kernel has, and the counters to zero.
     pub fn add_settings(&mut self, target: &Target, timeouts: &Timeouts, daemons: &[SyncDaemon]) {
         let differs = |wanted: &Timeouts| wanted.over(timeouts) != *timeouts;
         if let Some((wanted, line)) = target.timeouts.as_ref().filter(|(wanted, _)| differs(wanted))
@@ -118,7 +123,14 @@ impl Plan {
         }
         for (change, line) in &target.zeroed {
             // Counters do not come back.
-            self.settings.push(Step { change: change.clone(), undo: Vec::new(), line: *line });
+            self.zeroed.push(Step { change: change.clone(), undo: Vec::new(), line: *line });
+        }
+        // The kernel starts no daemon while a service has a real server of another address family.
+        if self.removals.iter().any(removes_other_family) {
+            let is_of_daemon =
+                |step: &Step| matches!(step.change, Change::StartDaemon(_) | Change::StopDaemon(_));
+            (self.late_daemons, self.settings) =
+                std::mem::take(&mut self.settings).into_iter().partition(is_of_daemon);
         }
     }
 
@@ -143,10 +155,29 @@ impl Plan {
         }
     }
 
+    /// The parts in order. A part begins when the kernel has made all changes of the parts before it.
+    pub fn parts(&self) -> [&[Step]; 5] {
+        let Self { additions, settings, removals, late_daemons, zeroed } = self;
+        [additions, settings, removals, late_daemons, zeroed]
+    }
+
+    /// Whether the plan leaves services, real servers and settings as they are.
+    pub fn zeroes_only(&self) -> bool {
+        self.steps().all(|step| matches!(step.change, Change::Zero(_)))
+    }
+
     /// All steps in order.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.additions.iter().chain(&self.removals).chain(&self.settings)
+        self.parts().into_iter().flatten()
     }
+}
+
+/// Whether a step removes a real server whose address is of another family than its service.
+fn removes_other_family(step: &Step) -> bool {
+    step.undo.iter().any(|change| match change {
+        Change::AddServer(key, server) => Family::of(server.key.address) != key.family(),
+        _ => false,
+    })
 }
 
 /// The changes that make a service out of nothing.

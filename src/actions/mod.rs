@@ -4,6 +4,7 @@
 
 mod lines;
 mod list;
+mod reading;
 mod restore;
 mod save;
 mod session;

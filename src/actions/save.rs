@@ -8,14 +8,12 @@ use std::path::Path;
 use tempfile::Builder;
 
 use super::Error;
+use super::reading::{ServiceReading, read_consistently, read_once};
 use super::session::Session;
 use crate::model::{Change, RealServerState, ServiceKey, ServiceState};
 use crate::names::Labels;
 use crate::netlink::Client;
 use crate::rules::{CommandName, Save, Token, Tokens, has_line, words, write_change};
-
-/// How often the table is read before it is given up that two readings in a row agree.
-const READINGS: usize = 5;
 
 /// Reads the table once and saves it.
 ///
@@ -25,14 +23,15 @@ pub fn save(save: &Save, session: &mut Session, out: &mut dyn Write) -> Result<(
     match &save.file {
         Some(_) => save_consistently(save, session, out),
         None => {
-            let rules = read_rules(save, session.client()?)?;
+            let client = session.client()?;
+            let services = read_once(save.service.as_ref(), client)?;
+            let rules = rules_of(services, save, client)?;
             write_lines(&rules, save, session, out)
         }
     }
 }
 
-/// Reads the table until two readings agree, since the kernel gives it service by service and it may change
-/// meanwhile, and saves it.
+/// Reads the table until two readings have the same services and real servers, and saves it.
 ///
 /// # Errors
 /// As [`save`], and when no two readings agree, or nothing would take the place of a file's rules.
@@ -42,19 +41,8 @@ pub fn save_consistently(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let client = session.client()?;
-    let mut rules = read_rules(save, client)?;
-    let mut readings = 1;
-    loop {
-        let again = read_rules(save, client)?;
-        readings += 1;
-        if again == rules {
-            break;
-        }
-        if readings == READINGS {
-            return Err(Error::Restless { readings });
-        }
-        rules = again;
-    }
+    let services = read_consistently(save.service.as_ref(), client)?;
+    let rules = rules_of(services, save, client)?;
     let Some(path) = &save.file else {
         return write_lines(&rules, save, session, out);
     };
@@ -68,19 +56,13 @@ pub fn save_consistently(
 }
 
 /// The changes that make the table out of nothing, in the order of `-L`.
-fn read_rules(save: &Save, client: &mut Client) -> Result<Vec<Change>, Error> {
-    let services = match &save.service {
-        Some(key) => vec![client.service(key)?],
-        None => {
-            let mut services = client.services()?;
-            services.sort_unstable_by_key(|state| state.service.key);
-            services
-        }
-    };
+fn rules_of(
+    services: Vec<ServiceReading>,
+    save: &Save,
+    client: &mut Client,
+) -> Result<Vec<Change>, Error> {
     let mut rules = Vec::with_capacity(services.len());
-    for state in services {
-        let mut servers = client.real_servers(&state.service.key)?;
-        servers.sort_unstable_by_key(|state| state.server.key);
+    for (state, servers) in services {
         add_rules(&mut rules, state, servers)?;
     }
     if save.with_settings {

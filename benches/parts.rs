@@ -15,8 +15,10 @@ use criterion::{Criterion, Throughput};
 use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
-use ipvsadm::names::{Labels, Names};
-use ipvsadm::rules::{Command, ConnectionColumns, ListFormat, read_line, write_change};
+use ipvsadm::names::Labels;
+use ipvsadm::rules::{
+    Command, ConnectionColumns, ListFormat, parse_line, parse_numeric_line, write_change,
+};
 use ipvsadm::view::{TableView, write_connection};
 
 fn main() -> anyhow::Result<()> {
@@ -42,12 +44,11 @@ fn measure(criterion: &mut Criterion, name: &str, bytes: usize, mut part: impl F
 const RULE: &str = "-a -t 10.64.117.204:80 -r 10.128.31.7:8080 -m -w 100";
 
 fn rules(criterion: &mut Criterion) -> anyhow::Result<()> {
-    let mut names = Names::new();
-    let Some(Command::Change(change)) = read_line(RULE.as_bytes(), &mut names)? else {
+    let Some(Command::Change(change)) = parse_numeric_line(RULE.as_bytes())? else {
         anyhow::bail!("{RULE} is no change");
     };
     measure(criterion, "read a rule line", RULE.len(), || {
-        let _ = black_box(read_line(black_box(RULE.as_bytes()), &mut names));
+        let _ = black_box(parse_line(black_box(RULE.as_bytes())));
     });
     let labels = Labels::numeric();
     let mut line = Vec::new();

@@ -29,8 +29,8 @@ const PACKAGES: [Package; 3] = [
     Package {
         sources: "src",
         floors: &[
-            ("names", 1),
-            ("rules", 2),
+            ("rules", 1),
+            ("names", 2),
             ("restore", 3),
             ("view", 4),
             ("actions", 5),

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Error;
 use super::session::Session;
 use crate::model::Change;
-use crate::rules::{Command, LineError, read_line};
+use crate::rules::{Command, LineError, Parsed, parse_line};
 
 /// How many changes are gathered before they are sent: several full datagrams.
 const BATCH: usize = 256;
@@ -62,7 +62,14 @@ pub struct Lines<I> {
     /// A line is too long: what is left of it is skipped.
     is_skipping: bool,
     number: u64,
+    due: Due,
+}
+
+/// The commands that are parsed and not yet carried out, and the events that the caller has not seen.
+#[derive(Debug)]
+struct Due {
     changes: Vec<Change>,
+    /// The line of each change.
     numbers: Vec<u64>,
     events: VecDeque<Event>,
 }
@@ -78,9 +85,11 @@ impl<I: Read + AsFd> Lines<I> {
             broken: None,
             is_skipping: false,
             number: 0,
-            changes: Vec::with_capacity(BATCH),
-            numbers: Vec::with_capacity(BATCH),
-            events: VecDeque::new(),
+            due: Due {
+                changes: Vec::with_capacity(BATCH),
+                numbers: Vec::with_capacity(BATCH),
+                events: VecDeque::new(),
+            },
         }
     }
 
@@ -90,20 +99,20 @@ impl<I: Read + AsFd> Lines<I> {
     /// When the stream cannot be read, or the way to the kernel breaks down.
     pub fn next(&mut self, session: &mut Session) -> Result<Option<Event>, Error> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.due.events.pop_front() {
                 return Ok(Some(event));
             }
             if self.read_line(session)? {
                 continue;
             }
             if self.has_ended {
-                self.flush(session)?;
-                if self.events.is_empty() {
+                self.due.flush(session)?;
+                if self.due.events.is_empty() {
                     return self.broken.take().map_or(Ok(None), |error| Err(Error::Input(error)));
                 }
             } else {
                 if !is_ready(&self.input, Some(&AT_ONCE)) {
-                    self.flush(session)?;
+                    self.due.flush(session)?;
                 }
                 self.fill();
             }
@@ -128,63 +137,20 @@ impl<I: Read + AsFd> Lines<I> {
             return Ok(true);
         }
         self.number += 1;
-        let command = match session.names.without_asking(|names| read_line(line, names)) {
-            Some(command) => command,
-            None => {
-                // While a name server is waited for, what was read before is in effect.
-                let line = line.to_owned();
-                self.flush(session)?;
-                read_line(&line, &mut session.names)
-            }
-        };
-        self.start += end;
-        self.take(command, session)?;
-        Ok(true)
-    }
-
-    fn take(
-        &mut self,
-        command: Result<Option<Command>, LineError>,
-        session: &mut Session,
-    ) -> Result<(), Error> {
-        let line = self.number;
-        match command {
+        match parse_line(line) {
             Ok(None) => {}
-            Ok(Some(Command::Change(change))) => {
-                // What stands before a `-C` is in effect, or refused, before the table is cleared.
-                if change == Change::Flush || self.changes.len() >= BATCH {
-                    self.flush(session)?;
+            Ok(Some(parsed)) => {
+                if let Parsed::Waiting(_) = parsed {
+                    // The lines before take effect before a name server is asked.
+                    self.due.flush(session)?;
                 }
-                self.changes.push(change);
-                self.numbers.push(line);
+                let command = session.resolve(parsed).map_err(LineError::from);
+                self.due.add(self.number, command, session)?;
             }
-            Ok(Some(command)) => {
-                self.flush(session)?;
-                self.events.push_back(Event::Do { line, command });
-            }
-            Err(error) => {
-                // First what the kernel says to the lines before.
-                self.flush(session)?;
-                self.events.push_back(Event::Wrong { line, error });
-            }
+            Err(error) => self.due.add(self.number, Err(error), session)?,
         }
-        Ok(())
-    }
-
-    /// Lets the changes so far take effect.
-    fn flush(&mut self, session: &mut Session) -> Result<(), Error> {
-        if self.changes.is_empty() {
-            return Ok(());
-        }
-        let outcome = session.client()?.apply_all(&self.changes)?;
-        for failure in outcome.failures() {
-            let line = self.numbers.get(failure.index).copied().unwrap_or_default();
-            let error = crate::netlink::Error::from(failure.refused).into();
-            self.events.push_back(Event::Refused { line, error });
-        }
-        self.changes.clear();
-        self.numbers.clear();
-        Ok(())
+        self.start += end;
+        Ok(true)
     }
 
     /// Reads on. What is wrong with the stream is said once all lines before have taken effect.
@@ -215,6 +181,52 @@ impl<I: Read + AsFd> Lines<I> {
                 self.broken = Some(error);
             }
         }
+    }
+}
+
+impl Due {
+    fn add(
+        &mut self,
+        line: u64,
+        command: Result<Command, LineError>,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        match command {
+            Ok(Command::Change(change)) => {
+                // Before a `-C` clears the table, the lines before it take effect or are refused.
+                if change == Change::Flush || self.changes.len() >= BATCH {
+                    self.flush(session)?;
+                }
+                self.changes.push(change);
+                self.numbers.push(line);
+            }
+            Ok(command) => {
+                self.flush(session)?;
+                self.events.push_back(Event::Do { line, command });
+            }
+            Err(error) => {
+                // The kernel's refusals of the lines before come first.
+                self.flush(session)?;
+                self.events.push_back(Event::Wrong { line, error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the changes to the kernel.
+    fn flush(&mut self, session: &mut Session) -> Result<(), Error> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let outcome = session.client()?.apply_all(&self.changes)?;
+        for failure in outcome.failures() {
+            let line = self.numbers.get(failure.index).copied().unwrap_or_default();
+            let error = crate::netlink::Error::from(failure.refused).into();
+            self.events.push_back(Event::Refused { line, error });
+        }
+        self.changes.clear();
+        self.numbers.clear();
+        Ok(())
     }
 }
 

@@ -268,12 +268,11 @@ mod tests {
     use rustix::io::Errno;
 
     use super::*;
-    use crate::names::Names;
     use crate::netlink::{Operation, Refused};
-    use crate::rules::{Command, read_line};
+    use crate::rules::{Command, parse_numeric_line};
 
     fn change(line: &str) -> Change {
-        match read_line(line.as_bytes(), &mut Names::new()) {
+        match parse_numeric_line(line.as_bytes()) {
             Ok(Some(Command::Change(change))) => change,
             other => panic!("{line}: {other:?}"),
         }

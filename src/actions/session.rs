@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 use crate::names::Names;
 use crate::netlink::{self, Client, Error, load_module};
+use crate::rules::{Command, Parsed, RuleError};
 
 /// A client that connects when it is first needed, and the resolver.
 #[derive(Debug, Default)]
@@ -36,6 +37,20 @@ impl Session {
             },
         };
         Ok(self.client.insert(client))
+    }
+
+    /// The command that was parsed. If it has names, they are looked up together, which may take long.
+    ///
+    /// # Errors
+    /// The first fault of the command, a name that leads nowhere among them.
+    pub fn resolve(&mut self, parsed: Parsed<'_>) -> Result<Command, RuleError> {
+        match parsed {
+            Parsed::Command(command) => Ok(command),
+            Parsed::Waiting(waiting) => {
+                self.names.look_up(waiting.host_names());
+                waiting.resolve(&mut self.names)
+            }
+        }
     }
 }
 

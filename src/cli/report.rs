@@ -202,7 +202,7 @@ mod tests {
     use crate::netlink::{Operation, Refused};
     use crate::plan::{Table, Target};
     use crate::restore::RuleFile;
-    use crate::rules::read_line;
+    use crate::rules::parse_numeric_line;
 
     fn sentence(operation: Operation, errno: Errno) -> String {
         Refused { operation, errno }.to_string()
@@ -219,7 +219,7 @@ mod tests {
                 Errno::NODEV,
             ),
         ] {
-            let said = read_line(line.as_bytes(), &mut Names::new()).unwrap_err().to_string();
+            let said = parse_numeric_line(line.as_bytes()).unwrap_err().to_string();
             let sentence = sentence(operation, errno);
             assert!(said.starts_with(&sentence), "{line}: {said:?} is not {sentence:?}");
         }

@@ -12,7 +12,7 @@ use super::help::{write_help, write_version};
 use super::report::{CHANGES, DONE, Failure};
 use super::watch::Watch;
 use crate::actions::{self, Error, Event, Lines, Restore, Session};
-use crate::rules::{Command, RuleError, Save, Tokens, read_command};
+use crate::rules::{Command, RuleError, Save, Tokens, parse_command};
 
 /// ipvsadm(8).
 pub fn ipvsadm() -> ExitCode {
@@ -20,7 +20,9 @@ pub fn ipvsadm() -> ExitCode {
         // Without arguments it lists.
         let words = if words.is_empty() { &["-L"] } else { words };
         let tokens = Tokens::new(words.iter().copied());
-        let command = read_command(tokens, &mut session.names).map_err(Failure::Usage)?;
+        let command = parse_command(tokens)
+            .and_then(|parsed| session.resolve(parsed))
+            .map_err(Failure::Usage)?;
         match command {
             Command::Restore(file) => {
                 let file = file.map(as_typed);

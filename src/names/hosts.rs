@@ -1,107 +1,80 @@
-//! Host names through the system's resolver: getaddrinfo(3) and getnameinfo(3), one call an address.
+//! Looks up host names and addresses with the system's resolver: getaddrinfo(3) and getnameinfo(3), in threads.
 
 use std::collections::{BTreeSet, HashMap, btree_set};
 use std::hash::Hash;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo, getnameinfo};
-use thiserror::Error;
 
-/// How long no answer at all may come before the rest stays numbers. A resolver with its default of two tries
-/// of five seconds each has given up on the first by then.
-const PATIENCE: Duration = Duration::from_secs(12);
+use crate::rules::is_host_name;
 
-/// How many look-ups are under way at once.
+/// The longest time without any answer before a look-up of many names ends. A resolver with its default of two tries
+/// of five seconds each has given up on the first name by then.
+const SILENCE: Duration = Duration::from_secs(12);
+
+/// How many look-ups run at once.
 const WORKERS: usize = 64;
 
 /// `NI_NUMERICSERV | NI_NAMEREQD` of netdb.h: no port, and an error rather than a number.
 const NAME_ONLY: i32 = 2 | 8;
 
-/// A host name that leads nowhere.
-#[derive(Debug, Error)]
-#[error("`{host}': {source}")]
-pub struct ResolveError {
-    /// The name.
-    pub host: String,
-    /// What the resolver said.
-    pub source: Arc<io::Error>,
+/// How long a look-up waits for answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For as long as the system's resolver tries.
+    Unlimited,
+    /// Until no answer at all has come for [`SILENCE`].
+    WhileAnswersCome,
 }
 
-/// The addresses of a name, or why there are none.
-type Addresses = Result<Vec<IpAddr>, Arc<io::Error>>;
+/// The addresses of a name, or the resolver's message.
+type Addresses = Result<Vec<IpAddr>, String>;
 
-/// What became of the names looked up so far.
+/// A cache of the addresses of names.
 #[derive(Debug, Default)]
-pub(super) struct Resolved {
+pub(super) struct Hosts {
     found: HashMap<String, Addresses>,
-    /// Nobody is to be asked now.
-    is_paused: bool,
-    /// The names that would have been asked for meanwhile.
-    missed: BTreeSet<String>,
 }
 
-impl Resolved {
-    /// The addresses of a host. One that has none yet may have some when it is asked for again.
-    pub(super) fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
-        const SOME: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-
-        if !self.found.contains_key(host) {
-            if self.is_paused {
-                self.missed.insert(host.to_owned());
-                return Ok(SOME);
-            }
-            let addresses = addresses(host).map_err(|error| ResolveError {
-                host: host.to_owned(),
-                source: Arc::new(error.into()),
-            })?;
-            self.found.insert(host.to_owned(), Ok(addresses));
-        }
-        match self.found.get(host) {
-            Some(Ok(addresses)) => Ok(addresses),
-            Some(Err(source)) => {
-                Err(ResolveError { host: host.to_owned(), source: Arc::clone(source) })
-            }
-            None => Ok(&[]),
-        }
-    }
-
-    /// From now on answers come from memory alone. A name that is not in there has some address, so that whoever
-    /// asks goes on, and comes to the next name.
-    pub(super) fn pause(&mut self) {
-        self.missed.clear();
-        self.is_paused = true;
-    }
-
-    /// Ends a pause, and says whether all names were known.
-    pub(super) fn resume(&mut self) -> bool {
-        self.is_paused = false;
-        self.missed.is_empty()
-    }
-
-    /// Looks up the names that were missed in the last pause, each once: what has come of them stays.
-    pub(super) fn ask_for_missed(&mut self) {
-        let missed = std::mem::take(&mut self.missed);
-        ask_all(missed.clone(), |host: &String| ask_for_addresses(host), &mut self.found);
-        for host in missed {
+impl Hosts {
+    /// Looks up those of the names whose addresses are not in the cache, all at once. Failures stay in the cache until
+    /// the next look-up.
+    pub(super) fn look_up<'a>(
+        &mut self,
+        hosts: impl IntoIterator<Item = &'a str>,
+        patience: Patience,
+    ) {
+        self.found.retain(|_, addresses| addresses.is_ok());
+        let new = hosts.into_iter().filter(|&host| !self.found.contains_key(host));
+        let new: BTreeSet<String> = new.map(str::to_owned).collect();
+        ask_all(new.clone(), |host: &String| ask_for_addresses(host), patience, &mut self.found);
+        for host in new {
             self.found.entry(host).or_insert_with(|| {
-                let silence = PATIENCE.as_secs();
-                let text =
-                    format!("failed to lookup address information: no answer in {silence} seconds");
-                Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, text)))
+                let seconds = SILENCE.as_secs();
+                Err(format!("failed to lookup address information: no answer in {seconds} seconds"))
             });
         }
     }
+
+    /// The first address of a name that was looked up; IPv4 comes before IPv6.
+    pub(super) fn address(&self, host: &str) -> Result<IpAddr, String> {
+        match self.found.get(host) {
+            Some(Ok(addresses)) => addresses.first().copied().ok_or("no address".to_owned()),
+            Some(Err(message)) => Err(message.clone()),
+            None => Err("not looked up".to_owned()),
+        }
+    }
 }
 
-/// What came of a question.
+/// The result of a question.
 pub(super) struct Reply<A> {
     answer: A,
-    /// Somebody has said so. A name server that is not there says nothing.
+    /// The answer comes from a file or a name server. A missing name server gives none.
     is_heard: bool,
 }
 
@@ -112,7 +85,7 @@ fn is_heard(error: &LookupError) -> bool {
 fn ask_for_addresses(host: &str) -> Reply<Addresses> {
     let answer = addresses(host);
     let is_heard = answer.as_ref().err().is_none_or(is_heard);
-    Reply { answer: answer.map_err(|error| Arc::new(error.into())), is_heard }
+    Reply { answer: answer.map_err(|error| io::Error::from(error).to_string()), is_heard }
 }
 
 /// The addresses of a name, each once, IPv4 before IPv6.
@@ -128,16 +101,6 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     // A stable sort keeps the resolver's own order within a family.
     addresses.sort_by_key(IpAddr::is_ipv6);
     Ok(addresses)
-}
-
-/// Whether a text is worth asking a name server for, and can stand before a port.
-pub(crate) fn is_host_name(text: &str) -> bool {
-    let is_host_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || !byte.is_ascii();
-    text.strip_suffix('.')
-        .unwrap_or(text)
-        .split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
 }
 
 /// The name of an address, if it has one.
@@ -158,10 +121,11 @@ pub(super) fn exact_name(address: &IpAddr) -> Reply<Option<String>> {
     Reply { answer, is_heard }
 }
 
-/// Asks many questions at once and adds what is found. Says whether it got through to the end.
+/// Asks many questions at once and adds the answers to `found`. False if it has stopped waiting for some.
 pub(super) fn ask_all<Q, A>(
     questions: BTreeSet<Q>,
     ask: impl Fn(&Q) -> Reply<A> + Copy + Send + 'static,
+    patience: Patience,
     found: &mut HashMap<Q, A>,
 ) -> bool
 where
@@ -169,14 +133,18 @@ where
     A: Send + 'static,
 {
     let open = questions.len();
-    let workers = open.min(WORKERS);
     let questions = Arc::new(Mutex::new(questions.into_iter()));
     let (sender, replies) = mpsc::channel();
+    // A single question without a time limit needs no thread.
+    let workers = match (open, patience) {
+        (1, Patience::Unlimited) => 0,
+        _ => open.min(WORKERS),
+    };
     let mut is_alone = true;
     for _ in 0..workers {
         let (questions, sender) = (Arc::clone(&questions), sender.clone());
-        // A look-up that hangs cannot be taken back: its thread is left behind and ends with the process.
-        // Where there can be no more threads, those that there are do the work.
+        // A look-up that hangs cannot be cancelled: its thread stays and ends with the process. If the system refuses
+        // more threads, the existing ones do the work.
         let worker = thread::Builder::new().spawn(move || work(&questions, &sender, ask));
         is_alone &= worker.is_err();
     }
@@ -184,7 +152,11 @@ where
         work(&questions, &sender, ask);
     }
     drop(sender);
-    collect(&replies, open, PATIENCE, found)
+    let silence = match patience {
+        Patience::Unlimited => Duration::MAX,
+        Patience::WhileAnswersCome => SILENCE,
+    };
+    collect(&replies, open, silence, found)
 }
 
 fn work<Q, A>(
@@ -204,17 +176,16 @@ fn work<Q, A>(
     }
 }
 
-/// Takes replies in until all are there (true), or until none but silence has come for as long as patience
-/// lasts (false).
+/// Receives replies until all are there (true), or until no answer has come for the time `silence` (false).
 fn collect<Q: Eq + Hash, A>(
     replies: &Receiver<(Q, Reply<A>)>,
     mut open: usize,
-    patience: Duration,
+    silence: Duration,
     found: &mut HashMap<Q, A>,
 ) -> bool {
     let mut heard = Instant::now();
     while open > 0 {
-        let Ok((question, reply)) = replies.recv_timeout(patience.saturating_sub(heard.elapsed()))
+        let Ok((question, reply)) = replies.recv_timeout(silence.saturating_sub(heard.elapsed()))
         else {
             return false;
         };
@@ -236,32 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn name_that_could_not_be_read_back_is_none() {
-        for name in ["vip", "vip.example.", "under_score", "-x", "b\u{fc}ro"] {
-            assert!(is_host_name(name), "{name}");
-        }
-        for name in ["", "a:b", "[a]", "#a", "a..b", "a/24", "a%b"] {
-            assert!(!is_host_name(name), "{name}");
-        }
+    fn names_are_looked_up_once_and_failed_ones_again() {
+        let mut hosts = Hosts::default();
+        // A NUL cannot be passed to the resolver, so that the failure needs no name server.
+        hosts.look_up(["127.0.0.1", "no\0name", "127.0.0.1"], Patience::WhileAnswersCome);
+        assert_eq!(hosts.address("127.0.0.1"), Ok(IpAddr::from([127, 0, 0, 1])));
+        assert!(hosts.address("no\0name").is_err());
+        assert_eq!(hosts.found.len(), 2);
+        hosts.look_up(["::1"], Patience::Unlimited);
+        assert_eq!(hosts.address("::1"), Ok("::1".parse().unwrap()));
+        assert_eq!(hosts.found.len(), 2, "a failure is remembered");
     }
 
     #[test]
-    fn names_that_are_missed_are_asked_for_together() {
-        let mut resolved = Resolved::default();
-        resolved.pause();
-        for host in ["localhost", "127.0.0.1", "localhost"] {
-            assert!(resolved.addresses(host).is_ok());
-        }
-        assert!(!resolved.resume());
-        resolved.ask_for_missed();
-        resolved.pause();
-        assert_eq!(resolved.addresses("127.0.0.1").unwrap(), [IpAddr::from([127, 0, 0, 1])]);
-        assert!(resolved.addresses("localhost").is_ok());
-        assert!(resolved.resume(), "one of them would be asked for again");
-    }
-
-    #[test]
-    fn silence_is_no_answer_and_patience_ends() {
+    fn wait_ends_when_only_failures_without_an_answer_come() {
         let (sender, answers) = mpsc::channel();
         let [one, two] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
         sender.send((one, heard(Some("one.example".to_owned())))).unwrap();
@@ -272,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_taken_in() {
+    fn every_answer_is_stored() {
         let addresses: [IpAddr; 3] =
             ["192.0.2.1", "192.0.2.2", "192.0.2.1"].map(|text| text.parse().unwrap());
         let mut found = HashMap::new();
         let ask = |address: &IpAddr| heard(format!("host-{address}"));
-        assert!(ask_all(BTreeSet::from(addresses), ask, &mut found));
+        assert!(ask_all(BTreeSet::from(addresses), ask, Patience::WhileAnswersCome, &mut found));
         assert_eq!(found.len(), 2);
     }
 }

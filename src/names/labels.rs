@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::hosts::{Reply, ask_all};
+use super::hosts::{Patience, Reply, ask_all};
 use crate::model::Protocol;
 
 /// What addresses and ports are called in what is printed.
@@ -36,7 +36,7 @@ impl Labels {
         let new = addresses.into_iter().filter(|address| !self.hosts.contains_key(address));
         let new: BTreeSet<IpAddr> = new.collect();
         if !self.is_unanswered {
-            self.is_unanswered = !ask_all(new, ask, &mut self.hosts);
+            self.is_unanswered = !ask_all(new, ask, Patience::WhileAnswersCome, &mut self.hosts);
         }
     }
 

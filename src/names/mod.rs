@@ -1,7 +1,7 @@
-//! Host and port names to numbers and back: the only resolver.
+//! Resolves the names of hosts and ports, and finds names for addresses and ports: the only resolver.
 //!
-//! Responsible for asking each thing once, for asking many at a time, and for giving up on name servers that
-//! never answer. Nothing here is reached when everything is a number.
+//! Responsible for looking up each name once and many at a time, and for giving up on name servers that never answer.
+//! Knows the questions of rules, but no files or streams of rules. Nothing here runs when everything is a number.
 
 mod hosts;
 mod labels;
@@ -9,64 +9,62 @@ mod services;
 
 use std::net::IpAddr;
 
-pub use hosts::ResolveError;
-pub(crate) use hosts::is_host_name;
 pub use labels::{Endpoint, Labels};
 
 use crate::model::Protocol;
+use crate::rules::Answers;
+use hosts::{Hosts, Patience};
 use services::ServicesFile;
 
-/// Looks names up, and remembers what it found.
+/// Looks names up and caches the answers.
 #[derive(Debug, Default)]
 pub struct Names {
     services: ServicesFile,
-    resolved: hosts::Resolved,
+    hosts: Hosts,
     shown: Labels,
     exact: Labels,
 }
 
 impl Names {
-    /// Nothing looked up yet.
+    /// A resolver with an empty cache.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The addresses of a host, IPv4 before IPv6, as getaddrinfo(3) gives them.
-    ///
-    /// # Errors
-    /// When the name is none, or the name server does not answer.
-    pub fn addresses(&mut self, host: &str) -> Result<&[IpAddr], ResolveError> {
-        self.resolved.addresses(host)
+    /// Looks up the host names of one command, together, and gives them the time that the system's resolver takes. A
+    /// name whose last look-up failed is looked up again.
+    pub fn look_up<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
+        self.hosts.look_up(hosts, Patience::Unlimited);
     }
 
-    /// What `read` gives if nobody has to be asked for it; `None` if a name server would be, which may take its time.
-    pub(crate) fn without_asking<R>(&mut self, read: impl FnOnce(&mut Self) -> R) -> Option<R> {
-        self.resolved.pause();
-        let result = read(self);
-        self.resolved.resume().then_some(result)
+    /// Looks up the host names of a whole file, together. If no answer at all comes for 12 seconds, the names without
+    /// one count as failed.
+    pub fn look_up_all<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
+        self.hosts.look_up(hosts, Patience::WhileAnswersCome);
     }
 
-    /// Looks up, together, all that was missed when nobody was to be asked.
-    pub(crate) fn ask_for_missed(&mut self) {
-        self.resolved.ask_for_missed();
-    }
-
-    /// The port of a service name, as /etc/services has it for the protocol.
-    pub fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
-        self.services.port(name, protocol)
-    }
-
-    /// The names of addresses for people to read. Those not asked for before are looked up together; where no
-    /// name is found, or no answer at all has come for 12 seconds, an address stays a number.
+    /// Labels for people to read. Addresses that were not looked up before are looked up together. An address without
+    /// a name stays a number, and so do all that are left when no answer at all has come for 12 seconds.
     pub fn label(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
         self.shown.extend(|| self.services.names(), addresses, hosts::name);
         &self.shown
     }
 
-    /// As [`Names::label`], for rules that are read back: only names that lead to the address or the port, and to no
-    /// other.
+    /// Labels like those of [`Names::label`] for rules that are parsed again: only names that lead to the address or
+    /// the port, and to no other.
     pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
         self.exact.extend(|| self.services.exact_names(), addresses, hosts::exact_name);
         &self.exact
+    }
+}
+
+/// The answers of the last look-up. A host name that was not in it leads nowhere.
+impl Answers for Names {
+    fn address(&mut self, host: &str) -> Result<IpAddr, String> {
+        self.hosts.address(host)
+    }
+
+    fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
+        self.services.port(name, protocol)
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::model::Change;
 use crate::names::Names;
 use crate::plan::{Rule, TableError};
-use crate::rules::{Command, LineError, read_line};
+use crate::rules::{Command, LineError, Parsed, WaitingCommand, parse_line};
 
 /// What is wrong with a line of a rules file.
 #[derive(Debug, Error)]
@@ -50,34 +50,27 @@ pub struct RuleFile<'a> {
     pub bad_lines: Vec<BadLine>,
 }
 
+/// A line that waits for names, with its number and its text.
+type WaitingLine<'a> = (u64, &'a [u8], Box<WaitingCommand<'a>>);
+
 /// How much of a bad line is shown.
 const SHOWN: usize = 120;
 
 impl<'a> RuleFile<'a> {
-    /// Reads all lines of a text. The names in them are looked up together.
+    /// Parses all lines of a text. The names in them are looked up together.
     pub fn read(text: &'a [u8], names: &mut Names) -> Self {
-        match names.without_asking(|names| Self::read_lines(text, names)) {
-            Some(file) => file,
-            None => {
-                names.ask_for_missed();
-                Self::read_lines(text, names)
+        let mut file = Self { text, rules: Vec::new(), bad_lines: Vec::new() };
+        let mut waiting = Vec::new();
+        for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+            match parse_line(line) {
+                Ok(None) => {}
+                Ok(Some(Parsed::Command(command))) => file.add(number, line, Ok(command)),
+                Ok(Some(Parsed::Waiting(command))) => waiting.push((number, line, command)),
+                Err(error) => file.add(number, line, Err(error)),
             }
         }
-    }
-
-    fn read_lines(text: &'a [u8], names: &mut Names) -> Self {
-        let mut file = Self { text, rules: Vec::new(), bad_lines: Vec::new() };
-        for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
-            let problem = match read_line(line, names) {
-                Ok(None) => continue,
-                Ok(Some(Command::Change(change))) => {
-                    file.rules.push(Rule { line: number, change });
-                    continue;
-                }
-                Ok(Some(_)) => Problem::NotARule,
-                Err(error) => Problem::Line(error),
-            };
-            file.bad_lines.push(BadLine { line: number, text: shown(line), problem });
+        if !waiting.is_empty() {
+            file.resolve(waiting, names);
         }
         file
     }
@@ -86,6 +79,27 @@ impl<'a> RuleFile<'a> {
     pub fn describes_a_table(&self) -> bool {
         let mut changes = self.rules.iter().map(|rule| &rule.change);
         changes.any(|change| matches!(change, Change::AddService(_) | Change::Flush))
+    }
+
+    fn resolve(&mut self, waiting: Vec<WaitingLine<'a>>, names: &mut Names) {
+        names.look_up_all(waiting.iter().flat_map(|(.., command)| command.host_names()));
+        for (number, line, command) in waiting {
+            self.add(number, line, command.resolve(names).map_err(LineError::from));
+        }
+        self.rules.sort_by_key(|rule| rule.line);
+        self.bad_lines.sort_by_key(|bad| bad.line);
+    }
+
+    fn add(&mut self, number: u64, line: &[u8], command: Result<Command, LineError>) {
+        let problem = match command {
+            Ok(Command::Change(change)) => {
+                self.rules.push(Rule { line: number, change });
+                return;
+            }
+            Ok(_) => Problem::NotARule,
+            Err(error) => Problem::Line(error),
+        };
+        self.bad_lines.push(BadLine { line: number, text: shown(line), problem });
     }
 
     /// Marks lines that could be read as bad all the same; they come in order.

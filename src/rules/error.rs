@@ -4,7 +4,6 @@ use thiserror::Error;
 
 use super::{CommandName, OptionName, TokenError};
 use crate::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
-use crate::names::ResolveError;
 
 /// Why a line or a command line is no command.
 #[derive(Debug, Error)]
@@ -189,9 +188,14 @@ pub enum ValueError {
     /// An address in brackets alone.
     #[error("`{0}' has no port behind the bracket")]
     NoPortBehindBracket(String),
-    /// The resolver does not know it.
-    #[error(transparent)]
-    Unresolved(ResolveError),
+    /// The resolver has no address for the name.
+    #[error("`{host}': {reason}")]
+    Unresolved {
+        /// The name.
+        host: String,
+        /// The resolver's message.
+        reason: String,
+    },
     /// A name for a port before it is known which protocol's.
     #[error("`{0}' is no port; a port has a name only behind the service's option")]
     PortName(String),

@@ -1,7 +1,7 @@
-//! The values of a line, read from left to right, one field an option or group of options.
+//! Parses the values of a line from left to right into one field for each option or group of options.
 //!
-//! Which command has which is not known here: the table says it, and the commands take them apart field by
-//! field.
+//! Values with names are kept aside until the names are looked up. Knows nothing of commands: the table lists the
+//! options of each, and `read` makes commands of the fields.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -9,20 +9,21 @@ use std::str::FromStr;
 
 use super::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
 use super::tunnel::TunnelOptions;
-use super::values::{endpoint, number};
-use super::{RuleError, ValueError};
+use super::values::{Endpoint, number};
+use super::{Answers, RuleError, ValueError};
 use crate::model::{
     Family, MulticastGroup, NameError, Netmask, Persistence, PersistenceEngineName, Protocol,
     RealServerKey, SchedulerName, ServiceKey,
 };
-use crate::names::Names;
 
 /// The largest weight and threshold: the kernel and 1.31 take them for signed numbers.
 const MAX_SIGNED: i64 = i32::MAX as i64;
 
-/// What was given.
+/// The options of a line with their values.
 #[derive(Debug, Default)]
 pub(super) struct Options<'a> {
+    /// The values that wait for names, from left to right.
+    pub(super) waiting: Vec<WaitingValue<'a>>,
     pub(super) given: Given,
     pub(super) service: Option<ServiceKey>,
     pub(super) real_server: Option<RealServerKey>,
@@ -32,6 +33,45 @@ pub(super) struct Options<'a> {
     pub(super) for_save: SaveOptions,
     pub(super) for_daemon: DaemonOptions<'a>,
     pub(super) is_numeric: bool,
+}
+
+/// A value that cannot be known before names are looked up.
+#[derive(Debug)]
+pub(super) struct WaitingValue<'a> {
+    option: OptionName,
+    text: &'a str,
+    kind: WaitingKind<'a>,
+}
+
+/// A waiting value with what was known at its place of the line.
+#[derive(Debug)]
+enum WaitingKind<'a> {
+    /// The service, with the protocol of its option.
+    Service(Protocol, Endpoint<'a>),
+    /// The real server, with the port that it has if it names none.
+    RealServer(Endpoint<'a>, DefaultPort),
+    /// The mask of a service that waits: its family is unknown so far.
+    Netmask,
+}
+
+/// The port of a real server that names none.
+#[derive(Clone, Copy, Debug)]
+enum DefaultPort {
+    Number(u16),
+    /// The port of the service before it, which waits too.
+    OfWaitingService,
+}
+
+impl<'a> WaitingValue<'a> {
+    /// The host name in the value.
+    pub(super) fn host_name(&self) -> Option<&'a str> {
+        match &self.kind {
+            WaitingKind::Service(_, endpoint) | WaitingKind::RealServer(endpoint, _) => {
+                endpoint.host_name()
+            }
+            WaitingKind::Netmask => None,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -143,12 +183,11 @@ static DEMANDS: [Demands; COMMANDS.len()] = {
 };
 
 impl<'a> Options<'a> {
-    /// Takes one option in.
-    pub(super) fn read(
+    /// Adds one option.
+    pub(super) fn parse(
         &mut self,
         spec: &'static OptionSpec,
         value: Option<&'a str>,
-        names: &mut Names,
     ) -> Result<(), RuleError> {
         use OptionName::*;
 
@@ -161,15 +200,9 @@ impl<'a> Options<'a> {
         let text = value.unwrap_or_default();
         let bad = |reason| RuleError::BadValue { option, value: text.to_owned(), reason };
         match option {
-            TcpService => {
-                self.service = Some(service_key(text, Protocol::Tcp, names).map_err(bad)?)
-            }
-            UdpService => {
-                self.service = Some(service_key(text, Protocol::Udp, names).map_err(bad)?)
-            }
-            SctpService => {
-                self.service = Some(service_key(text, Protocol::Sctp, names).map_err(bad)?);
-            }
+            TcpService => self.parse_service(option, text, Protocol::Tcp).map_err(bad)?,
+            UdpService => self.parse_service(option, text, Protocol::Udp).map_err(bad)?,
+            SctpService => self.parse_service(option, text, Protocol::Sctp).map_err(bad)?,
             FwmarkService => {
                 let mark = number::<u32>(text, 1..=u32::MAX.into()).map_err(bad)?;
                 let mark = NonZeroU32::new(mark).unwrap_or(NonZeroU32::MIN);
@@ -190,15 +223,9 @@ impl<'a> Options<'a> {
                     None => Persistence::DEFAULT_TIMEOUT,
                 });
             }
-            Netmask => {
-                let family = self.service.map_or(Family::Ipv4, |service| service.family());
-                let netmask = netmask(text, family)
-                    .ok_or_else(|| ValueError::NotAMask { text: text.to_owned(), family })
-                    .map_err(bad)?;
-                self.for_service.netmask = Some(netmask);
-            }
+            Netmask => self.parse_netmask(text).map_err(bad)?,
             Ops => self.for_service.is_one_packet = true,
-            RealServer => self.real_server = Some(self.server_key(text, names).map_err(bad)?),
+            RealServer => self.parse_real_server(text).map_err(bad)?,
             Gatewaying | Ipip | Masquerading => self.for_server.forwarding = Some(option),
             Weight => self.for_server.weight = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?),
             UpperThreshold => {
@@ -239,16 +266,114 @@ impl<'a> Options<'a> {
         Ok(())
     }
 
-    /// Reads a real server. What it leaves open comes from the service, if that stands before it: the port,
-    /// and whose port names count.
-    fn server_key(&self, text: &str, names: &mut Names) -> Result<RealServerKey, ValueError> {
-        let (protocol, default_port) = match self.service {
-            Some(ServiceKey::Address { protocol, port, .. }) => (Some(protocol), port),
-            Some(ServiceKey::Fwmark { .. }) => (Some(Protocol::Tcp), 0),
-            None => (None, 0),
+    fn parse_service(
+        &mut self,
+        option: OptionName,
+        text: &'a str,
+        protocol: Protocol,
+    ) -> Result<(), ValueError> {
+        match Endpoint::parse(text, Some(protocol))? {
+            Endpoint::Numeric(address, port) => {
+                self.service = Some(service_key(protocol, address, port));
+            }
+            endpoint => {
+                let kind = WaitingKind::Service(protocol, endpoint);
+                self.waiting.push(WaitingValue { option, text, kind });
+            }
+        }
+        Ok(())
+    }
+
+    /// The protocol of a service that waits for names.
+    fn waiting_protocol(&self) -> Option<Protocol> {
+        self.waiting.iter().find_map(|value| match value.kind {
+            WaitingKind::Service(protocol, _) => Some(protocol),
+            _ => None,
+        })
+    }
+
+    /// Parses a real server. A service that comes before it gives it the protocol of port names, and the port if it
+    /// has none.
+    fn parse_real_server(&mut self, text: &'a str) -> Result<(), ValueError> {
+        let (protocol, default_port) = match (self.service, self.waiting_protocol()) {
+            (Some(ServiceKey::Address { protocol, port, .. }), _) => {
+                (Some(protocol), DefaultPort::Number(port))
+            }
+            (Some(ServiceKey::Fwmark { .. }), _) => (Some(Protocol::Tcp), DefaultPort::Number(0)),
+            (None, Some(protocol)) => (Some(protocol), DefaultPort::OfWaitingService),
+            (None, None) => (None, DefaultPort::Number(0)),
         };
-        let (address, port) = endpoint(text, protocol, names)?;
-        Ok(RealServerKey { address, port: port.unwrap_or(default_port) })
+        match (Endpoint::parse(text, protocol)?, default_port) {
+            (Endpoint::Numeric(address, Some(port)), _)
+            | (Endpoint::Numeric(address, None), DefaultPort::Number(port)) => {
+                self.real_server = Some(RealServerKey { address, port });
+            }
+            (endpoint, default_port) => {
+                let option = OptionName::RealServer;
+                let kind = WaitingKind::RealServer(endpoint, default_port);
+                self.waiting.push(WaitingValue { option, text, kind });
+            }
+        }
+        Ok(())
+    }
+
+    /// Parses a mask for the family of the service before it.
+    fn parse_netmask(&mut self, text: &'a str) -> Result<(), ValueError> {
+        if self.waiting_protocol().is_some() {
+            let value =
+                WaitingValue { option: OptionName::Netmask, text, kind: WaitingKind::Netmask };
+            self.waiting.push(value);
+            return Ok(());
+        }
+        self.set_netmask(text)
+    }
+
+    fn set_netmask(&mut self, text: &str) -> Result<(), ValueError> {
+        let family = self.service.map_or(Family::Ipv4, |service| service.family());
+        let netmask = netmask(text, family);
+        let not_a_mask = || ValueError::NotAMask { text: text.to_owned(), family };
+        self.for_service.netmask = Some(netmask.ok_or_else(not_a_mask)?);
+        Ok(())
+    }
+
+    /// Sets the field of a value that has waited. All values before it are set.
+    pub(super) fn resolve(
+        &mut self,
+        value: WaitingValue<'a>,
+        answers: &mut dyn Answers,
+    ) -> Result<(), RuleError> {
+        let WaitingValue { option, text, kind } = value;
+        self.set(kind, text, answers).map_err(|reason| RuleError::BadValue {
+            option,
+            value: text.to_owned(),
+            reason,
+        })
+    }
+
+    fn set(
+        &mut self,
+        kind: WaitingKind<'a>,
+        text: &str,
+        answers: &mut dyn Answers,
+    ) -> Result<(), ValueError> {
+        match kind {
+            WaitingKind::Service(protocol, endpoint) => {
+                let (address, port) = endpoint.resolve(answers)?;
+                self.service = Some(service_key(protocol, address, port));
+            }
+            WaitingKind::RealServer(endpoint, default_port) => {
+                let (address, port) = endpoint.resolve(answers)?;
+                let default_port = match (default_port, self.service) {
+                    (DefaultPort::Number(port), _) => port,
+                    (DefaultPort::OfWaitingService, Some(ServiceKey::Address { port, .. })) => port,
+                    (DefaultPort::OfWaitingService, _) => 0,
+                };
+                self.real_server =
+                    Some(RealServerKey { address, port: port.unwrap_or(default_port) });
+            }
+            WaitingKind::Netmask => self.set_netmask(text)?,
+        }
+        Ok(())
     }
 }
 
@@ -256,13 +381,9 @@ fn name<N: FromStr<Err = NameError>>(text: &str) -> Result<N, ValueError> {
     Ok(text.parse()?)
 }
 
-fn service_key(
-    text: &str,
-    protocol: Protocol,
-    names: &mut Names,
-) -> Result<ServiceKey, ValueError> {
-    let (address, port) = endpoint(text, Some(protocol), names)?;
-    Ok(ServiceKey::Address { protocol, address, port: port.unwrap_or_default() })
+/// The key of a service; without a port it is that of all ports.
+fn service_key(protocol: Protocol, address: IpAddr, port: Option<u16>) -> ServiceKey {
+    ServiceKey::Address { protocol, address, port: port.unwrap_or_default() }
 }
 
 fn multicast_group(text: &str) -> Result<MulticastGroup, ValueError> {
@@ -270,7 +391,7 @@ fn multicast_group(text: &str) -> Result<MulticastGroup, ValueError> {
     Ok(MulticastGroup::try_from(address)?)
 }
 
-/// Reads a dotted mask or a prefix length for IPv4, a prefix length for IPv6.
+/// Parses a dotted mask or a prefix length for IPv4, a prefix length for IPv6.
 fn netmask(text: &str, family: Family) -> Option<Netmask> {
     match (number(text, 1..=family.bits().into()), family) {
         (Ok(length), _) => Netmask::of_length(length, family),

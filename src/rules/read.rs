@@ -1,6 +1,6 @@
-//! Tokens to a command. The order of the checks is that of ipvsadm 1.31, so that of several faults on a line
-//! the same one is named: values from left to right, then what is left over, then which options the command
-//! has, then what they mean together.
+//! Makes a command of tokens. The checks come in the order of ipvsadm 1.31, so that both report the same one of
+//! several faults on a line: values from left to right, then unexpected arguments, then options that are missing or
+//! that the command lacks, then combinations of values.
 
 use std::path::PathBuf;
 
@@ -12,21 +12,20 @@ use super::options::{
 use super::table::{CommandName, CommandSpec, OptionName};
 use super::tokens::{Token, Tokens};
 use super::values::number;
+use super::waiting::{Parsed, WaitingCommand};
 use crate::model::{
     Change, Family, Forwarding, InterfaceName, Netmask, Persistence, Protocol, RealServer,
     RealServerKey, SchedulerFlags, SchedulerName, ServiceKey, SyncDaemon, SyncRole, Timeouts,
     VirtualService,
 };
-use crate::names::Names;
 
-/// Reads a command.
+/// Parses a command. Only one without names is complete; no name is looked up.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn read_command<'a>(
+/// The first fault, unless a name that comes before it has to be looked up.
+pub fn parse_command<'a>(
     mut tokens: Tokens<'a, impl Iterator<Item = &'a str> + Clone>,
-    names: &mut Names,
-) -> Result<Command, RuleError> {
+) -> Result<Parsed<'a>, RuleError> {
     let mut arguments = Vec::new();
     let (command, role) = loop {
         match tokens.next() {
@@ -39,25 +38,22 @@ pub fn read_command<'a>(
     };
     // These two act at once, whatever stands behind them.
     match command.command {
-        CommandName::Help => return Ok(Command::Help),
-        CommandName::Version => return Ok(Command::Version),
+        CommandName::Help => return Ok(Parsed::Command(Command::Help)),
+        CommandName::Version => return Ok(Parsed::Command(Command::Version)),
         _ => {}
     }
     if let Some(role) = role {
-        read_role(command.command, role)?;
+        parse_role(command.command, role)?;
     }
+    let role = role.unwrap_or_default();
     let mut options = Options::default();
-    for token in tokens {
-        match token? {
-            Token::Argument(word) => arguments.push(word),
-            Token::Option { spec, value } => options.read(spec, value, names)?,
-            Token::Command { word, .. } => {
-                let word = word.to_owned();
-                return Err(RuleError::SecondCommand { word, command: command.title });
-            }
-        }
+    let result = options.parse_all(command, tokens, &mut arguments);
+    if options.waiting.is_empty() {
+        result?;
+        return options.finish(command, role, &arguments).map(Parsed::Command);
     }
-    options.finish(command, role.unwrap_or_default(), &arguments)
+    let fault = result.err();
+    Ok(Parsed::Waiting(Box::new(WaitingCommand { options, fault, command, role, arguments })))
 }
 
 /// A line of arguments alone. The first may be an option whose dash was lost.
@@ -79,20 +75,40 @@ fn unexpected(word: &str) -> RuleError {
     }
 }
 
-fn read_role(command: CommandName, text: &str) -> Result<SyncRole, RuleError> {
+fn parse_role(command: CommandName, text: &str) -> Result<SyncRole, RuleError> {
     text.parse().map_err(|reason| RuleError::BadRole { command, reason })
 }
 
-impl Options<'_> {
-    /// All is read: what do the options make together?
-    fn finish(
+impl<'a> Options<'a> {
+    /// Parses all that follows a command, up to the first fault.
+    fn parse_all(
+        &mut self,
+        command: &'static CommandSpec,
+        tokens: Tokens<'a, impl Iterator<Item = &'a str> + Clone>,
+        arguments: &mut Vec<&'a str>,
+    ) -> Result<(), RuleError> {
+        for token in tokens {
+            match token? {
+                Token::Argument(word) => arguments.push(word),
+                Token::Option { spec, value } => self.parse(spec, value)?,
+                Token::Command { word, .. } => {
+                    let word = word.to_owned();
+                    return Err(RuleError::SecondCommand { word, command: command.title });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the command once all values are known.
+    pub(super) fn finish(
         self,
         command: &'static CommandSpec,
         role: &str,
         arguments: &[&str],
     ) -> Result<Command, RuleError> {
         if command.command == CommandName::Set {
-            read_timeouts(arguments)?;
+            parse_timeouts(arguments)?;
         }
         if let Some(word) = arguments.get(command.arguments.len()..).and_then(<[_]>::first) {
             return Err(unexpected(word));
@@ -116,11 +132,11 @@ impl Options<'_> {
             }
             CommandName::Zero => Change::Zero(self.service),
             CommandName::Clear => Change::Flush,
-            CommandName::Set => Change::SetTimeouts(read_timeouts(arguments)?),
+            CommandName::Set => Change::SetTimeouts(parse_timeouts(arguments)?),
             CommandName::StartDaemon => {
-                Change::StartDaemon(self.daemon(read_role(command.command, role)?)?)
+                Change::StartDaemon(self.daemon(parse_role(command.command, role)?)?)
             }
-            CommandName::StopDaemon => Change::StopDaemon(read_role(command.command, role)?),
+            CommandName::StopDaemon => Change::StopDaemon(parse_role(command.command, role)?),
             CommandName::List => return Ok(Command::List(self.list()?)),
             CommandName::Save => return Ok(Command::Save(self.save(file(arguments)))),
             CommandName::Restore => return Ok(Command::Restore(file(arguments))),
@@ -160,6 +176,7 @@ impl Options<'_> {
         let key = self.service_key(command)?;
         let scheduler_flags = self.check_scheduler_flags()?;
         let Options {
+            waiting: _,
             given: _,
             service: _,
             real_server: _,
@@ -205,6 +222,7 @@ impl Options<'_> {
         let service = self.service_key(command)?;
         let mut key = self.real_server_key(command)?;
         let Options {
+            waiting: _,
             given: _,
             service: _,
             real_server: _,
@@ -249,6 +267,7 @@ impl Options<'_> {
 
     fn daemon(self, role: SyncRole) -> Result<SyncDaemon, RuleError> {
         let Options {
+            waiting: _,
             given: _,
             service: _,
             real_server: _,
@@ -273,6 +292,7 @@ impl Options<'_> {
 
     fn save(self, file: Option<PathBuf>) -> Save {
         let Options {
+            waiting: _,
             given: _,
             service,
             real_server: _,
@@ -288,6 +308,7 @@ impl Options<'_> {
 
     fn list(self) -> Result<List, RuleError> {
         let Options {
+            waiting: _,
             given: _,
             service,
             real_server: _,
@@ -383,7 +404,7 @@ fn missing(option: &'static str, command: &'static CommandSpec) -> RuleError {
     RuleError::Missing { option, command: command.title }
 }
 
-fn read_timeouts(words: &[&str]) -> Result<Timeouts, RuleError> {
+fn parse_timeouts(words: &[&str]) -> Result<Timeouts, RuleError> {
     let [tcp, tcp_fin, udp, ..] = words else {
         return Err(RuleError::TooFewTimeouts(words.len()));
     };

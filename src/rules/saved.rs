@@ -242,8 +242,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::names::Names;
-    use crate::rules::{Command, read_line};
+    use crate::rules::{Command, parse_numeric_line};
     use ipvs_test::values;
 
     fn written(change: &Change) -> String {
@@ -253,7 +252,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Change {
-        match read_line(line.as_bytes(), &mut Names::new()) {
+        match parse_numeric_line(line.as_bytes()) {
             Ok(Some(Command::Change(change))) => change,
             other => panic!("{line}: {other:?}"),
         }
@@ -340,7 +339,7 @@ mod tests {
         ] {
             assert!(!has_line(&change));
             assert_eq!(written(&change), line);
-            assert!(matches!(read_line(line.as_bytes(), &mut Names::new()), Ok(None)));
+            assert!(matches!(parse_numeric_line(line.as_bytes()), Ok(None)));
         }
         // The server alone can be named.
         assert!(has_line(&Change::DeleteServer(key, server.key)));

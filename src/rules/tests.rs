@@ -7,7 +7,7 @@ use super::*;
 use crate::model::*;
 
 fn read(line: &str) -> Result<Command, RuleError> {
-    match read_line(line.as_bytes(), &mut Names::new()) {
+    match parse_numeric_line(line.as_bytes()) {
         Ok(command) => Ok(command.expect(line)),
         Err(LineError::Rule(error)) => Err(error),
         Err(error) => panic!("{line}: {error}"),

@@ -1,13 +1,12 @@
-//! The values of options: text to numbers, addresses and names.
+//! Parses the values of options: numbers, hosts and ports. A name stays a name; nothing is looked up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use super::ValueError;
+use super::{Answers, ValueError};
 use crate::model::Protocol;
-use crate::names::{Names, is_host_name};
 
-/// Reads a number as strtol(3) does with base 10, the whole text: blanks and a sign may come before it.
+/// Parses the whole text as a number the way strtol(3) does with base 10: blanks and a sign may come before it.
 pub(super) fn number<T: TryFrom<i64>>(
     text: &str,
     range: RangeInclusive<i64>,
@@ -25,30 +24,183 @@ pub(super) fn number<T: TryFrom<i64>>(
     T::try_from(number).map_err(|_| out_of_range())
 }
 
-/// Reads a port: a number, or a name that the services file has for the protocol.
-fn port(text: &str, protocol: Option<Protocol>, names: &mut Names) -> Result<u16, ValueError> {
-    if let Ok(port) = number(text, 0..=65535) {
-        return Ok(port);
-    }
-    let protocol = protocol.ok_or_else(|| ValueError::PortName(text.to_owned()))?;
-    names
-        .port(text, protocol)
-        .ok_or_else(|| ValueError::UnknownPort { name: text.to_owned(), protocol })
+/// A host as it is written.
+#[derive(Clone, Copy, Debug)]
+enum Host<'a> {
+    Address(IpAddr),
+    Name(&'a str),
 }
 
-/// Reads a host: an address, or a name that leads to one.
-fn host(text: &str, names: &mut Names) -> Result<IpAddr, ValueError> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    if !is_host_name(text) || looks_like_a_number(text) {
-        return Err(ValueError::NotAnAddress(text.to_owned()));
-    }
-    let addresses = names.addresses(text).map_err(ValueError::Unresolved)?;
-    addresses.first().copied().ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))
+/// A port as it is written.
+#[derive(Clone, Copy, Debug)]
+enum Port<'a> {
+    Number(u16),
+    Name(&'a str),
 }
 
-/// Whether a resolver would take a text for an address though it is not written as one: `10.1`, `12345`,
+/// `HOST`, `HOST:PORT` or `[IPV6]:PORT`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Endpoint<'a> {
+    /// Numbers. The port is `None` where the text has none.
+    Numeric(IpAddr, Option<u16>),
+    /// A host name, a port name or both.
+    Named(NamedEndpoint<'a>),
+}
+
+/// An endpoint with a name in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NamedEndpoint<'a> {
+    host: Host<'a>,
+    port: Option<Port<'a>>,
+    /// The host is in brackets, as an IPv6 address is.
+    is_bracketed: bool,
+    /// The protocol of port names; `None` where no port name is allowed.
+    protocol: Option<Protocol>,
+}
+
+impl<'a> Endpoint<'a> {
+    /// Parses an endpoint. `protocol` is that of port names, if it is known at this place of the line.
+    pub(super) fn parse(text: &'a str, protocol: Option<Protocol>) -> Result<Self, ValueError> {
+        // By bytes: to look for a character takes longer.
+        let colon = text.bytes().position(|byte| byte == b':');
+        let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
+        // Nearly all endpoints are of this form.
+        if let Some((before, after)) = parts {
+            if let Ok(address) = before.parse::<Ipv4Addr>() {
+                return Self::new(Host::Address(address.into()), Some(parse_port(after)), protocol);
+            }
+        }
+        if let Ok(address) = text.parse::<Ipv6Addr>() {
+            return Ok(Self::Numeric(address.into(), None));
+        }
+        if let Some(rest) = text.strip_prefix('[') {
+            return Self::parse_bracketed(text, rest, protocol);
+        }
+        match parts {
+            None => Self::new(parse_host(text)?, None, protocol),
+            // An IPv6 address with a mistake in it, and not a host name with a port.
+            Some((_, after)) if after.contains(':') => {
+                Err(ValueError::NotAnAddress(text.to_owned()))
+            }
+            Some((before, after)) => {
+                Self::new(parse_host(before)?, Some(parse_port(after)), protocol)
+            }
+        }
+    }
+
+    /// Parses `rest`, which is `text` without its opening bracket.
+    fn parse_bracketed(
+        text: &str,
+        rest: &'a str,
+        protocol: Option<Protocol>,
+    ) -> Result<Self, ValueError> {
+        let (inside, after) =
+            rest.split_once(']').ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))?;
+        let after = after
+            .strip_prefix(':')
+            .filter(|port| !port.is_empty())
+            .ok_or_else(|| ValueError::NoPortBehindBracket(text.to_owned()))?;
+        if let Ok(address) = inside.parse::<Ipv6Addr>() {
+            return Self::new(Host::Address(address.into()), Some(parse_port(after)), protocol);
+        }
+        Ok(match parse_host(inside)? {
+            // 1.31 skips the port of an IPv4 address in brackets.
+            Host::Address(address) => Self::Numeric(address, None),
+            host @ Host::Name(_) => Self::Named(NamedEndpoint {
+                host,
+                port: Some(parse_port(after)),
+                is_bracketed: true,
+                protocol,
+            }),
+        })
+    }
+
+    fn new(
+        host: Host<'a>,
+        port: Option<Port<'a>>,
+        protocol: Option<Protocol>,
+    ) -> Result<Self, ValueError> {
+        match (host, port) {
+            (Host::Address(address), None) => Ok(Self::Numeric(address, None)),
+            (Host::Address(address), Some(Port::Number(port))) => {
+                Ok(Self::Numeric(address, Some(port)))
+            }
+            (Host::Address(_), Some(Port::Name(name))) if protocol.is_none() => {
+                Err(ValueError::PortName(name.to_owned()))
+            }
+            (host, port) => {
+                Ok(Self::Named(NamedEndpoint { host, port, is_bracketed: false, protocol }))
+            }
+        }
+    }
+
+    /// The host name, if the host is not an address.
+    pub(super) fn host_name(&self) -> Option<&'a str> {
+        match self {
+            Self::Named(NamedEndpoint { host: Host::Name(name), .. }) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The address, and the port if the text has one. A fault of the host comes before one of the port.
+    pub(super) fn resolve(
+        self,
+        answers: &mut dyn Answers,
+    ) -> Result<(IpAddr, Option<u16>), ValueError> {
+        let NamedEndpoint { host, port, is_bracketed, protocol } = match self {
+            Self::Numeric(address, port) => return Ok((address, port)),
+            Self::Named(endpoint) => endpoint,
+        };
+        let address = match host {
+            Host::Address(address) => address,
+            Host::Name(name) => answers
+                .address(name)
+                .map_err(|reason| ValueError::Unresolved { host: name.to_owned(), reason })?,
+        };
+        let port = match port {
+            // As for an IPv4 address in brackets.
+            Some(_) if is_bracketed && address.is_ipv4() => None,
+            None => None,
+            Some(Port::Number(port)) => Some(port),
+            Some(Port::Name(name)) => {
+                let protocol = protocol.ok_or_else(|| ValueError::PortName(name.to_owned()))?;
+                let port = answers.port(name, protocol);
+                let unknown = || ValueError::UnknownPort { name: name.to_owned(), protocol };
+                Some(port.ok_or_else(unknown)?)
+            }
+        };
+        Ok((address, port))
+    }
+}
+
+/// Parses a port: a number, or else a name that the services file may have.
+fn parse_port(text: &str) -> Port<'_> {
+    match number(text, 0..=65535) {
+        Ok(port) => Port::Number(port),
+        Err(_) => Port::Name(text),
+    }
+}
+
+/// Parses a host: an address, or a name that may lead to one.
+fn parse_host(text: &str) -> Result<Host<'_>, ValueError> {
+    match text.parse() {
+        Ok(address) => Ok(Host::Address(address)),
+        Err(_) if is_host_name(text) && !looks_like_a_number(text) => Ok(Host::Name(text)),
+        Err(_) => Err(ValueError::NotAnAddress(text.to_owned())),
+    }
+}
+
+/// Whether a text is worth asking a name server for, and can be written before a port.
+pub fn is_host_name(text: &str) -> bool {
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || !byte.is_ascii();
+    text.strip_suffix('.')
+        .unwrap_or(text)
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
+}
+
+/// Whether a resolver would take a text for an address although it is not written as one: `10.1`, `12345`,
 /// `0x0a000001`, `010.0.0.1`. No top-level domain is a number, so the last label tells.
 fn looks_like_a_number(text: &str) -> bool {
     let label = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
@@ -59,49 +211,10 @@ fn looks_like_a_number(text: &str) -> bool {
     }
 }
 
-/// Reads `HOST`, `HOST:PORT` or `[IPV6]:PORT`. Without a port it is `None`.
-pub(super) fn endpoint(
-    text: &str,
-    protocol: Option<Protocol>,
-    names: &mut Names,
-) -> Result<(IpAddr, Option<u16>), ValueError> {
-    // By bytes: to look for a character takes longer.
-    let colon = text.bytes().position(|byte| byte == b':');
-    let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
-    // Nearly all are this.
-    if let Some((before, after)) = parts {
-        if let Ok(address) = before.parse::<Ipv4Addr>() {
-            return Ok((address.into(), Some(port(after, protocol, names)?)));
-        }
-    }
-    if let Ok(address) = text.parse::<Ipv6Addr>() {
-        return Ok((address.into(), None));
-    }
-    if let Some(rest) = text.strip_prefix('[') {
-        let (inside, after) =
-            rest.split_once(']').ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))?;
-        let after = after
-            .strip_prefix(':')
-            .filter(|port| !port.is_empty())
-            .ok_or_else(|| ValueError::NoPortBehindBracket(text.to_owned()))?;
-        return match inside.parse::<Ipv6Addr>() {
-            Ok(address) => Ok((address.into(), Some(port(after, protocol, names)?))),
-            Err(_) => match host(inside, names)? {
-                // 1.31 takes what is no IPv6 address in brackets for one of IPv4 without its port.
-                address @ IpAddr::V4(_) => Ok((address, None)),
-                address @ IpAddr::V6(_) => Ok((address, Some(port(after, protocol, names)?))),
-            },
-        };
-    }
-    match parts {
-        None => Ok((host(text, names)?, None)),
-        Some((before, after)) => Ok((host(before, names)?, Some(port(after, protocol, names)?))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::NamesRefused;
 
     #[test]
     fn number_is_decimal_and_all_of_the_text() {
@@ -115,7 +228,10 @@ mod tests {
 
     #[test]
     fn endpoint_is_an_address_with_or_without_a_port() {
-        let read = |text| endpoint(text, Some(Protocol::Tcp), &mut Names::new()).unwrap();
+        let read = |text| match Endpoint::parse(text, Some(Protocol::Tcp)).unwrap() {
+            Endpoint::Numeric(address, port) => (address, port),
+            Endpoint::Named(endpoint) => panic!("{text}: {endpoint:?}"),
+        };
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!(read("10.0.0.1:80"), (address("10.0.0.1"), Some(80)));
         assert_eq!(read("10.0.0.1"), (address("10.0.0.1"), None));
@@ -149,7 +265,32 @@ mod tests {
             "10.0.0.1/24:80",
             "bogus..:80",
         ] {
-            assert!(endpoint(wrong, Some(Protocol::Tcp), &mut Names::new()).is_err(), "{wrong}");
+            let error = Endpoint::parse(wrong, Some(Protocol::Tcp))
+                .and_then(|endpoint| endpoint.resolve(&mut NamesRefused))
+                .expect_err(wrong);
+            assert!(!matches!(error, ValueError::Unresolved { .. }), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn host_name_has_labels_of_letters_digits_dashes_and_underscores() {
+        for name in ["vip", "vip.example.", "under_score", "-x", "b\u{fc}ro"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in ["", "a:b", "[a]", "#a", "a..b", "a/24", "a%b"] {
+            assert!(!is_host_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn host_is_resolved_before_its_port() {
+        let both = Endpoint::parse("nowhere:nothing", Some(Protocol::Tcp)).unwrap();
+        assert!(matches!(both.resolve(&mut NamesRefused), Err(ValueError::Unresolved { .. })));
+        let port = Endpoint::parse("10.0.0.1:nothing", Some(Protocol::Tcp)).unwrap();
+        assert!(matches!(port.resolve(&mut NamesRefused), Err(ValueError::UnknownPort { .. })));
+        // Before a service, a port name is a fault at once, but for a host name before it.
+        assert!(matches!(Endpoint::parse("10.0.0.1:http", None), Err(ValueError::PortName(_))));
+        let both = Endpoint::parse("nowhere:http", None).unwrap();
+        assert!(matches!(both.resolve(&mut NamesRefused), Err(ValueError::Unresolved { .. })));
     }
 }

@@ -3,8 +3,7 @@
 
 use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
 use ipvs::plan::{Cause, Progress, Undone, UnknownAttribute};
-use ipvsadm::names::Names;
-use ipvsadm::rules::{Command, read_line};
+use ipvsadm::rules::{Command, parse_numeric_line};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
@@ -85,8 +84,7 @@ fn subject(change: &Change) -> Subject {
 
 /// What each line of a file asks for.
 fn asked_by(text: &str) -> Vec<Change> {
-    let mut names = Names::new();
-    let read = text.lines().map(|line| match read_line(line.as_bytes(), &mut names) {
+    let read = text.lines().map(|line| match parse_numeric_line(line.as_bytes()) {
         Ok(Some(Command::Change(change))) => change,
         other => panic!("{line}: {other:?}"),
     });

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvsadm::names::Names;
-use ipvsadm::rules::{COMMANDS, OPTIONS, Takes, read_line};
+use ipvsadm::rules::{COMMANDS, OPTIONS, Takes, parse_numeric_line};
 
 const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 
@@ -199,13 +198,13 @@ fn read_example(line: &str) -> bool {
     match words.peek().copied() {
         Some("ipvsadm") => {
             let rest = words.collect::<Vec<_>>().join(" ");
-            let command = read_line(rest.as_bytes(), &mut Names::new());
+            let command = parse_numeric_line(rest.as_bytes());
             assert!(command.is_ok(), "{line}: {command:?}");
             // A lone `ipvsadm` lists.
             assert!(command.unwrap().is_some() || rest == "ipvsadm", "{line}");
         }
         Some(word) if word.starts_with('-') && word != "-" => {
-            let command = read_line(line.as_bytes(), &mut Names::new());
+            let command = parse_numeric_line(line.as_bytes());
             assert!(matches!(command, Ok(Some(_))), "{line}: {command:?}");
         }
         Some(program @ ("ipvsadm-save" | "ipvsadm-restore")) => {

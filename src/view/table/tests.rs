@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::model::{Change, Protocol};
-use crate::names::Names;
-use crate::rules::{Command, read_line};
+use crate::rules::{Command, parse_numeric_line};
 
 const PLAIN: ListFormat = ListFormat::Plain;
 const STATS: ListFormat = ListFormat::Stats { is_exact: false };
@@ -12,7 +11,7 @@ const RATE: ListFormat = ListFormat::Rate { is_exact: false };
 const EXACT_RATE: ListFormat = ListFormat::Rate { is_exact: true };
 
 fn change(line: &str) -> Change {
-    match read_line(line.as_bytes(), &mut Names::new()) {
+    match parse_numeric_line(line.as_bytes()) {
         Ok(Some(Command::Change(change))) => change,
         other => panic!("{line}: {other:?}"),
     }

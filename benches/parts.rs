@@ -15,8 +15,8 @@ use criterion::{Criterion, Throughput};
 use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
-use ipvsadm::names::Labels;
-use ipvsadm::rules::{
+use ipvsadm::resolve::Labels;
+use ipvs_rules::{
     Command, ConnectionColumns, ListFormat, parse_line, parse_numeric_line, write_change,
 };
 use ipvsadm::view::{TableView, write_connection};

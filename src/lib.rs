@@ -4,9 +4,8 @@
 
 pub use ipvs::{kernel, model, netlink, plan, procfs};
 
-pub mod names;
+pub mod resolve;
 pub mod restore;
-pub mod rules;
 
 mod actions;
 pub mod cli;

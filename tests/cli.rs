@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ipvsadm::rules::{COMMANDS, OPTIONS};
+use ipvs_rules::{COMMANDS, OPTIONS};
 
 const IPVSADM: &str = env!("CARGO_BIN_EXE_ipvsadm");
 const SAVE: &str = env!("CARGO_BIN_EXE_ipvsadm-save");

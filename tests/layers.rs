@@ -13,7 +13,7 @@ struct Package {
     floors: &'static [(&'static str, u8)],
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     Package {
         sources: "crates/ipvs/src",
         floors: &[
@@ -25,13 +25,31 @@ const PACKAGES: [Package; 3] = [
             ("values", 0),
         ],
     },
+    Package {
+        sources: "crates/ipvs-rules/src",
+        floors: &[
+            ("answers", 0),
+            ("command", 0),
+            ("endpoint", 0),
+            ("table", 0),
+            ("tokens", 1),
+            ("error", 2),
+            ("line", 3),
+            ("values", 3),
+            ("tunnel", 3),
+            ("options", 4),
+            ("waiting", 5),
+            ("parser", 6),
+            ("writer", 7),
+            ("tests", 8),
+        ],
+    },
     Package { sources: "crates/ipvs-test/src", floors: &[("messages", 0), ("values", 0)] },
     Package {
         sources: "src",
         floors: &[
-            ("rules", 1),
-            ("names", 2),
-            ("restore", 3),
+            ("resolve", 1),
+            ("restore", 2),
             ("view", 4),
             ("actions", 5),
             ("cli", 6),
@@ -86,11 +104,10 @@ impl Source {
         sources
     }
 
-    /// The directory right below src; `None` for lib.rs.
+    /// The directory or file right below src; `None` for lib.rs.
     fn module(&self) -> Option<&str> {
-        let mut parts = self.path.iter();
-        let first = parts.next()?.to_str()?;
-        parts.next().map(|_| first)
+        let first = self.path.iter().next()?.to_str()?;
+        Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|&module| module != "lib")
     }
 
     /// The lines with code on them, but for strings and the ends of lines that are comments.

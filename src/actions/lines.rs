@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Error;
 use super::session::Session;
 use crate::model::Change;
-use crate::rules::{Command, LineError, Parsed, parse_line};
+use ipvs_rules::{Command, LineError, Parsed, first_line, parse_line};
 
 /// How many changes are gathered before they are sent: several full datagrams.
 const BATCH: usize = 256;
@@ -122,18 +122,16 @@ impl<I: Read + AsFd> Lines<I> {
     /// Takes the next whole line out of the buffer, if there is one.
     fn read_line(&mut self, session: &mut Session) -> Result<bool, Error> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
-        let end = match memchr::memchr(b'\n', rest) {
-            Some(end) => end + 1,
-            None if rest.len() > LineError::MAX_LENGTH => rest.len(),
-            None if self.has_ended && !rest.is_empty() => rest.len(),
+        let (line, after, is_whole) = match first_line(rest) {
+            Some((line, after)) => (line, after, true),
+            None if rest.len() > LineError::MAX_LENGTH => (rest, &b""[..], self.has_ended),
+            None if self.has_ended && !rest.is_empty() => (rest, &b""[..], true),
             None => return Ok(false),
         };
-        let line = rest.get(..end).unwrap_or_default();
-        let is_whole = line.ends_with(b"\n") || self.has_ended;
+        let next = self.buffer.len() - after.len();
         let was_skipping = std::mem::replace(&mut self.is_skipping, !is_whole);
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
         if was_skipping {
-            self.start += end;
+            self.start = next;
             return Ok(true);
         }
         self.number += 1;
@@ -149,7 +147,7 @@ impl<I: Read + AsFd> Lines<I> {
             }
             Err(error) => self.due.add(self.number, Err(error), session)?,
         }
-        self.start += end;
+        self.start = next;
         Ok(true)
     }
 

@@ -22,10 +22,10 @@ pub use session::Session;
 
 use crate::kernel::LockError;
 use crate::model::{Change, ServiceKey};
-use crate::names::Labels;
+use crate::resolve::Labels;
 use crate::plan::{Broken, Cause, Undone, UnknownAttribute};
 use crate::restore::BadLine;
-use crate::rules::{has_line, write_change};
+use ipvs_rules::{has_line, write_change};
 use crate::{netlink, procfs};
 
 /// Why a command failed.
@@ -269,7 +269,7 @@ mod tests {
 
     use super::*;
     use crate::netlink::{Operation, Refused};
-    use crate::rules::{Command, parse_numeric_line};
+    use ipvs_rules::{Command, parse_numeric_line};
 
     fn change(line: &str) -> Change {
         match parse_numeric_line(line.as_bytes()) {

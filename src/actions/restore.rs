@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::Error;
 use super::session::Session;
 use crate::kernel::{Lock, LockError};
-use crate::names::Labels;
+use crate::resolve::Labels;
 use crate::netlink::Client;
 use crate::plan::{Existing, Plan, Prepared, Progress, Table, Target, carry_out_repeatedly};
 use crate::restore::RuleFile;
-use crate::rules::write_change;
+use ipvs_rules::write_change;
 
 /// Whether a restore may leave the kernel without a virtual service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub fn check(
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let mut file = RuleFile::read(restore.text, &mut session.names);
+    let mut file = RuleFile::read(restore.text, &mut session.resolver);
     // Whether an edit or a deletion fits what is there, and what that leads to, depends on what the kernel has.
     let table = match restore.existing {
         Existing::Replaced => Some(follow(&mut file, Table::default()).table),
@@ -135,7 +135,7 @@ pub fn prepare<'a>(
     restore: &Restore<'a>,
     session: &mut Session,
 ) -> Result<PreparedRestore<'a>, Error> {
-    let mut file = RuleFile::read(restore.text, &mut session.names);
+    let mut file = RuleFile::read(restore.text, &mut session.resolver);
     // Before the kernel is asked for anything, the file has to be good.
     let target = restore.follow_into_nothing(&mut file)?;
     let prepared = restore.plan(&mut file, target, session.client()?)?;
@@ -154,7 +154,7 @@ impl PreparedRestore<'_> {
         progress: &mut dyn Progress,
     ) -> Result<(), Error> {
         let Self { restore, prepared } = self;
-        let mut names = std::mem::take(&mut session.names);
+        let mut names = std::mem::take(&mut session.resolver);
         let result = session.client().map_err(Error::from).and_then(|client| {
             carry_out_repeatedly(prepared, client, progress, |client| {
                 let mut file = RuleFile::read(restore.text, &mut names);
@@ -162,7 +162,7 @@ impl PreparedRestore<'_> {
                 restore.plan(&mut file, target, client)
             })
         });
-        session.names = names;
+        session.resolver = names;
         result?.map_err(|broken| Error::Broken { file: restore.name.to_owned(), broken })
     }
 }

@@ -11,9 +11,9 @@ use super::Error;
 use super::reading::{ServiceReading, read_consistently, read_once};
 use super::session::Session;
 use crate::model::{Change, RealServerState, ServiceKey, ServiceState};
-use crate::names::Labels;
+use crate::resolve::Labels;
 use crate::netlink::Client;
-use crate::rules::{CommandName, Save, Token, Tokens, has_line, words, write_change};
+use ipvs_rules::{CommandName, Save, Token, Tokens, has_line, lines, words, write_change};
 
 /// Reads the table once and saves it.
 ///
@@ -101,7 +101,7 @@ fn write_lines(
     let labels = if save.is_numeric {
         &numeric
     } else {
-        session.names.label_exactly(rules.iter().filter_map(|rule| match rule {
+        session.resolver.label_exactly(rules.iter().filter_map(|rule| match rule {
             Change::AddServer(_, server) => Some(server.key.address),
             Change::AddService(service) => match service.key {
                 ServiceKey::Address { address, .. } => Some(address),
@@ -134,7 +134,7 @@ fn holds_rules(path: &Path) -> bool {
         return false;
     }
     match fs::read(path) {
-        Ok(text) => text.split(|&byte| byte == b'\n').any(is_rule),
+        Ok(text) => lines(&text).any(|(_, line)| is_rule(line)),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }

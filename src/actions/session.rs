@@ -2,16 +2,16 @@
 
 use rustix::io::Errno;
 
-use crate::names::Names;
+use crate::resolve::Resolver;
 use crate::netlink::{self, Client, Error, load_module};
-use crate::rules::{Command, Parsed, RuleError};
+use ipvs_rules::{Command, Parsed, RuleError};
 
 /// A client that connects when it is first needed, and the resolver.
 #[derive(Debug, Default)]
 pub struct Session {
     client: Option<Client>,
     /// Host and port names.
-    pub names: Names,
+    pub resolver: Resolver,
 }
 
 impl Session {
@@ -47,8 +47,8 @@ impl Session {
         match parsed {
             Parsed::Command(command) => Ok(command),
             Parsed::Waiting(waiting) => {
-                self.names.look_up(waiting.host_names());
-                waiting.resolve(&mut self.names)
+                self.resolver.look_up(waiting.host_names());
+                waiting.resolve(&mut self.resolver)
             }
         }
     }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::actions::EmptyTable;
 use crate::plan::Existing;
-use crate::rules::Save;
+use ipvs_rules::Save;
 
 /// How many seconds a restore waits for another to end: with no `--wait`, and with one that has no number.
 const PATIENCE: &str = "5";

@@ -6,7 +6,7 @@
 use clap::error::ContextKind;
 use clap::{Arg, ArgAction, Command};
 
-use crate::rules::{COMMANDS, OPTIONS, Takes};
+use ipvs_rules::{COMMANDS, OPTIONS, Takes};
 
 /// The name under which free words are gathered.
 const ARGUMENTS: &str = "arguments";
@@ -62,7 +62,7 @@ mod tests {
     use proptest::test_runner::TestRunner;
 
     use super::*;
-    use crate::rules::{OptionName, Token, Tokens};
+    use ipvs_rules::{OptionName, Token, Tokens};
 
     #[test]
     fn table_makes_a_command_line_that_clap_accepts() {

@@ -8,7 +8,7 @@ use super::front;
 use crate::actions::Error;
 use crate::netlink;
 use crate::plan::Cause;
-use crate::rules::{LineError, RuleError, TokenError};
+use ipvs_rules::{LineError, RuleError, TokenError};
 
 /// Why a program ends without having done everything.
 #[derive(Debug)]
@@ -198,11 +198,11 @@ impl From<Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::Names;
+    use crate::resolve::Resolver;
     use crate::netlink::{Operation, Refused};
     use crate::plan::{Table, Target};
     use crate::restore::RuleFile;
-    use crate::rules::parse_numeric_line;
+    use ipvs_rules::parse_numeric_line;
 
     fn sentence(operation: Operation, errno: Errno) -> String {
         Refused { operation, errno }.to_string()
@@ -236,7 +236,7 @@ mod tests {
             ("-e -t 10.0.0.1:80 -r 10.0.0.3", Operation::EditServer, Errno::NOENT),
         ] {
             let text = format!("{SERVICE}{line}\n");
-            let mut file = RuleFile::read(text.as_bytes(), &mut Names::new());
+            let mut file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
             let (_, errors) = Target::of(&file.rules, Table::default());
             file.reject(errors);
             let [bad] = file.bad_lines.as_slice() else { panic!("{line}: {:?}", file.bad_lines) };

@@ -12,7 +12,7 @@ use super::help::{write_help, write_version};
 use super::report::{CHANGES, DONE, Failure};
 use super::watch::Watch;
 use crate::actions::{self, Error, Event, Lines, Restore, Session};
-use crate::rules::{Command, RuleError, Save, Tokens, parse_command};
+use ipvs_rules::{Command, RuleError, Save, Tokens, parse_command};
 
 /// ipvsadm(8).
 pub fn ipvsadm() -> ExitCode {

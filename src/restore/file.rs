@@ -5,9 +5,9 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::model::Change;
-use crate::names::Names;
+use crate::resolve::Resolver;
 use crate::plan::{Rule, TableError};
-use crate::rules::{Command, LineError, Parsed, WaitingCommand, parse_line};
+use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
 /// What is wrong with a line of a rules file.
 #[derive(Debug, Error)]
@@ -58,10 +58,10 @@ const SHOWN: usize = 120;
 
 impl<'a> RuleFile<'a> {
     /// Parses all lines of a text. The names in them are looked up together.
-    pub fn read(text: &'a [u8], names: &mut Names) -> Self {
+    pub fn read(text: &'a [u8], resolver: &mut Resolver) -> Self {
         let mut file = Self { text, rules: Vec::new(), bad_lines: Vec::new() };
         let mut waiting = Vec::new();
-        for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+        for (number, line) in lines(text) {
             match parse_line(line) {
                 Ok(None) => {}
                 Ok(Some(Parsed::Command(command))) => file.add(number, line, Ok(command)),
@@ -70,7 +70,7 @@ impl<'a> RuleFile<'a> {
             }
         }
         if !waiting.is_empty() {
-            file.resolve(waiting, names);
+            file.resolve(waiting, resolver);
         }
         file
     }
@@ -81,10 +81,10 @@ impl<'a> RuleFile<'a> {
         changes.any(|change| matches!(change, Change::AddService(_) | Change::Flush))
     }
 
-    fn resolve(&mut self, waiting: Vec<WaitingLine<'a>>, names: &mut Names) {
-        names.look_up_all(waiting.iter().flat_map(|(.., command)| command.host_names()));
+    fn resolve(&mut self, waiting: Vec<WaitingLine<'a>>, resolver: &mut Resolver) {
+        resolver.look_up_all(waiting.iter().flat_map(|(.., command)| command.host_names()));
         for (number, line, command) in waiting {
-            self.add(number, line, command.resolve(names).map_err(LineError::from));
+            self.add(number, line, command.resolve(resolver).map_err(LineError::from));
         }
         self.rules.sort_by_key(|rule| rule.line);
         self.bad_lines.sort_by_key(|bad| bad.line);
@@ -104,9 +104,9 @@ impl<'a> RuleFile<'a> {
 
     /// Marks lines that could be read as bad all the same; they come in order.
     pub fn reject(&mut self, errors: Vec<(u64, TableError)>) {
-        let mut lines = self.text.split(|&byte| byte == b'\n').zip(1..);
+        let mut lines = lines(self.text);
         for (number, error) in errors {
-            let line = lines.find(|&(_, line)| line == number).map_or(&b""[..], |(line, _)| line);
+            let line = lines.find(|&(line, _)| line == number).map_or(&b""[..], |(_, line)| line);
             let problem = error.into();
             self.bad_lines.push(BadLine { line: number, text: shown(line), problem });
         }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_line_is_a_rule_a_comment_or_a_bad_line_with_its_number() {
         let text = b"# rules\n-A -t 10.0.0.1:80\r\n\n-A -t bogus..:80\n-Ln\n-C";
-        let file = RuleFile::read(text, &mut Names::new());
+        let file = RuleFile::read(text, &mut Resolver::new());
         let rules: Vec<u64> = file.rules.iter().map(|rule| rule.line).collect();
         assert_eq!(rules, [2, 6]);
         let bad: Vec<String> = file.bad_lines.iter().map(ToString::to_string).collect();
@@ -149,7 +149,7 @@ mod tests {
     fn long_or_binary_line_is_shown_in_part_and_escaped() {
         let mut text = vec![b'x'; 1 << 20];
         text.extend_from_slice(b"\n\xff\x07");
-        let file = RuleFile::read(&text, &mut Names::new());
+        let file = RuleFile::read(&text, &mut Resolver::new());
         let [long, binary] = file.bad_lines.as_slice() else { panic!("two bad lines") };
         assert!(long.text.len() < 130);
         assert_eq!(binary.text, "\u{fffd}\\u{7}");

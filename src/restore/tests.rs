@@ -1,11 +1,11 @@
 //! Plans between the tables that rules files lead to.
 
 use super::RuleFile;
-use crate::names::Names;
+use crate::resolve::Resolver;
 use crate::plan::{Plan, Step, Table, Target};
 
 fn table(text: &str) -> Table {
-    let file = RuleFile::read(text.as_bytes(), &mut Names::new());
+    let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
     let (target, errors) = Target::of(&file.rules, Table::default());
     assert!(errors.is_empty(), "{errors:?}");
     assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
@@ -13,10 +13,10 @@ fn table(text: &str) -> Table {
 }
 
 fn shown(steps: &[Step]) -> Vec<String> {
-    let labels = crate::names::Labels::numeric();
+    let labels = ipvs_rules::Numeric;
     let lines = steps.iter().map(|step| {
         let mut line = Vec::new();
-        crate::rules::write_change(&mut line, &step.change, &labels).unwrap();
+        ipvs_rules::write_change(&mut line, &step.change, &labels).unwrap();
         String::from_utf8(line).unwrap()
     });
     lines.collect()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write;
 
-use crate::names::Endpoint;
+use ipvs_rules::EndpointText;
 
 /// Appends a text and blanks up to the width, which counts bytes.
 pub(super) fn left(out: &mut Vec<u8>, text: &str, width: usize) {
@@ -14,7 +14,7 @@ pub(super) fn left(out: &mut Vec<u8>, text: &str, width: usize) {
 
 /// Appends an address with its port and blanks up to the width.
 #[inline]
-pub(super) fn left_endpoint(out: &mut Vec<u8>, endpoint: &Endpoint<'_>, width: usize) {
+pub(super) fn left_endpoint(out: &mut Vec<u8>, endpoint: &EndpointText<'_>, width: usize) {
     let start = out.len();
     match endpoint.numbers() {
         // The blanks are there already.

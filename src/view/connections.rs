@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::column::{left, left_endpoint, pad};
 use crate::model::{Connection, ConnectionTarget, EngineData};
-use crate::names::Labels;
-use crate::rules::ConnectionColumns;
+use crate::resolve::Labels;
+use ipvs_rules::ConnectionColumns;
 
 /// Writes the two lines above the connections.
 ///

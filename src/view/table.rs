@@ -8,8 +8,8 @@ use crate::model::{
     Counters, Family, Forwarding, Info, Netmask, Rates, RealServerKey, RealServerState,
     RealServerSummary, ServiceKey, ServiceState, Tunnel, TunnelChecksum, VirtualService,
 };
-use crate::names::Labels;
-use crate::rules::ListFormat;
+use crate::resolve::Labels;
+use ipvs_rules::ListFormat;
 
 /// The columns for an address and a port: an IPv4 address always fits.
 const ENDPOINT: usize = 28;

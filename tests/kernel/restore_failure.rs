@@ -3,7 +3,7 @@
 
 use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
 use ipvs::plan::{Cause, Progress, Undone, UnknownAttribute};
-use ipvsadm::rules::{Command, parse_numeric_line};
+use ipvs_rules::{Command, parse_numeric_line};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;

@@ -11,7 +11,7 @@ use ipvs::netlink::{Client, KernelSocket, Transport};
 use ipvs::plan::{
     Broken, Plan, Prepared, Progress, Table, Target, carry_out, carry_out_repeatedly,
 };
-use ipvsadm::names::Names;
+use ipvsadm::resolve::Resolver;
 use ipvsadm::restore::RuleFile;
 
 const CONTROL_FAMILY: u16 = 16;
@@ -201,7 +201,7 @@ pub(crate) fn restore_repeatedly<T: Transport>(
 }
 
 fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared {
-    let file = RuleFile::read(text.as_bytes(), &mut Names::new());
+    let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
     let (target, errors) = Target::of(&file.rules, Table::default());
     assert!(errors.is_empty(), "{errors:?}");
     assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);

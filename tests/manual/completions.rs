@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvsadm::rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Takes};
+use ipvs_rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Takes};
 
 const BEGIN: &str =
     "# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.\n";
@@ -50,7 +50,7 @@ fn letters(letter: Option<char>, alias: Option<char>) -> String {
 }
 
 fn commands() -> Vec<Row> {
-    let row = |spec: &ipvsadm::rules::CommandSpec| Row {
+    let row = |spec: &ipvs_rules::CommandSpec| Row {
         line: format!(
             "{} {} command {} -",
             letters(spec.short, spec.alias),

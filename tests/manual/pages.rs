@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvsadm::rules::{COMMANDS, OPTIONS, Takes, parse_numeric_line};
+use ipvs_rules::{COMMANDS, OPTIONS, Takes, parse_numeric_line};
 
 const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Page, open_connections};
 use crate::actions::{Error, Session};
 use crate::model::Connection;
-use crate::names::Labels;
-use crate::rules::ConnectionColumns;
+use crate::resolve::Labels;
+use ipvs_rules::ConnectionColumns;
 use crate::view::{virtual_end, write_connection, write_connections_heading};
 
 /// The number of connections whose names are looked up together.
@@ -45,7 +45,7 @@ pub(super) fn list_named(
         let addresses = portion.iter().flat_map(|connection| {
             [connection.client, virtual_end(connection), connection.server].map(|end| end.ip())
         });
-        let labels = session.names.label(addresses.collect::<BTreeSet<_>>());
+        let labels = session.resolver.label(addresses.collect::<BTreeSet<_>>());
         for connection in &portion {
             page.add(|out| write_connection(out, connection, labels, columns))?;
         }

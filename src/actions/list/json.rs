@@ -2,7 +2,7 @@
 
 use super::{Page, open_connections};
 use crate::actions::{Error, Session};
-use crate::rules::JsonSubject;
+use ipvs_rules::JsonSubject;
 use crate::view::{JsonList, write_json_daemons, write_json_timeouts};
 
 /// Writes one document.

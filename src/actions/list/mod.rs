@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::{Error, Session};
 use crate::procfs::{self, Connections};
-use crate::rules::{List, ListFormat};
+use ipvs_rules::{List, ListFormat};
 use crate::view::{write_daemon, write_timeouts};
 use table::Style;
 

@@ -8,10 +8,10 @@ use super::Page;
 use crate::actions::Error;
 use crate::actions::session::{Session, lacks_rights};
 use crate::model::{RealServerState, RealServerSummary, ServiceKey, ServiceState, VirtualService};
-use crate::names::Labels;
+use crate::resolve::Labels;
 use crate::netlink::{self, Operation, Refused};
 use crate::procfs::ServicesFile;
-use crate::rules::ListFormat;
+use ipvs_rules::ListFormat;
 use crate::view::{TableView, write_info};
 
 /// How a table is listed.
@@ -102,7 +102,7 @@ fn list_by_netlink(
             let servers = servers_of(&state.service.key, session)?;
             all.push((state, servers));
         }
-        let labels = session.names.label(all.iter().flat_map(|(state, servers)| {
+        let labels = session.resolver.label(all.iter().flat_map(|(state, servers)| {
             let servers = servers.iter().map(|state| state.server.key.address);
             address(&state.service.key).into_iter().chain(servers)
         }));
@@ -149,7 +149,7 @@ fn list_joined(
     let labels = if style.is_numeric {
         &numeric
     } else {
-        session.names.label(joined.services.iter().flat_map(|(service, servers)| {
+        session.resolver.label(joined.services.iter().flat_map(|(service, servers)| {
             let servers = joined.servers(servers).iter().map(|server| server.key.address);
             address(&service.key).into_iter().chain(servers)
         }))

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Change, Protocol};
-use crate::rules::{Command, parse_numeric_line};
+use ipvs_rules::{Command, parse_numeric_line};
 
 const PLAIN: ListFormat = ListFormat::Plain;
 const STATS: ListFormat = ListFormat::Stats { is_exact: false };

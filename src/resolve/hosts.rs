@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo, getnameinfo};
 
-use crate::rules::is_host_name;
+use ipvs_rules::is_host_name;
 
 /// The longest time without any answer before a look-up of many names ends. A resolver with its default of two tries
 /// of five seconds each has given up on the first name by then.

@@ -4,20 +4,43 @@
 
 use std::path::PathBuf;
 
-use super::RuleError;
-use super::command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
-use super::options::{
+use crate::answers::NamesRefused;
+use crate::command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
+use crate::error::RuleError;
+use crate::line::{LineError, words};
+use crate::options::{
     DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
-use super::table::{CommandName, CommandSpec, OptionName};
-use super::tokens::{Token, Tokens};
-use super::values::number;
-use super::waiting::{Parsed, WaitingCommand};
-use crate::model::{
+use crate::table::{CommandName, CommandSpec, OptionName};
+use crate::tokens::{Token, Tokens};
+use crate::values::number;
+use crate::waiting::{Parsed, WaitingCommand};
+use ipvs::model::{
     Change, Family, Forwarding, InterfaceName, Netmask, Persistence, Protocol, RealServer,
     RealServerKey, SchedulerFlags, SchedulerName, ServiceKey, SyncDaemon, SyncRole, Timeouts,
     VirtualService,
 };
+
+/// Parses a line of a rules file. `None` stands for a line with nothing to do: blank, or a comment.
+///
+/// # Errors
+/// The first fault of the line, unless a name that comes before it has to be looked up: see [`WaitingCommand`].
+pub fn parse_line(line: &[u8]) -> Result<Option<Parsed<'_>>, LineError> {
+    let words = words(line)?;
+    if words.clone().next().is_none() {
+        return Ok(None);
+    }
+    Ok(Some(parse_command(Tokens::new(words))?))
+}
+
+/// Parses a line like [`parse_line`]. Hosts and ports have to be numbers; a name is a fault.
+///
+/// # Errors
+/// The first fault of the line.
+pub fn parse_numeric_line(line: &[u8]) -> Result<Option<Command>, LineError> {
+    let Some(parsed) = parse_line(line)? else { return Ok(None) };
+    Ok(Some(parsed.resolve(&mut NamesRefused)?))
+}
 
 /// Parses a command. Only one without names is complete; no name is looked up.
 ///

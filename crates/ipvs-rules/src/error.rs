@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
-use super::{CommandName, OptionName, TokenError};
-use crate::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
+use crate::table::{CommandName, OptionName};
+use crate::tokens::TokenError;
+use ipvs::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
 
 /// Why a line or a command line is no command.
 #[derive(Debug, Error)]

@@ -9,23 +9,23 @@ mod services;
 
 use std::net::IpAddr;
 
-pub use labels::{Endpoint, Labels};
+pub use labels::Labels;
 
 use crate::model::Protocol;
-use crate::rules::Answers;
+use ipvs_rules::Answers;
 use hosts::{Hosts, Patience};
 use services::ServicesFile;
 
 /// Looks names up and caches the answers.
 #[derive(Debug, Default)]
-pub struct Names {
+pub struct Resolver {
     services: ServicesFile,
     hosts: Hosts,
     shown: Labels,
     exact: Labels,
 }
 
-impl Names {
+impl Resolver {
     /// A resolver with an empty cache.
     pub fn new() -> Self {
         Self::default()
@@ -50,7 +50,7 @@ impl Names {
         &self.shown
     }
 
-    /// Labels like those of [`Names::label`] for rules that are parsed again: only names that lead to the address or
+    /// Labels like those of [`Resolver::label`] for rules that are parsed again: only names that lead to the address or
     /// the port, and to no other.
     pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
         self.exact.extend(|| self.services.exact_names(), addresses, hosts::exact_name);
@@ -59,7 +59,7 @@ impl Names {
 }
 
 /// The answers of the last look-up. A host name that was not in it leads nowhere.
-impl Answers for Names {
+impl Answers for Resolver {
     fn address(&mut self, host: &str) -> Result<IpAddr, String> {
         self.hosts.address(host)
     }

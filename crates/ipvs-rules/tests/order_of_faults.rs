@@ -1,13 +1,15 @@
 //! A name in a line changes neither the outcome nor which of several faults is reported.
 
+#![cfg(test)]
+
 use std::mem::discriminant;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::model::Protocol;
-use crate::rules::{Answers, Command, LineError, Parsed, RuleError, parse_line};
+use ipvs::model::Protocol;
+use ipvs_rules::{Answers, Command, LineError, Parsed, RuleError, parse_line};
 
 /// A resolver that knows two hosts and one port.
 struct Known;

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
-use super::tunnel::TunnelOptions;
-use super::values::{Endpoint, number};
-use super::{Answers, RuleError, ValueError};
-use crate::model::{
+use crate::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
+use crate::tunnel::TunnelOptions;
+use crate::values::{Endpoint, number};
+use crate::answers::Answers;
+use crate::error::{RuleError, ValueError};
+use ipvs::model::{
     Family, MulticastGroup, NameError, Netmask, Persistence, PersistenceEngineName, Protocol,
     RealServerKey, SchedulerName, ServiceKey,
 };

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::model::{
+use ipvs::model::{
     Change, Family, Forwarding, Netmask, Protocol, RealServer, RealServerKey, ServiceKey,
     SyncDaemon, Tunnel, TunnelChecksum, VirtualService,
 };
-use crate::names::Labels;
+
+use crate::endpoint::{EndpointNames, EndpointText};
 
 /// Whether a line can say a change. The kernel has what no option is for when other programs have asked for it.
 pub fn has_line(change: &Change) -> bool {
@@ -54,9 +55,9 @@ fn has_options(forwarding: Forwarding) -> bool {
 pub fn write_change(
     out: &mut (impl Write + ?Sized),
     change: &Change,
-    labels: &Labels,
+    names: &dyn EndpointNames,
 ) -> io::Result<()> {
-    let line = Line { labels };
+    let line = Line { names };
     if !has_line(change) {
         out.write_all(b"# ")?;
     }
@@ -79,7 +80,7 @@ pub fn write_change(
 }
 
 struct Line<'a> {
-    labels: &'a Labels,
+    names: &'a dyn EndpointNames,
 }
 
 impl Line<'_> {
@@ -130,7 +131,7 @@ impl Line<'_> {
         port: u16,
         protocol: Option<Protocol>,
     ) -> io::Result<()> {
-        let endpoint = self.labels.endpoint(address, port, protocol);
+        let endpoint = EndpointText::new(address, port, protocol, self.names);
         match endpoint.numbers() {
             Some((text, length)) => out.write_all(text.get(..length).unwrap_or_default()),
             None => write!(out, "{endpoint}"),
@@ -242,12 +243,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rules::{Command, parse_numeric_line};
+    use crate::endpoint::Numeric;
+    use crate::command::Command;
+    use crate::parser::parse_numeric_line;
     use ipvs_test::values;
 
     fn written(change: &Change) -> String {
         let mut line = Vec::new();
-        write_change(&mut line, change, &Labels::numeric()).unwrap();
+        write_change(&mut line, change, &Numeric).unwrap();
         String::from_utf8(line).unwrap()
     }
 

@@ -1,67 +1,54 @@
-//! Names that have been found, ready to be printed.
+//! Endpoints as text: `HOST:PORT` with numbers, or with the names that a caller has for them.
 
-use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::hosts::{Patience, Reply, ask_all};
-use crate::model::Protocol;
+use ipvs::model::Protocol;
 
-/// What addresses and ports are called in what is printed.
-#[derive(Debug, Default)]
-pub struct Labels {
-    /// `None` for one that has no name.
-    hosts: HashMap<IpAddr, Option<String>>,
-    ports: HashMap<(Protocol, u16), String>,
-    /// No answer came for so long that nobody is asked any more.
-    is_unanswered: bool,
-}
-
-impl Labels {
-    /// Everything is a number, as with `-n`.
-    pub fn numeric() -> Self {
-        Self::default()
+/// The names of hosts and ports in what is written. Without a name, a number is written.
+pub trait EndpointNames {
+    /// The name of an address.
+    fn host(&self, _address: IpAddr) -> Option<&str> {
+        None
     }
 
-    /// Adds the names of addresses that have not been asked for before, and at first those of all ports.
-    pub(super) fn extend(
-        &mut self,
-        ports: impl FnOnce() -> HashMap<(Protocol, u16), String>,
-        addresses: impl IntoIterator<Item = IpAddr>,
-        ask: fn(&IpAddr) -> Reply<Option<String>>,
-    ) {
-        if self.ports.is_empty() {
-            self.ports = ports();
-        }
-        let new = addresses.into_iter().filter(|address| !self.hosts.contains_key(address));
-        let new: BTreeSet<IpAddr> = new.collect();
-        if !self.is_unanswered {
-            self.is_unanswered = !ask_all(new, ask, Patience::WhileAnswersCome, &mut self.hosts);
-        }
-    }
-
-    /// `address:port` with an IPv6 address or name in brackets. Without a protocol the port is a number.
-    #[inline]
-    pub fn endpoint(&self, address: IpAddr, port: u16, protocol: Option<Protocol>) -> Endpoint<'_> {
-        let host = self.hosts.get(&address).and_then(Option::as_deref);
-        // Port 0 stands for every port and has no name.
-        let service = protocol
-            .filter(|_| port != 0)
-            .and_then(|protocol| self.ports.get(&(protocol, port)).map(String::as_str));
-        Endpoint { address, host, port, service }
+    /// The name of a protocol's port.
+    fn port(&self, _port: u16, _protocol: Protocol) -> Option<&str> {
+        None
     }
 }
 
-/// An address with its port as it is printed.
+/// Numbers alone, as with `-n`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numeric;
+
+impl EndpointNames for Numeric {}
+
+/// An address with its port as listings and rules show it: `address:port`, with an IPv6 address or its name in brackets.
 #[derive(Clone, Copy, Debug)]
-pub struct Endpoint<'a> {
+pub struct EndpointText<'a> {
     address: IpAddr,
     host: Option<&'a str>,
     port: u16,
     service: Option<&'a str>,
 }
 
-impl Endpoint<'_> {
+impl<'a> EndpointText<'a> {
+    /// An endpoint with the names that there are for it. Without a protocol the port is a number.
+    #[inline]
+    pub fn new(
+        address: IpAddr,
+        port: u16,
+        protocol: Option<Protocol>,
+        names: &'a (impl EndpointNames + ?Sized),
+    ) -> Self {
+        let host = names.host(address);
+        // Port 0 stands for every port and has no name.
+        let protocol = protocol.filter(|_| port != 0);
+        let service = protocol.and_then(|protocol| names.port(port, protocol));
+        Self { address, host, port, service }
+    }
+
     /// The text in a fixed room with blanks behind it, and how long it is, where it is numbers of IPv4. Listings are
     /// mostly these: `Display` takes ten times as long, and copies of a size that is not fixed are calls.
     #[inline]
@@ -101,7 +88,7 @@ impl Endpoint<'_> {
     }
 }
 
-impl fmt::Display for Endpoint<'_> {
+impl fmt::Display for EndpointText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Vec::new();
         self.append_to(&mut text);
@@ -135,9 +122,9 @@ const OCTETS: [([u8; 4], usize); 256] = {
     octets
 };
 
-/// `1.2.3.4:5` as [`Endpoint::numbers`] gives it.
+/// `1.2.3.4:5` as [`EndpointText::numbers`] gives it.
 #[inline]
-pub fn numbers(address: Ipv4Addr, port: u16) -> ([u8; 24], usize) {
+fn numbers(address: Ipv4Addr, port: u16) -> ([u8; 24], usize) {
     let mut text = [b' '; 24];
     let mut used = 0;
     for octet in address.octets() {
@@ -193,40 +180,24 @@ mod tests {
 
     #[test]
     fn every_octet_and_port_has_its_own_digits() {
-        let labels = Labels::numeric();
         for port in 0..=u16::MAX {
             let [high, low] = port.to_be_bytes();
             let address = Ipv4Addr::new(low, high, 0, low);
-            let endpoint = labels.endpoint(address.into(), port, None);
+            let endpoint = EndpointText::new(address.into(), port, None, &Numeric);
             assert_eq!(endpoint.to_string(), format!("{address}:{port}"));
         }
     }
 
     #[test]
     fn endpoint_is_numbers_where_nothing_has_a_name() {
-        let labels = Labels::numeric();
         let shown = |address: &str| {
-            labels.endpoint(address.parse().unwrap(), 80, Some(Protocol::Tcp)).to_string()
+            let address = address.parse().unwrap();
+            EndpointText::new(address, 80, Some(Protocol::Tcp), &Numeric).to_string()
         };
         assert_eq!(shown("10.0.0.1"), "10.0.0.1:80");
         assert_eq!(shown("2001:db8::1"), "[2001:db8::1]:80");
         assert_eq!(shown("::10.0.0.1"), "[::10.0.0.1]:80");
         assert_eq!(shown("::ffff:10.0.0.1"), "[::ffff:10.0.0.1]:80");
         assert_eq!(shown("::1"), "[::1]:80");
-    }
-
-    #[test]
-    fn endpoint_is_named_and_an_ipv6_name_is_in_brackets() {
-        let address: IpAddr = "2001:db8::1".parse().unwrap();
-        let labels = Labels {
-            hosts: HashMap::from([(address, Some("vip.example".into()))]),
-            ports: HashMap::from([((Protocol::Tcp, 80), "http".into())]),
-            is_unanswered: false,
-        };
-        let shown = |port, protocol| labels.endpoint(address, port, protocol).to_string();
-        assert_eq!(shown(80, Some(Protocol::Tcp)), "[vip.example]:http");
-        assert_eq!(shown(80, Some(Protocol::Udp)), "[vip.example]:80");
-        assert_eq!(shown(80, None), "[vip.example]:80");
-        assert_eq!(shown(0, Some(Protocol::Tcp)), "[vip.example]:0");
     }
 }

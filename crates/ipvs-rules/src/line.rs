@@ -1,10 +1,10 @@
-//! A line of a rules file to words.
+//! Splits a text into lines, and a line into words.
 
 use std::str::Utf8Error;
 
 use thiserror::Error;
 
-use super::RuleError;
+use crate::error::RuleError;
 
 /// What is wrong with a line.
 #[derive(Debug, Error)]
@@ -26,6 +26,25 @@ pub enum LineError {
 impl LineError {
     /// The most bytes in a line: many times what the longest rule needs.
     pub const MAX_LENGTH: usize = 64 * 1024;
+}
+
+/// The first line of a text, without its newline, and the text behind it. `None` if the text has no newline.
+#[inline]
+pub fn first_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(b'\n', text)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
+/// The lines of a whole text with their numbers, from 1. The last line may lack its newline.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut rest = Some(text).filter(|text| !text.is_empty());
+    let lines = std::iter::from_fn(move || {
+        let text = rest?;
+        let (line, after) = first_line(text).unwrap_or((text, b""));
+        rest = Some(after).filter(|after| !after.is_empty());
+        Some(line)
+    });
+    (1..).zip(lines)
 }
 
 /// Splits a line at blanks, tabs and carriage returns. There is no quoting. A word that is `ipvsadm` is left
@@ -97,6 +116,17 @@ mod tests {
 
     fn split(line: &[u8]) -> Vec<&str> {
         words(line).unwrap().collect()
+    }
+
+    #[test]
+    fn text_is_split_at_newlines_and_the_last_may_be_missing() {
+        for text in [&b"-C\n\n-Z"[..], b"-C\n\n-Z\n"] {
+            let lines: Vec<_> = lines(text).collect();
+            assert_eq!(lines, [(1, &b"-C"[..]), (2, b""), (3, b"-Z")]);
+        }
+        assert_eq!(lines(b"").count(), 0);
+        assert_eq!(first_line(b"-C\n-Z"), Some((&b"-C"[..], &b"-Z"[..])));
+        assert_eq!(first_line(b"-Z"), None);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A command with names in it: parsed up to its first fault, and finished once the names are looked up.
 
-use super::options::{Options, WaitingValue};
-use super::table::CommandSpec;
-use super::{Answers, Command, RuleError};
+use crate::options::{Options, WaitingValue};
+use crate::table::CommandSpec;
+use crate::answers::Answers;
+use crate::command::Command;
+use crate::error::RuleError;
 
 /// A parsed line or command line.
 #[derive(Debug)]
@@ -61,6 +63,3 @@ impl<'a> WaitingCommand<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{RuleError, ValueError};
-use crate::model::{Tunnel, TunnelChecksum};
+use crate::error::{RuleError, ValueError};
+use ipvs::model::{Tunnel, TunnelChecksum};
 
 #[derive(Debug, Default)]
 pub(super) struct TunnelOptions {

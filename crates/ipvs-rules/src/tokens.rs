@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::table::{COMMANDS, CommandSpec, OPTIONS, OptionSpec, Takes};
+use crate::table::{COMMANDS, CommandSpec, OPTIONS, OptionSpec, Takes};
 
 /// What one or two words say.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::{Change, ServiceKey};
+use ipvs::model::{Change, ServiceKey};
 
 /// A whole command, every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::model::*;
+use ipvs::model::*;
 
 fn read(line: &str) -> Result<Command, RuleError> {
     match parse_numeric_line(line.as_bytes()) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::Protocol;
+use ipvs::model::Protocol;
 
 /// The addresses and ports that names lead to.
 pub trait Answers {

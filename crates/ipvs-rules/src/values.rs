@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use super::{Answers, ValueError};
-use crate::model::Protocol;
+use crate::answers::Answers;
+use crate::error::ValueError;
+use ipvs::model::Protocol;
 
 /// Parses the whole text as a number the way strtol(3) does with base 10: blanks and a sign may come before it.
 pub(super) fn number<T: TryFrom<i64>>(
@@ -214,7 +215,7 @@ fn looks_like_a_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::NamesRefused;
+    use crate::answers::NamesRefused;
 
     #[test]
     fn number_is_decimal_and_all_of_the_text() {

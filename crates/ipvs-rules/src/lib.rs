@@ -1,0 +1,49 @@
+//! The rule language of ipvsadm: its command line, and the lines of a rules file.
+//!
+//! One table describes every command and option ([`COMMANDS`], [`OPTIONS`]). The lexer splits a line into [`Tokens`],
+//! the parser makes a [`Command`] of them, and [`write_change`] writes a [`Change`](ipvs::model::Change) as a line.
+//! Messages begin with the sentences of ipvsadm 1.31.
+//!
+//! The crate opens no file and no socket, and looks up no name. A line with names becomes a [`WaitingCommand`], which a
+//! caller resolves with [`Answers`] from any resolver:
+//!
+//! ```
+//! use ipvs_rules::{Command, NamesRefused, parse_line, parse_numeric_line};
+//!
+//! let command = parse_numeric_line(b"-A -t 10.0.0.1:80 -s rr").unwrap();
+//! assert!(matches!(command, Some(Command::Change(_))));
+//!
+//! let waiting = parse_line(b"-A -t vip.example:80 -s nosuchschedulername").unwrap().unwrap();
+//! let fault = waiting.resolve(&mut NamesRefused).unwrap_err();
+//! assert!(fault.to_string().contains("vip.example"));
+//! ```
+
+mod answers;
+mod command;
+mod endpoint;
+mod error;
+mod line;
+mod options;
+mod parser;
+mod writer;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod tunnel;
+mod values;
+mod waiting;
+
+pub use answers::{Answers, NamesRefused};
+pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
+pub use endpoint::{EndpointNames, EndpointText, Numeric};
+pub use error::{RuleError, ValueError};
+pub use line::{LineError, Words, first_line, lines, words};
+pub use parser::{parse_command, parse_line, parse_numeric_line};
+pub use writer::{has_line, write_change};
+pub use table::{
+    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, Takes,
+};
+pub use tokens::{Token, TokenError, Tokens};
+pub use values::is_host_name;
+pub use waiting::{Parsed, WaitingCommand};

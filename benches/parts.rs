@@ -15,10 +15,10 @@ use criterion::{Criterion, Throughput};
 use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
-use ipvsadm::resolve::Labels;
 use ipvs_rules::{
     Command, ConnectionColumns, ListFormat, parse_line, parse_numeric_line, write_change,
 };
+use ipvsadm::resolve::Labels;
 use ipvsadm::view::{TableView, write_connection};
 
 fn main() -> anyhow::Result<()> {

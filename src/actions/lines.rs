@@ -26,18 +26,18 @@ const ROOM: usize = 64 * 1024;
 /// Something that the caller has to see to.
 #[derive(Debug)]
 pub enum Event {
-    /// A command that is no change, due now: all lines before it have taken effect.
+    /// A command that is not a change. All lines before it have taken effect.
     Do {
         /// The number of its line, from 1.
         line: u64,
         /// The command.
         command: Command,
     },
-    /// A line that is no command.
+    /// A line that is not a command.
     Wrong {
         /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Its fault.
         error: LineError,
     },
     /// A change that the kernel refused.
@@ -151,7 +151,7 @@ impl<I: Read + AsFd> Lines<I> {
         Ok(true)
     }
 
-    /// Reads on. What is wrong with the stream is said once all lines before have taken effect.
+    /// Reads more of the stream. A read error is reported once all lines before it have taken effect.
     fn fill(&mut self) {
         self.buffer.drain(..self.start);
         self.start = 0;
@@ -228,7 +228,7 @@ impl Due {
     }
 }
 
-/// Whether a read comes back at once, now or within the time. What is wrong with the stream the read says.
+/// True if a read returns at once, now or within the time. The read itself reports errors of the stream.
 fn is_ready(input: &impl AsFd, time: Option<&Timespec>) -> bool {
     let mut ready = [PollFd::new(input, PollFlags::IN)];
     poll(&mut ready, time).is_ok_and(|count| count > 0)

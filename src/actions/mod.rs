@@ -22,11 +22,11 @@ pub use session::Session;
 
 use crate::kernel::LockError;
 use crate::model::{Change, ServiceKey};
-use crate::resolve::Labels;
 use crate::plan::{Broken, Cause, Undone, UnknownAttribute};
+use crate::resolve::Labels;
 use crate::restore::BadLine;
-use ipvs_rules::{has_line, write_change};
 use crate::{netlink, procfs};
+use ipvs_rules::{has_line, write_change};
 
 /// Why a command failed.
 #[derive(Debug, Error)]

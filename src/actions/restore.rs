@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::Error;
 use super::session::Session;
 use crate::kernel::{Lock, LockError};
-use crate::resolve::Labels;
 use crate::netlink::Client;
 use crate::plan::{Existing, Plan, Prepared, Progress, Table, Target, carry_out_repeatedly};
+use crate::resolve::Labels;
 use crate::restore::RuleFile;
 use ipvs_rules::write_change;
 

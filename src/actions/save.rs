@@ -11,8 +11,8 @@ use super::Error;
 use super::reading::{ServiceReading, read_consistently, read_once};
 use super::session::Session;
 use crate::model::{Change, RealServerState, ServiceKey, ServiceState};
-use crate::resolve::Labels;
 use crate::netlink::Client;
+use crate::resolve::Labels;
 use ipvs_rules::{CommandName, Save, Token, Tokens, has_line, lines, words, write_change};
 
 /// Reads the table once and saves it.

@@ -2,8 +2,8 @@
 
 use rustix::io::Errno;
 
-use crate::resolve::Resolver;
 use crate::netlink::{self, Client, Error, load_module};
+use crate::resolve::Resolver;
 use ipvs_rules::{Command, Parsed, RuleError};
 
 /// A client that connects when it is first needed, and the resolver.

@@ -6,7 +6,7 @@
 use clap::error::ContextKind;
 use clap::{Arg, ArgAction, Command};
 
-use ipvs_rules::{COMMANDS, OPTIONS, Takes};
+use ipvs_rules::{COMMANDS, OPTIONS, ValueSpec};
 
 /// The name under which free words are gathered.
 const ARGUMENTS: &str = "arguments";
@@ -14,7 +14,7 @@ const ARGUMENTS: &str = "arguments";
 /// ipvsadm's command line.
 pub(super) fn command() -> Command {
     let commands = COMMANDS.iter().map(|spec| {
-        let arg = arg(spec.long, spec.short, spec.takes, spec.help);
+        let arg = arg(spec.long, spec.short, spec.value, spec.help);
         let arg = arg.help_heading("Commands");
         match spec.alias {
             Some(letter) => arg.visible_short_alias(letter),
@@ -23,7 +23,7 @@ pub(super) fn command() -> Command {
     });
     let options = OPTIONS
         .iter()
-        .map(|spec| arg(spec.long, spec.short, spec.takes, spec.help).help_heading(spec.heading()));
+        .map(|spec| arg(spec.long, spec.short, spec.value, spec.help).help_heading(spec.heading()));
     Command::new("ipvsadm")
         .no_binary_name(true)
         .disable_help_flag(true)
@@ -33,7 +33,7 @@ pub(super) fn command() -> Command {
         .arg(Arg::new(ARGUMENTS).num_args(0..).hide(true))
 }
 
-fn arg(long: &'static str, short: Option<char>, takes: Takes, help: &'static str) -> Arg {
+fn arg(long: &'static str, short: Option<char>, takes: ValueSpec, help: &'static str) -> Arg {
     let arg = Arg::new(long).long(long).help(help).action(ArgAction::Append);
     let arg = match short {
         Some(letter) => arg.short(letter),
@@ -41,9 +41,11 @@ fn arg(long: &'static str, short: Option<char>, takes: Takes, help: &'static str
     };
     match takes {
         // An empty value marks each time that it is given, in order.
-        Takes::Nothing => arg.num_args(0).default_missing_value(""),
-        Takes::Value(name) => arg.value_name(name).allow_hyphen_values(true),
-        Takes::MaybeValue(name) => arg.value_name(name).num_args(0..=1).default_missing_value(""),
+        ValueSpec::Nothing => arg.num_args(0).default_missing_value(""),
+        ValueSpec::Value(name) => arg.value_name(name).allow_hyphen_values(true),
+        ValueSpec::MaybeValue(name) => {
+            arg.value_name(name).num_args(0..=1).default_missing_value("")
+        }
     }
 }
 
@@ -184,7 +186,7 @@ mod tests {
         let specs = select(OPTIONS.iter().collect::<Vec<_>>());
         let with_value = specs.prop_flat_map(|spec| {
             let mut proper: Vec<_> = values(spec.option).iter().copied().map(Some).collect();
-            if !matches!(spec.takes, Takes::Value(_)) {
+            if !matches!(spec.value, ValueSpec::Value(_)) {
                 proper.push(None);
             }
             (Just(spec), select(proper))
@@ -197,7 +199,7 @@ mod tests {
     fn command_word() -> impl Strategy<Value = Part> {
         let specs = (select(COMMANDS.iter().collect::<Vec<_>>()), spelling());
         specs.prop_map(|(spec, how)| {
-            let value = matches!(spec.takes, Takes::Value(_)).then_some("master");
+            let value = matches!(spec.value, ValueSpec::Value(_)).then_some("master");
             let letter = spec.alias.or(spec.short);
             let (mut words, mut reading) = spelled(spec.long, letter, value, how);
             words.extend(spec.arguments.iter().map(|&word| word.to_owned()));
@@ -208,7 +210,7 @@ mod tests {
 
     /// Letters of options without a value, in one word.
     fn bundle() -> impl Strategy<Value = Part> {
-        let specs = OPTIONS.iter().filter(|spec| spec.takes == Takes::Nothing);
+        let specs = OPTIONS.iter().filter(|spec| spec.value == ValueSpec::Nothing);
         let letters = specs.filter_map(|spec| Some((spec.long, spec.short?)));
         let bundle = prop::collection::vec(select(letters.collect::<Vec<_>>()), 1..4);
         bundle.prop_map(|bundle| {

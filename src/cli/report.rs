@@ -198,9 +198,9 @@ impl From<Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::Resolver;
     use crate::netlink::{Operation, Refused};
     use crate::plan::{Table, Target};
+    use crate::resolve::Resolver;
     use crate::restore::RuleFile;
     use ipvs_rules::parse_numeric_line;
 

@@ -103,7 +103,7 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     Ok(addresses)
 }
 
-/// The name of an address, if it has one.
+/// The name of an address.
 pub(super) fn name(address: &IpAddr) -> Reply<Option<String>> {
     match getnameinfo(&SocketAddr::new(*address, 0), NAME_ONLY) {
         Ok((name, _)) => Reply { answer: Some(name), is_heard: true },
@@ -111,7 +111,7 @@ pub(super) fn name(address: &IpAddr) -> Reply<Option<String>> {
     }
 }
 
-/// The name of an address if it leads to the address and to no other.
+/// The name of an address, if it resolves to this address alone.
 pub(super) fn exact_name(address: &IpAddr) -> Reply<Option<String>> {
     let Reply { answer, is_heard } = name(address);
     // The hosts file may have names that no rule line can hold.

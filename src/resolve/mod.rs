@@ -12,8 +12,8 @@ use std::net::IpAddr;
 pub use labels::Labels;
 
 use crate::model::Protocol;
-use ipvs_rules::Answers;
 use hosts::{Hosts, Patience};
+use ipvs_rules::Answers;
 use services::ServicesFile;
 
 /// Looks names up and caches the answers.

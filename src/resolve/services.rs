@@ -1,4 +1,4 @@
-//! The services file: names of ports.
+//! Reads the names of ports from the services file.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use crate::model::Protocol;
 
 const PATH: &str = "/etc/services";
 
-/// `/etc/services`, read when first asked; see services(5).
+/// `/etc/services`, read when it is first needed; see services(5).
 #[derive(Debug, Default)]
 pub(super) struct ServicesFile {
     tables: Option<Tables>,
@@ -29,7 +29,7 @@ impl ServicesFile {
         self.tables().names.clone()
     }
 
-    /// As [`ServicesFile::names`], but for names that are another port's too and lead there.
+    /// The names of all ports that lead back to their port. A name of two ports leads to the first in the file.
     pub(super) fn exact_names(&mut self) -> HashMap<(Protocol, u16), String> {
         let Tables { ports, names } = self.tables();
         let leads_back =
@@ -41,7 +41,7 @@ impl ServicesFile {
 
     fn tables(&mut self) -> &Tables {
         self.tables.get_or_insert_with(|| {
-            // Without the file no port has a name.
+            // Without the file, no port has a name.
             let text = fs::read(PATH).unwrap_or_default();
             read(&String::from_utf8_lossy(&text))
         })

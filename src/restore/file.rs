@@ -1,21 +1,21 @@
-//! A rules file: every line read, every bad one kept with what is wrong.
+//! Parses a rules file: keeps every rule, and every bad line with its fault.
 
 use std::fmt;
 
 use thiserror::Error;
 
 use crate::model::Change;
-use crate::resolve::Resolver;
 use crate::plan::{Rule, TableError};
+use crate::resolve::Resolver;
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
-/// What is wrong with a line of a rules file.
+/// The fault of a line of a rules file.
 #[derive(Debug, Error)]
 pub enum Problem {
     /// The line cannot be read.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// It asks for something that is no change: listing, saving, restoring, help.
+    /// A command that is not a change: list, save, restore, help.
     #[error("only rules can be restored")]
     NotARule,
     /// It does not fit the lines before it.
@@ -30,7 +30,7 @@ pub struct BadLine {
     pub line: u64,
     /// Its words, shortened if there are many.
     pub text: String,
-    /// What is wrong.
+    /// Its fault.
     pub problem: Problem,
 }
 

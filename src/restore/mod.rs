@@ -1,4 +1,4 @@
-//! Rules files: every line read, every bad one kept with what is wrong.
+//! Rules files: every rule, and every bad line with its fault.
 //!
 //! Knows rules and plans; knows no options and no streams.
 

@@ -1,8 +1,8 @@
 //! Plans between the tables that rules files lead to.
 
 use super::RuleFile;
-use crate::resolve::Resolver;
 use crate::plan::{Plan, Step, Table, Target};
+use crate::resolve::Resolver;
 
 fn table(text: &str) -> Table {
     let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());

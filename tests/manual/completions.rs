@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvs_rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Takes};
+use ipvs_rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, ValueSpec};
 
 const BEGIN: &str =
     "# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.\n";
@@ -18,15 +18,15 @@ struct Row {
     letter: Option<char>,
     alias: Option<char>,
     long: &'static str,
-    takes: Takes,
+    takes: ValueSpec,
     help: &'static str,
 }
 
-fn kind(takes: Takes) -> &'static str {
+fn kind(takes: ValueSpec) -> &'static str {
     match takes {
-        Takes::Nothing => "nothing",
-        Takes::Value(_) => "value",
-        Takes::MaybeValue(_) => "maybe",
+        ValueSpec::Nothing => "nothing",
+        ValueSpec::Value(_) => "value",
+        ValueSpec::MaybeValue(_) => "maybe",
     }
 }
 
@@ -55,12 +55,12 @@ fn commands() -> Vec<Row> {
             "{} {} command {} -",
             letters(spec.short, spec.alias),
             spec.long,
-            kind(spec.takes)
+            kind(spec.value)
         ),
         letter: spec.short,
         alias: spec.alias,
         long: spec.long,
-        takes: spec.takes,
+        takes: spec.value,
         help: spec.help,
     };
     COMMANDS.iter().map(row).collect()
@@ -73,13 +73,13 @@ fn options() -> Vec<Row> {
             letters(spec.short, None),
             spec.long,
             long_of(spec.group),
-            kind(spec.takes),
+            kind(spec.value),
             owners(spec)
         ),
         letter: spec.short,
         alias: None,
         long: spec.long,
-        takes: spec.takes,
+        takes: spec.value,
         help: spec.help,
     };
     OPTIONS.iter().map(row).collect()
@@ -167,7 +167,7 @@ fn fish() -> String {
                 write!(text, " -s {letter}").unwrap();
             }
             write!(text, " -l {}", row.long).unwrap();
-            if let Takes::Value(_) = row.takes {
+            if let ValueSpec::Value(_) = row.takes {
                 write!(text, " -x -a '(__ipvsadm_values {})'", row.long).unwrap();
             }
             writeln!(text, " -d {}", quoted(row.help, "\\'")).unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvs_rules::{COMMANDS, OPTIONS, Takes, parse_numeric_line};
+use ipvs_rules::{COMMANDS, OPTIONS, ValueSpec, parse_numeric_line};
 
 const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 
@@ -59,11 +59,11 @@ fn heading(short: Option<char>, alias: Option<char>, long: &str, value: &str) ->
     format!("{letters}--{long}{value}")
 }
 
-fn value(takes: Takes) -> String {
+fn value(takes: ValueSpec) -> String {
     match takes {
-        Takes::Nothing => String::new(),
-        Takes::Value(name) => format!(" {name}"),
-        Takes::MaybeValue(name) => format!(" [{name}]"),
+        ValueSpec::Nothing => String::new(),
+        ValueSpec::Value(name) => format!(" {name}"),
+        ValueSpec::MaybeValue(name) => format!(" [{name}]"),
     }
 }
 
@@ -82,7 +82,7 @@ fn every_command_stands_in_the_manual_once() {
             [_] => String::new(),
             words => words.iter().map(|word| format!(" {word}")).collect(),
         };
-        heading(spec.short, spec.alias, spec.long, &(value(spec.takes) + &words))
+        heading(spec.short, spec.alias, spec.long, &(value(spec.value) + &words))
     });
     assert_same(expected.collect(), tags(&page("ipvsadm"), "COMMANDS", "OPTIONS"));
 }
@@ -90,7 +90,7 @@ fn every_command_stands_in_the_manual_once() {
 #[test]
 fn every_option_stands_in_the_manual_once() {
     let expected =
-        OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.takes)));
+        OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.value)));
     assert_same(expected.collect(), tags(&page("ipvsadm"), "OPTIONS", "ADDRESSES AND PORTS"));
 }
 
@@ -108,8 +108,8 @@ fn help(program: &str) -> Vec<String> {
 fn help_has_what_the_table_has() {
     let expected = COMMANDS
         .iter()
-        .map(|spec| heading(spec.short, None, spec.long, &value(spec.takes)))
-        .chain(OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.takes))));
+        .map(|spec| heading(spec.short, None, spec.long, &value(spec.value)))
+        .chain(OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.value))));
     assert_same(expected.collect(), help(env!("CARGO_BIN_EXE_ipvsadm")));
 }
 

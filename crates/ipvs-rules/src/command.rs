@@ -1,4 +1,4 @@
-//! What a line or a command line says to do.
+//! Commands: the meaning of a line or of a command line.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use ipvs::model::{Change, ServiceKey};
 pub enum Command {
     /// Change the kernel's table.
     Change(Change),
-    /// Print something of what the kernel knows.
+    /// Print the kernel's state.
     List(List),
     /// Print the table as rule lines.
     Save(Save),
-    /// Carry out the lines of a file, or of standard input.
+    /// Apply the lines of a file, or of standard input.
     Restore(Option<PathBuf>),
     /// Print the help.
     Help,
@@ -21,32 +21,32 @@ pub enum Command {
     Version,
 }
 
-/// What to list.
+/// A listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
     /// Virtual services and their real servers.
     Table {
         /// One service; all of them if `None`.
         service: Option<ServiceKey>,
-        /// Which columns.
+        /// The columns.
         format: ListFormat,
         /// Addresses and ports as numbers.
         is_numeric: bool,
-        /// In order, rather than as the kernel has them.
+        /// In order, rather than in the kernel's.
         is_sorted: bool,
     },
     /// The connections.
     Connections {
         /// Addresses and ports as numbers.
         is_numeric: bool,
-        /// Which columns.
+        /// The columns.
         columns: ConnectionColumns,
     },
     /// The connection timeouts.
     Timeouts,
     /// The sync daemons.
     Daemons,
-    /// One of the others as JSON, with all that is known of it.
+    /// One of the others as JSON, with all its values.
     Json(JsonSubject),
 }
 
@@ -55,11 +55,11 @@ pub enum List {
 pub enum ConnectionColumns {
     /// Endpoints, state and time.
     Plain,
-    /// With what persistence engines know.
+    /// The columns of `Plain` and the data of persistence engines.
     WithEngineData,
 }
 
-/// What to list as JSON.
+/// A listing as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonSubject {
     /// Virtual services and their real servers; one service, or all of them if `None`.
@@ -96,7 +96,7 @@ pub enum ListFormat {
     Tunnels,
 }
 
-/// What to save, and where to.
+/// A save: the part of the table and the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Save {
     /// Addresses and ports as numbers.
@@ -107,6 +107,6 @@ pub struct Save {
     pub with_settings: bool,
     /// The file; `None` for standard output.
     pub file: Option<PathBuf>,
-    /// Nothing may take the place of rules in the file.
+    /// An empty table may replace a file that holds rules.
     pub may_be_empty: bool,
 }

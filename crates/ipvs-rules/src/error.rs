@@ -1,4 +1,4 @@
-//! What can be wrong with a command, in the sentences that ipvsadm 1.31 has for it, then what and where.
+//! The faults of a command. A message begins with the sentence of ipvsadm 1.31; the value and the reason follow.
 
 use thiserror::Error;
 
@@ -6,10 +6,10 @@ use crate::table::{CommandName, OptionName};
 use crate::tokens::TokenError;
 use ipvs::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
 
-/// Why a line or a command line is no command.
+/// Why a line or a command line is not a command.
 #[derive(Debug, Error)]
 pub enum RuleError {
-    /// Nothing on the line is a command; this is what stands there.
+    /// The line has no command; these are its words.
     #[error("no command in `{0}'")]
     NoCommand(String),
     /// `-R` among the lines that `-R` reads.
@@ -18,50 +18,50 @@ pub enum RuleError {
     /// The first option is not a command.
     #[error("--{0} comes before a command")]
     OptionFirst(&'static str),
-    /// The first option is none at all.
+    /// The first option is unknown or lacks its value.
     #[error(transparent)]
     BadStart(TokenError),
-    /// A later word is no option.
+    /// A later option is unknown, lacks its value or has one too many.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// A second command.
     #[error("invalid option `{word}' (there is a command already: {command})")]
     SecondCommand {
-        /// The word that it ends with.
+        /// The last word of the second command.
         word: String,
         /// The first command.
         command: &'static str,
     },
-    /// An option, or another of its group, was there before.
+    /// An option or another of its group occurs twice.
     #[error("multiple '{0}' options specified")]
     Repeated(&'static str),
-    /// A value that the option does not have.
+    /// A value that the option rejects.
     #[error("{} ({reason})", complaint(*.option, .value, .reason))]
     BadValue {
         /// The option.
         option: OptionName,
         /// The value.
         value: String,
-        /// What is wrong with it.
+        /// Why it is rejected.
         reason: ValueError,
     },
-    /// A timeout of `--set` that is none.
+    /// A timeout of `--set` that is not a number in range.
     #[error("invalid timeout value `{value}' specified ({reason})")]
     BadTimeout {
         /// The word.
         value: String,
-        /// What is wrong with it.
+        /// Why it is rejected.
         reason: ValueError,
     },
     /// A sync daemon that is neither master nor backup.
     #[error("{} ({reason})", daemon_complaint(*.command))]
     BadRole {
-        /// Starting or stopping.
+        /// The command that starts or stops it.
         command: CommandName,
-        /// What is wrong with the role.
+        /// Why it is rejected.
         reason: UnknownRole,
     },
-    /// A name that cannot be that of an interface: the kernel has none of it.
+    /// A text that cannot be the name of an interface: the kernel would not find it.
     #[error("No such device ({0})")]
     BadInterface(NameError),
     /// `-6` without or before `-f`.
@@ -70,10 +70,10 @@ pub enum RuleError {
     /// `--set` with fewer than three words.
     #[error("--set option requires 3 timeout values ({0} given)")]
     TooFewTimeouts(usize),
-    /// A word that belongs to nothing.
+    /// An argument that the command lacks.
     #[error("unexpected argument {0}")]
     UnexpectedArgument(String),
-    /// As before, for a word with a dash that an editor made typographic.
+    /// An unexpected argument that begins with a typographic dash instead of a plain one.
     #[error(
         "unexpected argument {word} (it begins with U+{:04X}; an option begins with a plain dash: {})",
         u32::from(*.dash), plain(.word)
@@ -84,10 +84,10 @@ pub enum RuleError {
         /// Its first character.
         dash: char,
     },
-    /// A word of `-b`.
+    /// A word of `-b` that is not a flag of the scheduler.
     #[error(transparent)]
     SchedulerFlag(#[from] SchedulerFlagError),
-    /// The command needs an option.
+    /// The command requires an option that is missing.
     #[error("You need to supply the '{option}' option for the '{command}' command")]
     Missing {
         /// The option's title.
@@ -95,7 +95,7 @@ pub enum RuleError {
         /// The command's title.
         command: &'static str,
     },
-    /// The command does not have an option.
+    /// The command rejects an option of the line.
     #[error("Illegal '{option}' option with the '{command}' command")]
     Illegal {
         /// The option's title.
@@ -103,19 +103,19 @@ pub enum RuleError {
         /// The command's title.
         command: &'static str,
     },
-    /// A service on all ports keeps nobody with a real server.
+    /// A service on all ports that is not persistent.
     #[error("Zero port specified for non-persistent service")]
     ZeroPort,
     /// `-o` for TCP or SCTP.
     #[error("One-Packet Scheduling is only for UDP virtual services")]
     OnePacketNotUdp,
-    /// Only a tunnel gets from one IP version to the other.
+    /// A service and a real server of different IP versions, which only a tunnel connects.
     #[error("Different address family is allowed only for tunneling servers")]
     FamilyMismatch,
     /// A tunnel option without `-i`.
     #[error("Tunnel options conflict with forward method")]
     TunnelWithoutIpip,
-    /// A tunnel type needs an option.
+    /// A tunnel type requires an option that is missing.
     #[error("You need to supply the '{option}' option for the '{tunnel}' tunnel type")]
     TunnelMissing {
         /// The option's long name.
@@ -123,7 +123,7 @@ pub enum RuleError {
         /// The tunnel type.
         tunnel: &'static str,
     },
-    /// A tunnel type does not have an option.
+    /// A tunnel type rejects an option of the line.
     #[error("Illegal '{option}' option with the '{tunnel}' tunnel type")]
     TunnelIllegal {
         /// The option's long name.
@@ -143,7 +143,8 @@ pub enum RuleError {
         /// The tunnel type.
         tunnel: &'static str,
     },
-    /// The kernel lets a server in again below the lower threshold, so it cannot be the higher one.
+    /// A lower threshold above the upper one. A server with too many connections gets new ones again below the lower
+    /// threshold.
     #[error(
         "Numerical result out of range (the lower threshold {lower} is above the upper threshold \
          {upper})"
@@ -154,7 +155,7 @@ pub enum RuleError {
         /// `-x`.
         upper: u32,
     },
-    /// Two things to list at once.
+    /// Options for two different listings.
     #[error("The option '{later}' conflicts with the '{earlier}' option in the 'list' command")]
     ListConflict {
         /// One option's title.
@@ -162,7 +163,7 @@ pub enum RuleError {
         /// The other's.
         earlier: &'static str,
     },
-    /// A format of the table for something else.
+    /// A format of the table in another listing.
     #[error("options conflicts in the list command (--{format} is a format of the table)")]
     ListFormatConflict {
         /// The format's option.
@@ -170,10 +171,10 @@ pub enum RuleError {
     },
 }
 
-/// What is wrong with a value.
+/// Why a value is rejected.
 #[derive(Debug, Error)]
 pub enum ValueError {
-    /// Not a number, or not one of these.
+    /// Not a number in the range.
     #[error("`{text}' is not a number from {first} to {last}")]
     NotInRange {
         /// The text.
@@ -186,7 +187,7 @@ pub enum ValueError {
     /// Not an address and not a host name.
     #[error("`{0}' is neither an address nor a host name")]
     NotAnAddress(String),
-    /// An address in brackets alone.
+    /// An address in brackets without a port.
     #[error("`{0}' has no port behind the bracket")]
     NoPortBehindBracket(String),
     /// The resolver has no address for the name.
@@ -197,15 +198,15 @@ pub enum ValueError {
         /// The resolver's message.
         reason: String,
     },
-    /// A name for a port before it is known which protocol's.
+    /// A port name at a place where the protocol is not known yet.
     #[error("`{0}' is no port; a port has a name only behind the service's option")]
     PortName(String),
-    /// The services file does not have it.
+    /// A port name that the services file does not list for the protocol.
     #[error("`{name}' is no port and no {protocol} service")]
     UnknownPort {
         /// The name.
         name: String,
-        /// Whose name it would be.
+        /// The protocol of the port.
         protocol: Protocol,
     },
     /// Not a mask.
@@ -213,10 +214,10 @@ pub enum ValueError {
     NotAMask {
         /// The text.
         text: String,
-        /// Whose addresses it would be for.
+        /// The family of the addresses that it masks.
         family: Family,
     },
-    /// Not a name.
+    /// Not the name of a scheduler, persistence engine or interface.
     #[error(transparent)]
     Name(#[from] NameError),
     /// Not a type of tunnel.
@@ -227,7 +228,7 @@ pub enum ValueError {
     NotMulticast(#[from] NotMulticast),
 }
 
-/// The sentence that 1.31 has for a bad value of an option.
+/// The sentence of 1.31 for a bad value of an option.
 fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
     use OptionName::*;
 
@@ -257,7 +258,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
     sentence.to_owned()
 }
 
-/// A word as it was before something made its dashes typographic. A long one has become a single one.
+/// A word with plain dashes in the place of typographic ones. An em dash replaces the two dashes of a long option.
 fn plain(word: &str) -> String {
     let dashes = |c| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
     let name = word.trim_start_matches(dashes);

@@ -25,7 +25,6 @@ mod error;
 mod line;
 mod options;
 mod parser;
-mod writer;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -33,6 +32,7 @@ mod tokens;
 mod tunnel;
 mod values;
 mod waiting;
+mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
@@ -40,10 +40,10 @@ pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{RuleError, ValueError};
 pub use line::{LineError, Words, first_line, lines, words};
 pub use parser::{parse_command, parse_line, parse_numeric_line};
-pub use writer::{has_line, write_change};
 pub use table::{
-    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, Takes,
+    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, ValueSpec,
 };
 pub use tokens::{Token, TokenError, Tokens};
 pub use values::is_host_name;
 pub use waiting::{Parsed, WaitingCommand};
+pub use writer::{has_line, write_change};

@@ -6,19 +6,19 @@ use thiserror::Error;
 
 use crate::error::RuleError;
 
-/// What is wrong with a line.
+/// Why a line is not a command.
 #[derive(Debug, Error)]
 pub enum LineError {
-    /// Its bytes are not UTF-8.
+    /// The bytes are not UTF-8 from this one on, counted from 1.
     #[error("not UTF-8 text from byte {0} on")]
     NotUtf8(usize),
-    /// It has a NUL in it.
+    /// A NUL byte, counted from 1.
     #[error("a NUL byte, byte {0}")]
     Nul(usize),
-    /// It does not end within [`LineError::MAX_LENGTH`] bytes.
+    /// The line is longer than [`LineError::MAX_LENGTH`] bytes.
     #[error("longer than {max} bytes", max = Self::MAX_LENGTH)]
     TooLong,
-    /// What it says is no rule.
+    /// The words are not a command.
     #[error(transparent)]
     Rule(#[from] RuleError),
 }
@@ -47,11 +47,11 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     (1..).zip(lines)
 }
 
-/// Splits a line at blanks, tabs and carriage returns. There is no quoting. A word that is `ipvsadm` is left
-/// out, and so is everything from a `#` on that begins a word.
+/// Splits a line at blanks, tabs and carriage returns. There is no quoting. The word `ipvsadm` is skipped, and so is a
+/// comment: everything from a word that begins with `#`.
 ///
 /// # Errors
-/// When the bytes are not text, or too many.
+/// When the bytes are not text, or the line is too long.
 pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
     if line.len() > LineError::MAX_LENGTH {
         return Err(LineError::TooLong);
@@ -63,11 +63,11 @@ pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
         Ok(line) => line,
         Err(error) => before_comment(line, &error)?,
     };
-    // Some editors put a byte order mark before the first line.
+    // Some editors write a byte order mark before the first line.
     Ok(Words { rest: line.strip_prefix('\u{feff}').unwrap_or(line) })
 }
 
-/// What stands before the comment of a line, if it is only in the comment that bytes are not text.
+/// The text before a comment, if only the comment has bytes that are not text.
 #[cold]
 fn before_comment<'a>(line: &'a [u8], error: &Utf8Error) -> Result<&'a str, LineError> {
     let place = error.valid_up_to();
@@ -82,7 +82,7 @@ fn before_comment<'a>(line: &'a [u8], error: &Utf8Error) -> Result<&'a str, Line
     }
 }
 
-/// The words of a line: see [`words`].
+/// The iterator that [`words`] returns.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {
     rest: &'a str,
@@ -95,7 +95,7 @@ impl<'a> Iterator for Words<'a> {
     fn next(&mut self) -> Option<&'a str> {
         while !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            // By bytes: to look for one of several characters takes ten times as long.
+            // Bytes are searched faster than characters: `cargo bench --bench parts`.
             let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
             let word = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
             if word.starts_with('#') {
@@ -130,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_between_blanks_and_the_program_is_not_one() {
+    fn words_are_split_at_blanks_and_the_program_is_skipped() {
         assert_eq!(split(b"  ipvsadm -A\t-t 10.0.0.1:80 \r\n"), ["-A", "-t", "10.0.0.1:80"]);
     }
 
     #[test]
-    fn byte_order_mark_is_no_part_of_a_word() {
+    fn byte_order_mark_is_skipped() {
         assert_eq!(split("\u{feff}-C".as_bytes()), ["-C"]);
     }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_refused_with_their_place() {
+    fn bytes_that_are_not_text_are_refused_with_their_place() {
         assert!(matches!(words(b"-C \xff"), Err(LineError::NotUtf8(4))));
         assert!(matches!(words(b"-C\0"), Err(LineError::Nul(3))));
         assert!(matches!(words(&[b'x'; 1 << 20]), Err(LineError::TooLong)));

@@ -7,17 +7,17 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use crate::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
-use crate::tunnel::TunnelOptions;
-use crate::values::{Endpoint, number};
 use crate::answers::Answers;
 use crate::error::{RuleError, ValueError};
+use crate::table::{CommandName, OPTIONS, OptionName, OptionSpec, Presence};
+use crate::tunnel::TunnelOptions;
+use crate::values::{Endpoint, number};
 use ipvs::model::{
     Family, MulticastGroup, NameError, Netmask, Persistence, PersistenceEngineName, Protocol,
     RealServerKey, SchedulerName, ServiceKey,
 };
 
-/// The largest weight and threshold: the kernel and 1.31 take them for signed numbers.
+/// The largest weight and threshold: the kernel and 1.31 use signed numbers.
 const MAX_SIGNED: i64 = i32::MAX as i64;
 
 /// The options of a line with their values.
@@ -25,7 +25,7 @@ const MAX_SIGNED: i64 = i32::MAX as i64;
 pub(super) struct Options<'a> {
     /// The values that wait for names, from left to right.
     pub(super) waiting: Vec<WaitingValue<'a>>,
-    pub(super) given: Given,
+    pub(super) groups: OptionGroups,
     pub(super) service: Option<ServiceKey>,
     pub(super) real_server: Option<RealServerKey>,
     pub(super) for_service: ServiceOptions<'a>,
@@ -125,63 +125,30 @@ pub(super) struct DaemonOptions<'a> {
     pub(super) ttl: Option<u8>,
 }
 
-/// Which groups of options were given.
+/// A set of option groups: those of the options on a line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Given(u64);
+pub(super) struct OptionGroups(u64);
 
-impl Given {
-    pub(super) fn has(self, group: OptionName) -> bool {
+impl OptionGroups {
+    pub(super) fn contains(self, group: OptionName) -> bool {
         self.0 & (1 << group as u8) != 0
     }
 
-    fn add(&mut self, group: OptionName) {
+    fn insert(&mut self, group: OptionName) {
         self.0 |= 1 << group as u8;
     }
 
-    /// The first option in the table that a command has to have and that is not here, or that is and must not be.
+    /// The first option in the table that the command requires and the set lacks, or that the command rejects and the
+    /// set contains.
     pub(super) fn first_fault(self, command: CommandName) -> Option<&'static OptionSpec> {
-        let Demands { required, refused } = DEMANDS.get(command as usize)?;
-        let faults = (required & !self.0) | (refused & self.0);
-        // A group's bit is the place of its first option in the table. No bit is place 64, where nothing stands.
-        OPTIONS.get(usize::try_from(faults.trailing_zeros()).ok()?)
+        let mut groups = OPTIONS.iter().filter(|spec| spec.option == spec.group);
+        groups.find(|spec| match spec.presence_with(command) {
+            Presence::Required => !self.contains(spec.group),
+            Presence::Allowed => false,
+            Presence::Refused => self.contains(spec.group),
+        })
     }
 }
-
-/// What a command asks of its options, a bit for each group.
-#[derive(Clone, Copy)]
-struct Demands {
-    required: u64,
-    refused: u64,
-}
-
-impl Demands {
-    const fn of(command: CommandName) -> Self {
-        let mut demands = Self { required: 0, refused: 0 };
-        let mut rest = OPTIONS;
-        while let [spec, after @ ..] = rest {
-            let bit = 1 << spec.group as u8;
-            match spec.presence_with(command) {
-                Presence::Required => demands.required |= bit,
-                Presence::Refused => demands.refused |= bit,
-                Presence::Allowed => {}
-            }
-            rest = after;
-        }
-        demands
-    }
-}
-
-/// By [`CommandName`], worked out by the compiler: every rule line is checked.
-#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
-static DEMANDS: [Demands; COMMANDS.len()] = {
-    let mut all = [Demands { required: 0, refused: 0 }; COMMANDS.len()];
-    let mut rest = COMMANDS;
-    while let [spec, after @ ..] = rest {
-        all[spec.command as usize] = Demands::of(spec.command);
-        rest = after;
-    }
-    all
-};
 
 impl<'a> Options<'a> {
     /// Adds one option.
@@ -193,11 +160,11 @@ impl<'a> Options<'a> {
         use OptionName::*;
 
         let option = spec.option;
-        // 1.31 takes these two any number of times.
-        if self.given.has(spec.group) && !matches!(option, Sort | Ipv6) {
+        // 1.31 accepts these two any number of times.
+        if self.groups.contains(spec.group) && !matches!(option, Sort | Ipv6) {
             return Err(RuleError::Repeated(spec.title));
         }
-        self.given.add(spec.group);
+        self.groups.insert(spec.group);
         let text = value.unwrap_or_default();
         let bad = |reason| RuleError::BadValue { option, value: text.to_owned(), reason };
         match option {
@@ -213,7 +180,7 @@ impl<'a> Options<'a> {
                 Some(ServiceKey::Fwmark { family, .. }) => *family = Family::Ipv6,
                 _ => return Err(RuleError::Ipv6BeforeMark),
             },
-            // An empty name is what a script makes of an empty variable; 1.31 takes the default then.
+            // A script makes an empty name of an empty variable; 1.31 uses the default then.
             Scheduler | Engine if text.is_empty() => {}
             Scheduler => self.for_service.scheduler = Some(name(text).map_err(bad)?),
             Engine => self.for_service.engine = Some(name(text).map_err(bad)?),

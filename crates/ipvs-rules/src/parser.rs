@@ -59,7 +59,7 @@ pub fn parse_command<'a>(
             Some(Ok(Token::Command { spec, value, .. })) => break (spec, value),
         }
     };
-    // These two act at once, whatever stands behind them.
+    // These two run at once; the words behind them are ignored.
     match command.command {
         CommandName::Help => return Ok(Parsed::Command(Command::Help)),
         CommandName::Version => return Ok(Parsed::Command(Command::Version)),
@@ -79,7 +79,7 @@ pub fn parse_command<'a>(
     Ok(Parsed::Waiting(Box::new(WaitingCommand { options, fault, command, role, arguments })))
 }
 
-/// A line of arguments alone. The first may be an option whose dash was lost.
+/// The fault of a line without a command or an option. The first word may be an option with a typographic dash.
 fn no_command(words: &[&str]) -> RuleError {
     match unexpected(words.first().copied().unwrap_or_default()) {
         dash @ RuleError::TypographicDash { .. } => dash,
@@ -90,7 +90,7 @@ fn no_command(words: &[&str]) -> RuleError {
 fn unexpected(word: &str) -> RuleError {
     let word = word.to_owned();
     match word.chars().next() {
-        // Hyphens, dashes and the minus sign that editors and web pages put for a plain one.
+        // Hyphens, dashes and the minus sign, which editors and web pages put in the place of a plain dash.
         Some(dash @ ('\u{2010}'..='\u{2015}' | '\u{2212}')) => {
             RuleError::TypographicDash { word, dash }
         }
@@ -168,7 +168,7 @@ impl<'a> Options<'a> {
         }))
     }
 
-    /// 1.31 looks at the words of `-b` before it asks whether the command has that option.
+    /// Checks the words of `-b`. 1.31 does so before it checks that the command accepts the option.
     fn check_scheduler_flags(&self) -> Result<SchedulerFlags, RuleError> {
         let ServiceOptions { scheduler, scheduler_flags, .. } = &self.for_service;
         let Some(flags) = scheduler_flags else { return Ok(SchedulerFlags::default()) };
@@ -176,11 +176,11 @@ impl<'a> Options<'a> {
         Ok(SchedulerFlags::parse(flags, scheduler.as_ref().unwrap_or(&default))?)
     }
 
-    /// Whether the command has what was given, and was given what it needs.
+    /// Checks that the command accepts all options of the line, and that none is missing.
     fn check_presence(&self, command: &'static CommandSpec) -> Result<(), RuleError> {
-        match self.given.first_fault(command.command) {
+        match self.groups.first_fault(command.command) {
             None => Ok(()),
-            Some(spec) if self.given.has(spec.group) => {
+            Some(spec) if self.groups.contains(spec.group) => {
                 Err(RuleError::Illegal { option: spec.title, command: command.title })
             }
             Some(spec) => Err(missing(spec.title, command)),
@@ -200,7 +200,7 @@ impl<'a> Options<'a> {
         let scheduler_flags = self.check_scheduler_flags()?;
         let Options {
             waiting: _,
-            given: _,
+            groups: _,
             service: _,
             real_server: _,
             for_service:
@@ -226,7 +226,7 @@ impl<'a> Options<'a> {
                 return Err(RuleError::OnePacketNotUdp);
             }
         }
-        // A mask that was read before the service was known to be IPv6 is lost, as with 1.31.
+        // Like 1.31, drop a mask that comes before the option that makes the service IPv6.
         let host = Netmask::host(key.family());
         let netmask = netmask.filter(|mask| mask.family() == key.family());
         Ok(VirtualService {
@@ -246,7 +246,7 @@ impl<'a> Options<'a> {
         let mut key = self.real_server_key(command)?;
         let Options {
             waiting: _,
-            given: _,
+            groups: _,
             service: _,
             real_server: _,
             for_service: _,
@@ -291,7 +291,7 @@ impl<'a> Options<'a> {
     fn daemon(self, role: SyncRole) -> Result<SyncDaemon, RuleError> {
         let Options {
             waiting: _,
-            given: _,
+            groups: _,
             service: _,
             real_server: _,
             for_service: _,
@@ -316,7 +316,7 @@ impl<'a> Options<'a> {
     fn save(self, file: Option<PathBuf>) -> Save {
         let Options {
             waiting: _,
-            given: _,
+            groups: _,
             service,
             real_server: _,
             for_service: _,
@@ -332,7 +332,7 @@ impl<'a> Options<'a> {
     fn list(self) -> Result<List, RuleError> {
         let Options {
             waiting: _,
-            given: _,
+            groups: _,
             service,
             real_server: _,
             for_service: _,
@@ -370,7 +370,7 @@ impl<'a> Options<'a> {
             (stats, "stats", ListFormat::Stats { is_exact }),
             (rate, "rate", ListFormat::Rate { is_exact }),
             (thresholds, "thresholds", ListFormat::Thresholds),
-            // With the connections it asks for two more columns.
+            // In a listing of connections the option adds two columns.
             (
                 persistent_connections && !connections,
                 "persistent-conn",
@@ -418,7 +418,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// The file of a `-S` or `-R`; a lone dash is the standard stream.
+/// The file of `-S` or `-R`. `None` for a standard stream, which is also the meaning of a lone dash.
 fn file(arguments: &[&str]) -> Option<PathBuf> {
     arguments.first().filter(|&&word| word != "-").map(PathBuf::from)
 }

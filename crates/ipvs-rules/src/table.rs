@@ -1,12 +1,12 @@
-//! The one table of commands and options. The command line, rule lines, the help, the completions and the
-//! manual's check all come from it.
+//! The table of all commands and options. The command line, rule lines, help, completions and the check of the manual
+//! use it.
 
 use CommandName::*;
 use OptionName::*;
 use Presence::*;
-use Takes::*;
+use ValueSpec::*;
 
-/// What ipvsadm is told to do: the first option on a line.
+/// A command: the first option of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CommandName {
     /// `-A`
@@ -43,9 +43,9 @@ pub enum CommandName {
     Version,
 }
 
-/// Everything that may follow a command.
+/// An option behind a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table says what each is for")]
+#[expect(missing_docs, reason = "the table describes each of them")]
 pub enum OptionName {
     Numeric,
     Connection,
@@ -93,79 +93,81 @@ pub enum OptionName {
     Ipv6,
 }
 
-/// Whether a word follows an option.
+/// The value of a command or an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// None does.
+pub enum ValueSpec {
+    /// No value.
     Nothing,
-    /// One does, whatever it looks like; this is its name in the help.
+    /// A value: the rest of the word or the next word, even if that begins with a dash. The text is its name in the
+    /// help.
     Value(&'static str),
-    /// The rest of the word, or the next one unless it begins with a dash.
+    /// An optional value: the rest of the word, or the next word unless that begins with a dash.
     MaybeValue(&'static str),
 }
 
-/// Whether a command has an option.
+/// The relation between a command and an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// The command does not work without it.
+    /// The command needs the option.
     Required,
-    /// It may be there.
+    /// The command accepts the option.
     Allowed,
-    /// It must not be there.
+    /// The command rejects the option.
     Refused,
 }
 
 /// A command's row.
 #[derive(Debug)]
 pub struct CommandSpec {
-    /// Which it is.
+    /// The command.
     pub command: CommandName,
-    /// Its letter.
+    /// The letter of its short form.
     pub short: Option<char>,
-    /// A second letter that means the same.
+    /// A second letter with the same meaning.
     pub alias: Option<char>,
     /// Its long name, without the dashes.
     pub long: &'static str,
-    /// What it is called in messages.
+    /// Its name in messages.
     pub title: &'static str,
-    /// Whether a word follows it as its value.
-    pub takes: Takes,
-    /// What words may stand free on its line; there are no more of them than here.
+    /// Its value.
+    pub value: ValueSpec,
+    /// The names of the arguments that its line may have.
     pub arguments: &'static [&'static str],
-    /// The line in the help.
+    /// Its description in the help.
     pub help: &'static str,
 }
 
 /// An option's row.
 #[derive(Debug)]
 pub struct OptionSpec {
-    /// Which it is.
+    /// The option.
     pub option: OptionName,
-    /// Its letter.
+    /// The letter of its short form.
     pub short: Option<char>,
     /// Its long name, without the dashes.
     pub long: &'static str,
-    /// What it is called in messages.
+    /// Its name in messages.
     pub title: &'static str,
-    /// The first option of those that share a title and exclude each other; mostly the option itself.
+    /// The group of options that share a title and exclude each other, named by its first option. Most options are a
+    /// group of their own.
     pub group: OptionName,
-    /// Whether a word follows it.
-    pub takes: Takes,
-    /// The commands that have it; with [`Required`], it or another of its title has to be there.
+    /// Its value.
+    pub value: ValueSpec,
+    /// The relation to the commands in `owners`. If it is [`Required`], one option of the group is enough.
     pub presence: Presence,
-    /// See `presence`.
+    /// The commands that accept the option.
     pub owners: &'static [CommandName],
-    /// The line in the help.
+    /// Its description in the help.
     pub help: &'static str,
 }
 
 impl OptionSpec {
-    /// What the option belongs to, for the help.
+    /// The heading above the option in the help.
     pub fn heading(&self) -> &'static str {
         match self.owners {
-            // `--sort`, which 1.31 takes everywhere.
+            // `--sort`, which 1.31 accepts everywhere.
             owners if owners.contains(&Clear) => "List options",
-            // What names a service: deleting one takes no more.
+            // Options that name a service: -D accepts no others.
             owners if owners.contains(&DeleteService) => "Service",
             [AddService, ..] => "Service options",
             [Save] => "Save options",
@@ -175,13 +177,13 @@ impl OptionSpec {
         }
     }
 
-    /// Whether a command has this option.
+    /// The relation of a command to this option.
     pub const fn presence_with(&self, command: CommandName) -> Presence {
         let mut owners = self.owners;
         while let [owner, others @ ..] = owners {
             if *owner as u8 == command as u8 {
                 return match (self.presence, command) {
-                    // These work on all services too.
+                    // Without a service, these commands work on all services.
                     (Required, List | Zero | Save) => Allowed,
                     (presence, _) => presence,
                 };
@@ -199,7 +201,7 @@ const fn command(
     title: &'static str,
     help: &'static str,
 ) -> CommandSpec {
-    CommandSpec { command, short, alias: None, long, title, takes: Nothing, arguments: &[], help }
+    CommandSpec { command, short, alias: None, long, title, value: Nothing, arguments: &[], help }
 }
 
 /// All commands.
@@ -271,7 +273,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         )
     },
     CommandSpec {
-        takes: Value("master|backup"),
+        value: Value("master|backup"),
         ..command(
             StartDaemon,
             None,
@@ -281,7 +283,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         )
     },
     CommandSpec {
-        takes: Value("master|backup"),
+        value: Value("master|backup"),
         ..command(StopDaemon, None, "stop-daemon", "stop-daemon", "Stop a connection sync daemon")
     },
     command(Help, Some('h'), "help", "help", "Print this help"),
@@ -308,12 +310,12 @@ const fn option(
     option: OptionName,
     short: Option<char>,
     long: &'static str,
-    takes: Takes,
+    value: ValueSpec,
     owners: &'static [CommandName],
     help: &'static str,
 ) -> OptionSpec {
     let group = option;
-    OptionSpec { option, short, long, title: long, group, takes, presence: Allowed, owners, help }
+    OptionSpec { option, short, long, title: long, group, value, presence: Allowed, owners, help }
 }
 
 const fn service(
@@ -344,8 +346,7 @@ const fn forwarding(
     }
 }
 
-/// All options, in the order in which ipvsadm 1.31 checks them: of several that are missing or out of place the
-/// first here is named.
+/// All options, in the order in which ipvsadm 1.31 checks them: the first one that is missing or rejected is reported.
 pub static OPTIONS: &[OptionSpec] = &[
     option(Numeric, Some('n'), "numeric", Nothing, &[List, Save], "Addresses and ports as numbers"),
     option(Connection, Some('c'), "connection", Nothing, WITH_LIST, "List the connections"),
@@ -449,7 +450,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         None,
         "syncid",
         Value("ID"),
-        // 1.31 takes it with the other two as well, and makes no use of it there.
+        // 1.31 accepts it with the other two commands as well, and ignores it there.
         &[StartDaemon, StopDaemon, List],
         "The daemon's number, 0 to 255; a backup takes in what comes from the same [default: 0]",
     ),
@@ -565,7 +566,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
 ];
 
-/// 1.31 takes `--sort` everywhere, any number of times.
+/// 1.31 accepts `--sort` everywhere, any number of times.
 const EVERY_COMMAND: &[CommandName] = &[
     AddService,
     EditService,

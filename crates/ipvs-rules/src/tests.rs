@@ -1,4 +1,4 @@
-//! What lines say, and which of several faults on one is named. As ipvsadm 1.31 was seen to do, but for the differences
+//! The meaning of lines, and which of several faults is reported: the observed behaviour of ipvsadm 1.31, except for the differences
 //! that the README lists.
 
 use std::net::IpAddr;
@@ -134,7 +134,7 @@ fn option_of_every_title_may_be_given_once() {
             OptionName::Netmask => "=255.255.255.0",
             OptionName::McastGroup => "=224.0.0.81",
             OptionName::TunType => "=gre",
-            _ if spec.takes == Takes::Nothing => "",
+            _ if spec.value == ValueSpec::Nothing => "",
             _ => "=5",
         };
         let line = format!("-L --{0}{value} --{0}{value}", spec.long);

@@ -1,70 +1,56 @@
-//! Words to tokens: which command and options were typed, each with its value as text. What they mean is not
-//! known here.
+//! The lexer: makes tokens of words, which are commands and options with their values as text. It does not know what
+//! they mean.
 
 use thiserror::Error;
 
-use crate::table::{COMMANDS, CommandSpec, OPTIONS, OptionSpec, Takes};
+use crate::table::{COMMANDS, CommandSpec, OPTIONS, OptionSpec, ValueSpec};
 
-/// What one or two words say.
+/// A command, an option or an argument, made of one or two words.
 #[derive(Clone, Copy, Debug)]
 pub enum Token<'a> {
     /// A command.
     Command {
         /// Its row.
         spec: &'static CommandSpec,
-        /// Its value, if it takes one.
+        /// Its value, if it has one.
         value: Option<&'a str>,
-        /// The last word that it is made of, for messages.
+        /// The last of its words, for messages.
         word: &'a str,
     },
     /// An option.
     Option {
         /// Its row.
         spec: &'static OptionSpec,
-        /// Its value, if it takes one.
+        /// Its value, if it has one.
         value: Option<&'a str>,
     },
-    /// A word that stands for itself.
+    /// Any other word.
     Argument(&'a str),
 }
 
-/// A word that is no token.
+/// Why a word is not a token.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// No option has this name.
     #[error("{0}: unknown option")]
     UnknownOption(String),
-    /// The option takes a value, and the line ends.
+    /// The line ends before the value of the option.
     #[error("{0}: missing argument")]
     MissingValue(String),
-    /// The option takes no value, and there is an equals sign.
+    /// An equals sign follows an option without a value.
     #[error("{0}: option does not take an argument")]
     UnexpectedValue(String),
 }
 
-/// The tokens of a line or of the command line. Options may be bundled (`-Ln`) and their values glued to them
-/// (`-t10.0.0.1:80`, `--weight=5`); `--` makes arguments of all words after it.
+/// An iterator over the tokens of a line or of the command line. Options may be bundled (`-Ln`), and a value may be
+/// glued to its option (`-t10.0.0.1:80`, `--weight=5`). All words behind `--` are arguments.
 #[derive(Clone, Debug)]
 pub struct Tokens<'a, W> {
     words: W,
-    /// A word of short options and what is left of it.
+    /// A word of short options, and the letters of it that are not yet tokens.
     bundle: Option<(&'a str, &'a str)>,
     only_arguments: bool,
 }
-
-/// The options by their letter: a rule line has five of them, and `-R` many lines.
-#[expect(clippy::indexing_slicing, reason = "the compiler works it out, and would say so")]
-static SHORT_OPTIONS: [Option<&OptionSpec>; 128] = {
-    let mut places = [None; 128];
-    let mut rest = OPTIONS;
-    while let [spec, after @ ..] = rest {
-        if let Some(letter) = spec.short {
-            places[letter as usize] = Some(spec);
-        }
-        rest = after;
-    }
-    places
-};
 
 /// A row of either table.
 enum Row {
@@ -73,17 +59,17 @@ enum Row {
 }
 
 impl Row {
-    fn takes(&self) -> Takes {
+    fn value(&self) -> ValueSpec {
         match self {
-            Self::Command(spec) => spec.takes,
-            Self::Option(spec) => spec.takes,
+            Self::Command(spec) => spec.value,
+            Self::Option(spec) => spec.value,
         }
     }
 
     fn short(letter: char) -> Option<Self> {
-        let option = SHORT_OPTIONS.get(letter as usize).copied().flatten();
+        let letter = Some(letter);
+        let option = OPTIONS.iter().find(|spec| spec.short == letter);
         option.map(Self::Option).or_else(|| {
-            let letter = Some(letter);
             let mut commands = COMMANDS.iter();
             let command = commands.find(|spec| spec.short == letter || spec.alias == letter);
             command.map(Self::Command)
@@ -106,20 +92,20 @@ impl Row {
 }
 
 impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
-    /// Reads words, the program's name not among them.
+    /// The tokens of words without the program's name.
     pub fn new(words: W) -> Self {
         Self { words, bundle: None, only_arguments: false }
     }
 
-    /// The value of an option that nothing is glued to.
+    /// The token of an option that nothing is glued to: its value is the next word.
     fn next_value(&mut self, row: Row, word: &'a str) -> Result<Token<'a>, TokenError> {
-        let value = match row.takes() {
-            Takes::Nothing => None,
-            Takes::Value(_) => match self.words.next() {
+        let value = match row.value() {
+            ValueSpec::Nothing => None,
+            ValueSpec::Value(_) => match self.words.next() {
                 Some(value) => Some(value),
                 None => return Err(TokenError::MissingValue(word.to_owned())),
             },
-            Takes::MaybeValue(_) => {
+            ValueSpec::MaybeValue(_) => {
                 let mut words = self.words.clone();
                 words.next().filter(|next| !next.starts_with('-')).inspect(|_| self.words = words)
             }
@@ -133,9 +119,9 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
             None => (name, None),
         };
         let row = Row::long(name).ok_or_else(|| TokenError::UnknownOption(word.to_owned()))?;
-        match (value, row.takes()) {
+        match (value, row.value()) {
             (None, _) => self.next_value(row, word),
-            (Some(_), Takes::Nothing) => Err(TokenError::UnexpectedValue(word.to_owned())),
+            (Some(_), ValueSpec::Nothing) => Err(TokenError::UnexpectedValue(word.to_owned())),
             (value, _) => Ok(row.token(value, word)),
         }
     }
@@ -147,16 +133,16 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
             .and_then(Row::short)
             .ok_or_else(|| TokenError::UnknownOption(word.to_owned()))?;
         let rest = letters.as_str();
-        match row.takes() {
+        match row.value() {
             _ if rest.is_empty() => self.next_value(row, word),
-            Takes::Nothing if rest.starts_with('=') => {
+            ValueSpec::Nothing if rest.starts_with('=') => {
                 Err(TokenError::UnexpectedValue(word.to_owned()))
             }
-            Takes::Nothing => {
+            ValueSpec::Nothing => {
                 self.bundle = Some((word, rest));
                 Ok(row.token(None, word))
             }
-            Takes::Value(_) | Takes::MaybeValue(_) => {
+            ValueSpec::Value(_) | ValueSpec::MaybeValue(_) => {
                 Ok(row.token(Some(rest.strip_prefix('=').unwrap_or(rest)), word))
             }
         }
@@ -232,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_named_as_it_was_typed() {
+    fn unknown_option_is_reported_as_it_was_typed() {
         assert_eq!(read(&["-zq"])[0], "-zq: unknown option");
         assert_eq!(read(&["--num"]), ["--num: unknown option"]);
         assert_eq!(read(&["--stats=1"]), ["--stats=1: option does not take an argument"]);

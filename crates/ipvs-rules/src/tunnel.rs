@@ -1,4 +1,4 @@
-//! The options of a tunnel, and which of them each type has.
+//! The options of a tunnel, and the types that accept each of them.
 
 use std::str::FromStr;
 
@@ -44,7 +44,7 @@ impl TunnelOptions {
             || *has_remote_checksum
     }
 
-    /// Each type of tunnel takes the options that it has, in the order in which 1.31 looks at them.
+    /// Makes the tunnel. The checks come in the order of 1.31.
     pub(super) fn tunnel(self) -> Result<Tunnel, RuleError> {
         let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
         let (tunnel, has_port, has_checksums, has_remote) = match kind {

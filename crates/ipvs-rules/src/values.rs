@@ -62,7 +62,7 @@ pub(super) struct NamedEndpoint<'a> {
 impl<'a> Endpoint<'a> {
     /// Parses an endpoint. `protocol` is that of port names, if it is known at this place of the line.
     pub(super) fn parse(text: &'a str, protocol: Option<Protocol>) -> Result<Self, ValueError> {
-        // By bytes: to look for a character takes longer.
+        // Bytes are searched faster than characters: `cargo bench --bench parts`.
         let colon = text.bytes().position(|byte| byte == b':');
         let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
         // Nearly all endpoints are of this form.

@@ -1,10 +1,10 @@
 //! A command with names in it: parsed up to its first fault, and finished once the names are looked up.
 
-use crate::options::{Options, WaitingValue};
-use crate::table::CommandSpec;
 use crate::answers::Answers;
 use crate::command::Command;
 use crate::error::RuleError;
+use crate::options::{Options, WaitingValue};
+use crate::table::CommandSpec;
 
 /// A parsed line or command line.
 #[derive(Debug)]

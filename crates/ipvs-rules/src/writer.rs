@@ -1,4 +1,4 @@
-//! Changes as rule lines, the way ipvsadm saves them.
+//! The writer: changes as rule lines, in the form of `ipvsadm -S`.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use ipvs::model::{
 
 use crate::endpoint::{EndpointNames, EndpointText};
 
-/// Whether a line can say a change. The kernel has what no option is for when other programs have asked for it.
+/// True if a line can express a change. Other programs can set values in the kernel for which there is no option.
 pub fn has_line(change: &Change) -> bool {
     let is_named = |key: &ServiceKey| !matches!(key.protocol(), Some(Protocol::Other(_)));
     match change {
@@ -29,7 +29,7 @@ pub fn has_line(change: &Change) -> bool {
     }
 }
 
-/// Whether options ask for a way of forwarding.
+/// True if there are options for a forwarding method.
 fn has_options(forwarding: Forwarding) -> bool {
     match forwarding {
         Forwarding::Masquerading
@@ -47,11 +47,11 @@ fn has_options(forwarding: Forwarding) -> bool {
     }
 }
 
-/// Writes a change as a line that `-R` takes, without the newline. What no line can say ([`has_line`]) is written as a
-/// comment, with what there is no option for in angle brackets.
+/// Writes a change as a line for `-R`, without the newline. A change that no line can express ([`has_line`]) becomes a
+/// comment, with the values that lack an option in angle brackets.
 ///
 /// # Errors
-/// When the line cannot be written.
+/// When writing to `out` fails.
 pub fn write_change(
     out: &mut (impl Write + ?Sized),
     change: &Change,
@@ -243,8 +243,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::endpoint::Numeric;
     use crate::command::Command;
+    use crate::endpoint::Numeric;
     use crate::parser::parse_numeric_line;
     use ipvs_test::values;
 

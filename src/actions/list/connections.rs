@@ -6,8 +6,8 @@ use super::{Page, open_connections};
 use crate::actions::{Error, Session};
 use crate::model::Connection;
 use crate::resolve::Labels;
-use ipvs_rules::ConnectionColumns;
 use crate::view::{virtual_end, write_connection, write_connections_heading};
+use ipvs_rules::ConnectionColumns;
 
 /// The number of connections whose names are looked up together.
 const LOOKED_UP_TOGETHER: usize = 10_000;

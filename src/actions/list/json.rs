@@ -2,8 +2,8 @@
 
 use super::{Page, open_connections};
 use crate::actions::{Error, Session};
-use ipvs_rules::JsonSubject;
 use crate::view::{JsonList, write_json_daemons, write_json_timeouts};
+use ipvs_rules::JsonSubject;
 
 /// Writes one document.
 pub(super) fn list(

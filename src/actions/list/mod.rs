@@ -8,8 +8,8 @@ use std::io::{self, Write};
 
 use super::{Error, Session};
 use crate::procfs::{self, Connections};
-use ipvs_rules::{List, ListFormat};
 use crate::view::{write_daemon, write_timeouts};
+use ipvs_rules::{List, ListFormat};
 use table::Style;
 
 /// How much is written at once.

@@ -8,11 +8,11 @@ use super::Page;
 use crate::actions::Error;
 use crate::actions::session::{Session, lacks_rights};
 use crate::model::{RealServerState, RealServerSummary, ServiceKey, ServiceState, VirtualService};
-use crate::resolve::Labels;
 use crate::netlink::{self, Operation, Refused};
 use crate::procfs::ServicesFile;
-use ipvs_rules::ListFormat;
+use crate::resolve::Labels;
 use crate::view::{TableView, write_info};
+use ipvs_rules::ListFormat;
 
 /// How a table is listed.
 #[derive(Clone, Copy)]

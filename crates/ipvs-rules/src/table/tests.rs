@@ -1,4 +1,4 @@
-//! The table held against what ipvsadm 1.31 was seen to do.
+//! Compares the table with the observed behaviour of ipvsadm 1.31.
 
 use super::*;
 

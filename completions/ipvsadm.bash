@@ -63,6 +63,7 @@ b sched-flags sched-flags value add-service,edit-service
 , json json nothing list
 , all all nothing save
 , allow-empty allow-empty nothing save
+, own-port own-port nothing add-server,edit-server
 , sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
 '

@@ -61,6 +61,7 @@ set -g __ipvsadm_table \
     ', json json nothing list' \
     ', all all nothing save' \
     ', allow-empty allow-empty nothing save' \
+    ', own-port own-port nothing add-server,edit-server' \
     ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
     '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero'
 complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
@@ -121,6 +122,7 @@ complete -c ipvsadm -n '__ipvsadm_takes tun-remcsum' -l tun-remcsum -d 'Remote c
 complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'List everything that is known, as JSON; names are never looked up'
 complete -c ipvsadm -n '__ipvsadm_takes all' -l all -d 'Save the timeouts and the running sync daemons too'
 complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Save an empty table over a file that holds rules'
+complete -c ipvsadm -n '__ipvsadm_takes own-port' -l own-port -d 'The port of a -g or -i server that other programs gave it; without, it is the service\'s'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'List in order; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
 # --- End of the table.

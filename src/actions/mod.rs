@@ -10,7 +10,7 @@ mod save;
 mod session;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ pub use save::{save, save_consistently};
 pub use session::Session;
 
 use crate::kernel::LockError;
-use crate::model::{Change, ServiceKey};
+use crate::model::Change;
 use crate::plan::{Broken, Cause, Undone, UnknownAttribute};
 use crate::resolve::Labels;
 use crate::restore::BadLine;
@@ -43,17 +43,14 @@ pub enum Error {
     /// What was to be carried out could not be read.
     #[error("cannot read standard input: {0}")]
     Input(#[source] io::Error),
-    /// A rule has something that no line can say.
-    #[error("cannot save {}: the kernel says of it what this version does not know (attribute {attribute})", shown(.service))]
-    UnknownAttribute {
-        /// The service.
-        service: ServiceKey,
-        /// The attribute's number in linux/ip_vs.h.
-        attribute: u16,
+    /// Rules are such that no line can say them.
+    #[error("{}", no_line(.comments, .file.as_deref()))]
+    NoLine {
+        /// The rules, which are comments in what was saved.
+        comments: Comments,
+        /// The file that was not replaced; `None` for standard output.
+        file: Option<PathBuf>,
     },
-    /// A rule is one that no line can say.
-    #[error("cannot save `{}': no option is for what stands in angle brackets", shown_change(.0))]
-    NoLine(Box<Change>),
     /// Services or real servers came and went all the time while the table was read.
     #[error(
         "the table changes too fast to be saved: services or real servers came or went during each of {readings} \
@@ -124,8 +121,25 @@ pub enum Error {
     },
 }
 
-fn shown(service: &ServiceKey) -> String {
-    shown_change(&Change::DeleteService(*service)).trim_start_matches("-D ").to_owned()
+/// Rules that a save has as comments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comments {
+    /// The first.
+    pub first: String,
+    /// How many others there are.
+    pub more: usize,
+}
+
+fn no_line(comments: &Comments, file: Option<&Path>) -> String {
+    let Comments { first, more } = comments;
+    let others = if *more == 0 { String::new() } else { format!(" and {more} more") };
+    let outcome = match file {
+        Some(path) => format!("{} is what it was", path.display()),
+        None => "printed as a comment".to_owned(),
+    };
+    format!(
+        "cannot save `{first}'{others}: no option is for what stands in angle brackets ({outcome})"
+    )
 }
 
 /// A change as it is named in a sentence.
@@ -228,7 +242,10 @@ fn lost_counters(broken: &Broken) -> String {
         Some((first, more)) => {
             let others =
                 if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
-            format!(", but the counters of {}{others} begin at 0 again", shown(first))
+            format!(
+                ", but the counters of {}{others} begin at 0 again",
+                shown_change(&Change::DeleteService(*first)).trim_start_matches("-D ")
+            )
         }
     };
     let zeroed = match (broken.has_zeroed, broken.recreated.is_empty()) {

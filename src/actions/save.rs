@@ -7,10 +7,10 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-use super::Error;
 use super::reading::{ServiceReading, read_consistently, read_once};
 use super::session::Session;
-use crate::model::{Change, RealServerState, ServiceKey, ServiceState};
+use super::{Comments, Error};
+use crate::model::{Change, ServiceKey};
 use crate::netlink::Client;
 use crate::resolve::Labels;
 use ipvs_rules::{CommandName, Save, Token, Tokens, has_line, lines, words, write_change};
@@ -18,7 +18,8 @@ use ipvs_rules::{CommandName, Save, Token, Tokens, has_line, lines, words, write
 /// Reads the table once and saves it.
 ///
 /// # Errors
-/// When the kernel says no, when it has a rule that no line can say, or when the lines cannot be written.
+/// When the kernel says no, or when the lines cannot be written. When the kernel has a rule that no line can say, the
+/// lines are written all the same, and that rule as a comment.
 pub fn save(save: &Save, session: &mut Session, out: &mut dyn Write) -> Result<(), Error> {
     match &save.file {
         Some(_) => save_consistently(save, session, out),
@@ -26,7 +27,7 @@ pub fn save(save: &Save, session: &mut Session, out: &mut dyn Write) -> Result<(
             let client = session.client()?;
             let services = read_once(save.service.as_ref(), client)?;
             let rules = rules_of(services, save, client)?;
-            write_lines(&rules, save, session, out)
+            print(&rules, save, session, out)
         }
     }
 }
@@ -44,15 +45,35 @@ pub fn save_consistently(
     let services = read_consistently(save.service.as_ref(), client)?;
     let rules = rules_of(services, save, client)?;
     let Some(path) = &save.file else {
-        return write_lines(&rules, save, session, out);
+        return print(&rules, save, session, out);
     };
-    let is_empty = !rules.iter().any(|rule| matches!(rule, Change::AddService(_)));
+    let is_empty = !rules.iter().any(|rule| matches!(rule.change, Change::AddService(_)));
     if is_empty && !save.may_be_empty && holds_rules(path) {
         return Err(Error::NothingToSave { path: path.clone() });
     }
-    let mut lines = Vec::new();
-    write_lines(&rules, save, session, &mut lines)?;
-    replace(path, &lines).map_err(|source| Error::SaveFile { path: path.clone(), source })
+    let lines = rule_lines(&rules, save, session)?;
+    if let Some(comments) = lines.comments {
+        return Err(Error::NoLine { comments, file: Some(path.clone()) });
+    }
+    replace(path, &lines.text).map_err(|source| Error::SaveFile { path: path.clone(), source })
+}
+
+/// A change that makes a part of the table.
+#[derive(PartialEq, Eq)]
+struct Rule {
+    change: Change,
+    /// An attribute of a newer kernel, which no line can say.
+    unknown_attribute: Option<u16>,
+}
+
+impl Rule {
+    fn new(change: Change, unknown_attributes: &[u16]) -> Self {
+        Self { change, unknown_attribute: unknown_attributes.first().copied() }
+    }
+
+    fn has_line(&self) -> bool {
+        self.unknown_attribute.is_none() && has_line(&self.change)
+    }
 }
 
 /// The changes that make the table out of nothing, in the order of `-L`.
@@ -60,48 +81,54 @@ fn rules_of(
     services: Vec<ServiceReading>,
     save: &Save,
     client: &mut Client,
-) -> Result<Vec<Change>, Error> {
+) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::with_capacity(services.len());
     for (state, servers) in services {
-        add_rules(&mut rules, state, servers)?;
+        let key = state.service.key;
+        rules.push(Rule::new(Change::AddService(state.service), &state.unknown_attributes));
+        rules.extend(servers.into_iter().map(|state| {
+            Rule::new(Change::AddServer(key, state.server), &state.unknown_attributes)
+        }));
     }
     if save.with_settings {
-        rules.push(Change::SetTimeouts(client.timeouts()?));
-        rules.extend(client.daemons()?.into_iter().map(Change::StartDaemon));
+        rules.push(Rule::new(Change::SetTimeouts(client.timeouts()?), &[]));
+        let daemons = client.daemons()?.into_iter().map(Change::StartDaemon);
+        rules.extend(daemons.map(|daemon| Rule::new(daemon, &[])));
     }
     Ok(rules)
 }
 
-fn add_rules(
-    rules: &mut Vec<Change>,
-    state: ServiceState,
-    servers: Vec<RealServerState>,
-) -> Result<(), Error> {
-    let key = state.service.key;
-    let unknown = servers.iter().flat_map(|server| &server.unknown_attributes);
-    if let Some(&attribute) = state.unknown_attributes.iter().chain(unknown).next() {
-        return Err(Error::UnknownAttribute { service: key, attribute });
-    }
-    let start = rules.len();
-    rules.push(Change::AddService(state.service));
-    rules.extend(servers.into_iter().map(|state| Change::AddServer(key, state.server)));
-    match rules.iter().skip(start).find(|rule| !has_line(rule)) {
-        Some(rule) => Err(Error::NoLine(Box::new(rule.clone()))),
-        None => Ok(()),
-    }
+/// Rules as text.
+struct Lines {
+    text: Vec<u8>,
+    /// The rules that are comments, if any.
+    comments: Option<Comments>,
 }
 
-fn write_lines(
-    rules: &[Change],
+/// Writes the lines to a stream, which has them even if some are comments.
+fn print(
+    rules: &[Rule],
     save: &Save,
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let lines = rule_lines(rules, save, session)?;
+    out.write_all(&lines.text).map_err(Error::Output)?;
+    match lines.comments {
+        None => Ok(()),
+        Some(comments) => {
+            out.flush().map_err(Error::Output)?;
+            Err(Error::NoLine { comments, file: None })
+        }
+    }
+}
+
+fn rule_lines(rules: &[Rule], save: &Save, session: &mut Session) -> Result<Lines, Error> {
     let numeric = Labels::numeric();
     let labels = if save.is_numeric {
         &numeric
     } else {
-        session.resolver.label_exactly(rules.iter().filter_map(|rule| match rule {
+        session.resolver.label_exactly(rules.iter().filter_map(|rule| match &rule.change {
             Change::AddServer(_, server) => Some(server.key.address),
             Change::AddService(service) => match service.key {
                 ServiceKey::Address { address, .. } => Some(address),
@@ -110,12 +137,43 @@ fn write_lines(
             _ => None,
         }))
     };
-    let mut lines = Vec::new();
+    let mut text = Vec::new();
+    let mut comments: Option<Comments> = None;
+    // A service that is a comment takes its real servers with it: their lines alone could not be restored.
+    let mut commented_service = None;
+    let mut line = Vec::new();
     for rule in rules {
-        write_change(&mut lines, rule, labels).map_err(Error::Output)?;
-        lines.push(b'\n');
+        let has_line = rule.has_line();
+        let is_of_comment = match &rule.change {
+            Change::AddService(service) => {
+                commented_service = (!has_line).then_some(service.key);
+                false
+            }
+            Change::AddServer(key, _) => commented_service == Some(*key),
+            _ => false,
+        };
+        line.clear();
+        write_change(&mut line, &rule.change, labels).map_err(Error::Output)?;
+        if let Some(attribute) = rule.unknown_attribute {
+            write!(line, " <attribute {attribute}>").map_err(Error::Output)?;
+        }
+        if (!has_line || is_of_comment) && !line.starts_with(b"# ") {
+            text.extend_from_slice(b"# ");
+        }
+        text.extend_from_slice(&line);
+        text.push(b'\n');
+        if !has_line {
+            match &mut comments {
+                Some(comments) => comments.more += 1,
+                None => {
+                    let line = String::from_utf8_lossy(&line);
+                    let first = line.trim_start_matches("# ").to_owned();
+                    comments = Some(Comments { first, more: 0 });
+                }
+            }
+        }
     }
-    out.write_all(&lines).map_err(Error::Output)
+    Ok(Lines { text, comments })
 }
 
 /// Whether a file has rules that saving nothing would lose. One that cannot be read may have.

@@ -131,7 +131,7 @@ mod tests {
             McastTtl => &["1"],
             Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
             | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
-            | TunCsum | TunRemcsum | Json | All | AllowEmpty | Sort | Ipv6 => &[],
+            | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Sort | Ipv6 => &[],
         }
     }
 

@@ -173,8 +173,7 @@ fn action_status(error: &Error) -> u8 {
         Error::Output(error) if is_closed_pipe(error) => DONE,
         Error::Output(_)
         | Error::Procfs(_)
-        | Error::UnknownAttribute { .. }
-        | Error::NoLine(_)
+        | Error::NoLine { .. }
         | Error::Restless { .. }
         | Error::NothingToSave { .. }
         | Error::SaveFile { .. } => LISTING_FAILED,

@@ -189,8 +189,8 @@ impl JsonList {
             scheduler: service.scheduler.as_str(),
             scheduler_flags: service.scheduler_flags.names(&service.scheduler).collect(),
             persistence: service.persistence.map(|persistence| JsonPersistence {
-                timeout: persistence.timeout,
-                netmask: match persistence.netmask {
+                timeout: persistence.timeout(),
+                netmask: match persistence.netmask() {
                     Netmask::Ipv4(mask) => mask.to_string(),
                     Netmask::Ipv6(length) => format!("/{length}"),
                 },
@@ -288,7 +288,7 @@ fn key(key: &ServiceKey) -> JsonKey {
                 Protocol::Tcp => ("tcp", None),
                 Protocol::Udp => ("udp", None),
                 Protocol::Sctp => ("sctp", None),
-                Protocol::Other(number) => (UNKNOWN, Some(number)),
+                Protocol::Other(other) => (UNKNOWN, Some(other.number())),
             };
             JsonKey::Address { protocol, protocol_number, address, port }
         }
@@ -309,7 +309,8 @@ fn server(state: &RealServerState) -> JsonServer {
         Forwarding::DirectRouting => ("direct_routing", None, None),
         Forwarding::Tunneling(kind) => ("tunneling", None, Some(tunnel(kind))),
         Forwarding::LocalNode => ("local", None, None),
-        Forwarding::Other(number) => (UNKNOWN, Some(number), None),
+        Forwarding::Bypass => ("bypass", None, None),
+        Forwarding::Other(other) => (UNKNOWN, Some(other.number()), None),
     };
     JsonServer {
         address: server.key.address,
@@ -333,14 +334,16 @@ fn tunnel(tunnel: Tunnel) -> JsonTunnel {
         Tunnel::Ipip => ("ipip", None, None, None),
         Tunnel::Gue { port, checksum } => ("gue", None, Some(port), Some(checksum)),
         Tunnel::Gre { checksum } => ("gre", None, None, Some(checksum)),
-        Tunnel::Other { kind, port, checksum } => (UNKNOWN, Some(kind), Some(port), Some(checksum)),
+        Tunnel::Other { kind, port, checksum } => {
+            (UNKNOWN, Some(kind.number()), Some(port), Some(checksum))
+        }
     };
     let (checksum, checksum_number) = match checksum {
         None => (None, None),
         Some(TunnelChecksum::None) => (Some("none"), None),
         Some(TunnelChecksum::Full) => (Some("full"), None),
         Some(TunnelChecksum::Remote) => (Some("remote"), None),
-        Some(TunnelChecksum::Other(number)) => (Some(UNKNOWN), Some(number)),
+        Some(TunnelChecksum::Other(other)) => (Some(UNKNOWN), Some(other.number())),
     };
     JsonTunnel { r#type, type_number, port, checksum, checksum_number }
 }

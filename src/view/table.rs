@@ -244,9 +244,9 @@ fn scheduling(out: &mut Vec<u8>, service: &VirtualService) {
         out.push(b')');
     }
     if let Some(persistence) = service.persistence {
-        append(out, format_args!(" persistent {}", persistence.timeout));
-        if persistence.netmask != Netmask::host(service.key.family()) {
-            append(out, format_args!(" mask {}", persistence.netmask));
+        append(out, format_args!(" persistent {}", persistence.timeout()));
+        if persistence.netmask() != Netmask::host(service.key.family()) {
+            append(out, format_args!(" mask {}", persistence.netmask()));
         }
     }
     // Without persistence an engine does nothing, and 1.31 does not show it.
@@ -264,6 +264,7 @@ fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::DirectRouting => "Route",
         Forwarding::Tunneling(_) => "Tunnel",
         Forwarding::LocalNode => "Local",
+        Forwarding::Bypass => "Bypass",
         // How the C library prints the name that 1.31 does not have for it.
         Forwarding::Other(_) => "(null)",
     }
@@ -289,6 +290,7 @@ fn tunnel(out: &mut Vec<u8>, forwarding: Forwarding) {
         | Forwarding::Masquerading
         | Forwarding::DirectRouting
         | Forwarding::LocalNode
+        | Forwarding::Bypass
         | Forwarding::Other(_) => out.extend_from_slice(b"n/a"),
     }
 }

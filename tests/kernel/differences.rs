@@ -19,7 +19,7 @@ fn restores_to_the_same(kernel: &Kernel) {
 }
 
 #[test]
-fn a_save_keeps_thresholds_after_the_weight() {
+fn a_save_keeps_thresholds_behind_all_that_1_31_saves() {
     fresh_namespace();
     let kernel = Kernel::open();
     ours("-A -t 10.0.0.1:80 -s rr");
@@ -33,7 +33,9 @@ fn a_save_keeps_thresholds_after_the_weight() {
         "{saved}"
     );
     assert_eq!(lines[2], "-a -t 10.0.0.1:80 -r 10.0.0.3:80 -m -w 3");
-    assert!(lines[3].contains("-w 1 -x 7") && !lines[3].contains("-y"), "{saved}");
+    assert!(lines[3].ends_with(" -w 1 --tun-type gre --tun-nocsum -x 7"), "{saved}");
+    let of_1_31 = Program::reference().line("-S -n").succeeded().to_owned();
+    assert!(of_1_31.lines().zip(&lines).all(|(theirs, line)| line.starts_with(theirs.trim_end())));
     restores_to_the_same(&kernel);
 }
 

@@ -63,6 +63,8 @@ mod rights;
 #[cfg(test)]
 mod save_file;
 #[cfg(test)]
+mod saves;
+#[cfg(test)]
 mod schedulers;
 #[cfg(test)]
 mod sync;

@@ -21,7 +21,9 @@ const CMD_DEL_SERVICE: u8 = 3;
 const CMD_GET_SERVICE: u8 = 4;
 const CMD_NEW_DEST: u8 = 5;
 const CMD_GET_DEST: u8 = 8;
+const CMD_NEW_DAEMON: u8 = 9;
 const CMD_GET_DAEMON: u8 = 11;
+const CMD_SET_CONFIG: u8 = 12;
 const CMD_GET_CONFIG: u8 = 13;
 
 const CMD_ATTR_SERVICE: u16 = 1;
@@ -282,6 +284,11 @@ impl Kernel {
 
     /// Adds a service with its real servers.
     pub(crate) fn add(&self, service: &Service) {
+        self.try_add(service).unwrap_or_else(|errno| panic!("errno {errno}: {service:?}"));
+    }
+
+    /// Adds a service with its real servers; `Err` is the errno of the first that the kernel refuses.
+    pub(crate) fn try_add(&self, service: &Service) -> Result<(), i32> {
         let mut attributes = key_attributes(&service.key);
         attributes.push(attribute(SVC_ATTR_SCHED_NAME, service.scheduler.as_str()));
         attributes.push(attribute(
@@ -290,8 +297,10 @@ impl Kernel {
         ));
         attributes.push(attribute(SVC_ATTR_TIMEOUT, service.timeout));
         attributes.push(attribute(SVC_ATTR_NETMASK, service.netmask));
-        self.ask(CMD_NEW_SERVICE, NlmF::ACK, vec![nest(CMD_ATTR_SERVICE, attributes)])
-            .expect("IPVS_CMD_NEW_SERVICE");
+        if let Some(engine) = &service.engine {
+            attributes.push(attribute(SVC_ATTR_PE_NAME, engine.as_str()));
+        }
+        self.ask(CMD_NEW_SERVICE, NlmF::ACK, vec![nest(CMD_ATTR_SERVICE, attributes)])?;
         for server in &service.destinations {
             let of_it = nest(CMD_ATTR_SERVICE, key_attributes(&service.key));
             let server = nest(
@@ -309,8 +318,34 @@ impl Kernel {
                     attribute(DEST_ATTR_L_THRESH, server.lower_threshold),
                 ],
             );
-            self.ask(CMD_NEW_DEST, NlmF::ACK, vec![of_it, server]).expect("IPVS_CMD_NEW_DEST");
+            self.ask(CMD_NEW_DEST, NlmF::ACK, vec![of_it, server])?;
         }
+        Ok(())
+    }
+
+    /// Sets the timeouts that are not zero.
+    pub(crate) fn set_timeouts(&self, timeouts: &Timeouts) {
+        let attributes = vec![
+            attribute(CMD_ATTR_TIMEOUT_TCP, timeouts.tcp),
+            attribute(CMD_ATTR_TIMEOUT_TCP_FIN, timeouts.tcp_fin),
+            attribute(CMD_ATTR_TIMEOUT_UDP, timeouts.udp),
+        ];
+        self.ask(CMD_SET_CONFIG, NlmF::ACK, attributes).expect("IPVS_CMD_SET_CONFIG");
+    }
+
+    /// Starts a sync daemon with the kernel's defaults; `Err` is the kernel's errno.
+    pub(crate) fn start_daemon(
+        &self,
+        state: u32,
+        interface: &str,
+        sync_id: u32,
+    ) -> Result<(), i32> {
+        let attributes = vec![
+            attribute(DAEMON_ATTR_STATE, state),
+            attribute(DAEMON_ATTR_MCAST_IFN, interface),
+            attribute(DAEMON_ATTR_SYNC_ID, sync_id),
+        ];
+        self.ask(CMD_NEW_DAEMON, NlmF::ACK, vec![nest(CMD_ATTR_DAEMON, attributes)]).map(drop)
     }
 
     /// Deletes a service.

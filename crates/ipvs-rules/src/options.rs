@@ -14,7 +14,7 @@ use crate::tunnel::TunnelOptions;
 use crate::values::{Endpoint, number};
 use ipvs::model::{
     Family, MulticastGroup, NameError, Netmask, Persistence, PersistenceEngineName, Protocol,
-    RealServerKey, SchedulerName, ServiceKey,
+    RealServerKey, SchedulerName, ServiceKey, SyncDaemon,
 };
 
 /// The largest weight and threshold: the kernel and 1.31 use signed numbers.
@@ -91,6 +91,7 @@ pub(super) struct ServerOptions {
     pub(super) weight: Option<u32>,
     pub(super) upper_threshold: Option<u32>,
     pub(super) lower_threshold: Option<u32>,
+    pub(super) has_own_port: bool,
     pub(super) tunnel: TunnelOptions,
 }
 
@@ -226,7 +227,11 @@ impl<'a> Options<'a> {
             Numeric => self.is_numeric = true,
             McastInterface => self.for_daemon.interface = Some(text),
             SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),
-            SyncMaxlen => self.for_daemon.max_length = Some(number(text, 1..=65507).map_err(bad)?),
+            OwnPort => self.for_server.has_own_port = true,
+            SyncMaxlen => {
+                let range = 1..=SyncDaemon::MAX_LENGTH.into();
+                self.for_daemon.max_length = Some(number(text, range).map_err(bad)?);
+            }
             McastGroup => self.for_daemon.group = Some(multicast_group(text).map_err(bad)?),
             McastPort => self.for_daemon.port = Some(number(text, 1..=65535).map_err(bad)?),
             McastTtl => self.for_daemon.ttl = Some(number(text, 1..=255).map_err(bad)?),

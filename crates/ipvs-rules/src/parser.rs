@@ -229,12 +229,14 @@ impl<'a> Options<'a> {
         // Like 1.31, drop a mask that comes before the option that makes the service IPv6.
         let host = Netmask::host(key.family());
         let netmask = netmask.filter(|mask| mask.family() == key.family());
+        // Both values have been read within the ranges that this checks.
+        let persistence =
+            timeout.and_then(|timeout| Persistence::new(timeout, netmask.unwrap_or(host)).ok());
         Ok(VirtualService {
             key,
             scheduler: scheduler.unwrap_or_default(),
             scheduler_flags,
-            persistence: timeout
-                .map(|timeout| Persistence { timeout, netmask: netmask.unwrap_or(host) }),
+            persistence,
             unused_netmask: netmask.filter(|_| timeout.is_none()),
             engine,
             one_packet: is_one_packet,
@@ -251,7 +253,14 @@ impl<'a> Options<'a> {
             real_server: _,
             for_service: _,
             for_server:
-                ServerOptions { forwarding, weight, upper_threshold, lower_threshold, tunnel },
+                ServerOptions {
+                    forwarding,
+                    weight,
+                    upper_threshold,
+                    lower_threshold,
+                    tunnel,
+                    has_own_port,
+                },
             listing: _,
             for_save: _,
             for_daemon: _,
@@ -270,7 +279,9 @@ impl<'a> Options<'a> {
             _ => Forwarding::DirectRouting,
         };
         match service {
-            ServiceKey::Address { port, .. } if !forwarding.maps_ports() => key.port = port,
+            ServiceKey::Address { port, .. } if !has_own_port && !forwarding.maps_ports() => {
+                key.port = port;
+            }
             _ => {}
         }
         let upper = upper_threshold.unwrap_or_default();

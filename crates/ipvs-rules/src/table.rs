@@ -89,6 +89,7 @@ pub enum OptionName {
     Json,
     All,
     AllowEmpty,
+    OwnPort,
     Sort,
     Ipv6,
 }
@@ -561,6 +562,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         Nothing,
         &[Save],
         "Save an empty table over a file that holds rules",
+    ),
+    option(
+        OwnPort,
+        None,
+        "own-port",
+        Nothing,
+        WITH_SERVER,
+        "The port of a -g or -i server that other programs gave it; without, it is the service's",
     ),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "List in order; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),

@@ -260,7 +260,7 @@ fn one_packet_scheduling_is_for_udp_and_firewall_marks() {
 
 #[test]
 fn persistence_lasts_six_minutes_unless_said_otherwise() {
-    let timeout = |line| service(line).persistence.unwrap().timeout;
+    let timeout = |line| service(line).persistence.unwrap().timeout();
     assert_eq!(timeout("-A -t 10.0.0.1:80 -p"), 360);
     assert_eq!(timeout("-A -p -t 10.0.0.1:80"), 360);
     assert_eq!(timeout("-A -t 10.0.0.1:80 -p300"), 300);
@@ -275,7 +275,7 @@ fn persistence_lasts_six_minutes_unless_said_otherwise() {
 
 #[test]
 fn mask_is_dotted_or_a_length_for_ipv4_and_a_length_for_ipv6() {
-    let mask = |line: &str| service(line).persistence.unwrap().netmask.to_string();
+    let mask = |line: &str| service(line).persistence.unwrap().netmask().to_string();
     for (text, read) in [
         ("24", "255.255.255.0"),
         ("32", "255.255.255.255"),
@@ -300,7 +300,7 @@ fn mask_is_dotted_or_a_length_for_ipv4_and_a_length_for_ipv6() {
 #[test]
 fn mask_that_stands_before_an_ipv6_service_is_lost_and_one_without_persistence_unused() {
     for line in ["-A -M 24 -t [2001:db8::1]:80 -p", "-A -f 1 -p -M 24 -6"] {
-        assert_eq!(service(line).persistence.unwrap().netmask, Netmask::Ipv6(128), "{line}");
+        assert_eq!(service(line).persistence.unwrap().netmask(), Netmask::Ipv6(128), "{line}");
     }
     let unused = service("-A -t 10.0.0.1:80 -M 255.255.0.0");
     assert_eq!(unused.persistence, None);
@@ -338,13 +338,16 @@ fn real_server_has_the_port_of_a_service_that_stands_before_it() {
 }
 
 #[test]
-fn only_masquerading_and_firewall_marks_leave_a_real_server_its_own_port() {
+fn only_masquerading_firewall_marks_and_own_port_leave_a_real_server_its_port() {
     let port = |line| server(line).key.port;
     assert_eq!(port("-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m"), 8080);
     assert_eq!(port("-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -g"), 80);
     assert_eq!(port("-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -i"), 80);
     assert_eq!(port("-e -r 10.0.0.2:8080 -t 10.0.0.1:80"), 80);
     assert_eq!(port("-a -f 1 -r 10.0.0.2:8080"), 8080);
+    assert_eq!(port("-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -g --own-port"), 8080);
+    assert_eq!(port("-e --own-port -r 10.0.0.2:8080 -i -t 10.0.0.1:80"), 8080);
+    assert_eq!(port("-a -t 10.0.0.1:80 -r 10.0.0.2 --own-port"), 80);
     let deleted = change("-d -t 10.0.0.1:80 -r 10.0.0.2:8080");
     assert!(matches!(deleted, Change::DeleteServer(_, RealServerKey { port: 8080, .. })));
 }

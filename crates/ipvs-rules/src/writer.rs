@@ -1,11 +1,12 @@
 //! The writer: changes as rule lines, in the form of `ipvsadm -S`.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use ipvs::model::{
-    Change, Family, Forwarding, Netmask, Protocol, RealServer, RealServerKey, ServiceKey,
-    SyncDaemon, Tunnel, TunnelChecksum, VirtualService,
+    Change, Family, Forwarding, Netmask, Persistence, Protocol, RealServer, RealServerKey,
+    ServiceKey, SyncDaemon, Timeouts, Tunnel, TunnelChecksum, VirtualService,
 };
 
 use crate::endpoint::{EndpointNames, EndpointText};
@@ -14,36 +15,111 @@ use crate::endpoint::{EndpointNames, EndpointText};
 pub fn has_line(change: &Change) -> bool {
     let is_named = |key: &ServiceKey| !matches!(key.protocol(), Some(Protocol::Other(_)));
     match change {
-        Change::AddService(service) | Change::EditService(service) => is_named(&service.key),
+        Change::AddService(service) | Change::EditService(service) => {
+            is_named(&service.key) && has_service_options(service)
+        }
         Change::DeleteService(key) | Change::DeleteServer(key, _) | Change::Zero(Some(key)) => {
             is_named(key)
         }
         Change::AddServer(key, server) | Change::EditServer(key, server) => {
-            is_named(key) && has_options(server.forwarding)
+            is_named(key) && has_server_options(key, server)
         }
-        Change::Zero(None)
-        | Change::Flush
-        | Change::SetTimeouts(_)
-        | Change::StartDaemon(_)
-        | Change::StopDaemon(_) => true,
+        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
+            [tcp, tcp_fin, udp].into_iter().all(|&seconds| is_timeout(seconds))
+        }
+        Change::StartDaemon(daemon) => has_daemon_options(daemon),
+        Change::Zero(None) | Change::Flush | Change::StopDaemon(_) => true,
     }
 }
 
-/// True if there are options for a forwarding method.
-fn has_options(forwarding: Forwarding) -> bool {
+/// Whether `--set` takes a timeout.
+fn is_timeout(seconds: u32) -> bool {
+    seconds <= Persistence::MAX_TIMEOUT
+}
+
+/// Whether a weight or a threshold is in its option's range.
+fn is_signed(number: u32) -> bool {
+    i32::try_from(number).is_ok()
+}
+
+/// Whether a name is one word of a line.
+fn is_word(name: &str) -> bool {
+    !name.contains([' ', '\t', '\r', '\n'])
+}
+
+/// Whether options ask for a service's settings.
+fn has_service_options(service: &VirtualService) -> bool {
+    let is_persistent = service.persistence.is_some();
+    is_persistence(service)
+        && (is_persistent || !is_of_all_ports(&service.key))
+        && (!service.one_packet || has_one_packet(&service.key))
+        && is_word(service.scheduler.as_str())
+        && service.engine.is_none_or(|engine| is_word(engine.as_str()))
+}
+
+/// Whether `-p` and `-M` take a service's persistence.
+fn is_persistence(service: &VirtualService) -> bool {
+    service.persistence.is_none_or(|persistence| {
+        let netmask = persistence.netmask();
+        netmask.family() == service.key.family()
+            && Persistence::new(persistence.timeout(), netmask).is_ok()
+    })
+}
+
+fn is_of_all_ports(key: &ServiceKey) -> bool {
+    matches!(key, ServiceKey::Address { port: 0, .. })
+}
+
+/// Whether a service may have `-o`.
+fn has_one_packet(key: &ServiceKey) -> bool {
+    matches!(key.protocol(), None | Some(Protocol::Udp))
+}
+
+/// Whether options ask for a real server's settings.
+fn has_server_options(key: &ServiceKey, server: &RealServer) -> bool {
+    let RealServer { key: _, forwarding, weight, upper_threshold, lower_threshold } = *server;
+    let is_tunneled = matches!(forwarding, Forwarding::Tunneling(_));
+    has_forwarding_options(forwarding)
+        && (is_tunneled || Family::of(server.key.address) == key.family())
+        && [weight, upper_threshold, lower_threshold].into_iter().all(is_signed)
+        && lower_threshold <= upper_threshold
+}
+
+/// Whether options ask for a way of forwarding. `-g` to an own address is local node.
+fn has_forwarding_options(forwarding: Forwarding) -> bool {
     match forwarding {
         Forwarding::Masquerading
         | Forwarding::DirectRouting
+        | Forwarding::LocalNode
         | Forwarding::Tunneling(Tunnel::Ipip) => true,
-        Forwarding::Tunneling(Tunnel::Gue { checksum, .. }) => {
-            !matches!(checksum, TunnelChecksum::Other(_))
+        Forwarding::Tunneling(Tunnel::Gue { port, checksum }) => {
+            port != 0 && !matches!(checksum, TunnelChecksum::Other(_))
         }
         Forwarding::Tunneling(Tunnel::Gre { checksum }) => {
             matches!(checksum, TunnelChecksum::None | TunnelChecksum::Full)
         }
-        Forwarding::Tunneling(Tunnel::Other { .. })
-        | Forwarding::LocalNode
-        | Forwarding::Other(_) => false,
+        Forwarding::Tunneling(Tunnel::Other { .. }) | Forwarding::Bypass | Forwarding::Other(_) => {
+            false
+        }
+    }
+}
+
+/// Whether options ask for a sync daemon's settings.
+fn has_daemon_options(daemon: &SyncDaemon) -> bool {
+    let SyncDaemon { role: _, interface, sync_id: _, max_length, group: _, port, ttl } = daemon;
+    is_word(interface.as_str())
+        && max_length.is_none_or(|length| (1..=SyncDaemon::MAX_LENGTH).contains(&length))
+        && *port != Some(0)
+        && *ttl != Some(0)
+}
+
+/// Whether a real server has another port than its service where `-a` would give it the service's.
+fn has_own_port(key: &ServiceKey, server: &RealServer) -> bool {
+    match *key {
+        ServiceKey::Address { port, .. } => {
+            !server.forwarding.maps_ports() && server.key.port != port
+        }
+        ServiceKey::Fwmark { .. } => false,
     }
 }
 
@@ -71,11 +147,35 @@ pub fn write_change(
         Change::Zero(Some(key)) => line.service_key(out, "-Z", key),
         Change::Zero(None) => out.write_all(b"-Z"),
         Change::Flush => out.write_all(b"-C"),
-        Change::SetTimeouts(timeouts) => {
-            write!(out, "--set {} {} {}", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
+        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
+            out.write_all(b"--set")?;
+            [tcp, tcp_fin, udp]
+                .into_iter()
+                .try_for_each(|&seconds| value(out, "", seconds, is_timeout(seconds)))
         }
         Change::StartDaemon(daemon) => start_daemon(out, daemon),
         Change::StopDaemon(role) => write!(out, "--stop-daemon {role}"),
+    }
+}
+
+/// Writes an option and its value; one that the option does not have stands in angle brackets.
+fn value<T: Display>(
+    out: &mut (impl Write + ?Sized),
+    option: &str,
+    value: T,
+    is_in_range: bool,
+) -> io::Result<()> {
+    if is_in_range { write!(out, "{option} {value}") } else { write!(out, "{option} <{value}>") }
+}
+
+/// Writes an option and a name. Alone, two kinds of names would be lost from a line: the word `ipvsadm` and a comment.
+fn name(out: &mut (impl Write + ?Sized), short: &str, long: &str, name: &str) -> io::Result<()> {
+    if !is_word(name) {
+        write!(out, " {short} <{}>", name.escape_debug())
+    } else if name == "ipvsadm" || name.starts_with('#') {
+        write!(out, " {long}={name}")
+    } else {
+        write!(out, " {short} {name}")
     }
 }
 
@@ -96,8 +196,8 @@ impl Line<'_> {
                     Protocol::Tcp => b" -t ".as_slice(),
                     Protocol::Udp => b" -u ",
                     Protocol::Sctp => b" --sctp-service ",
-                    Protocol::Other(number) => {
-                        write!(out, "{command} <protocol number {number}> ")?;
+                    Protocol::Other(other) => {
+                        write!(out, "{command} <protocol number {}> ", other.number())?;
                         return self.endpoint(out, address, port, Some(protocol));
                     }
                 };
@@ -145,18 +245,22 @@ impl Line<'_> {
         service: &VirtualService,
     ) -> io::Result<()> {
         self.service_key(out, command, &service.key)?;
-        write!(out, " -s {}", service.scheduler)?;
+        name(out, "-s", "--scheduler", service.scheduler.as_str())?;
         if let Some(persistence) = service.persistence {
-            write!(out, " -p {}", persistence.timeout)?;
-            if persistence.netmask != Netmask::host(service.key.family()) {
-                write!(out, " -M {}", persistence.netmask)?;
+            let netmask = persistence.netmask();
+            value(out, " -p", persistence.timeout(), is_persistence(service))?;
+            if netmask != Netmask::host(service.key.family()) {
+                value(out, " -M", netmask, is_persistence(service))?;
             }
+        } else if is_of_all_ports(&service.key) {
+            write!(out, " <all ports without persistence>")?;
         }
         if let Some(engine) = &service.engine {
-            write!(out, " --pe {engine}")?;
+            name(out, "--pe", "--pe", engine.as_str())?;
         }
         if service.one_packet {
-            write!(out, " -o")?;
+            let option = if has_one_packet(&service.key) { " -o" } else { " <one packet>" };
+            out.write_all(option.as_bytes())?;
         }
         for (place, flag) in service.scheduler_flags.names(&service.scheduler).enumerate() {
             write!(out, "{}{flag}", if place == 0 { " -b " } else { "," })?;
@@ -172,42 +276,65 @@ impl Line<'_> {
         server: &RealServer,
     ) -> io::Result<()> {
         self.server_key(out, command, key, &server.key)?;
-        match server.forwarding {
-            Forwarding::Masquerading => out.write_all(b" -m -w ")?,
-            Forwarding::Tunneling(_) => out.write_all(b" -i -w ")?,
-            Forwarding::DirectRouting => out.write_all(b" -g -w ")?,
-            Forwarding::LocalNode => out.write_all(b" <forwarding method local node> -w ")?,
-            Forwarding::Other(number) => write!(out, " <forwarding method number {number}> -w ")?,
-        }
-        out.write_all(itoa::Buffer::new().format(server.weight).as_bytes())?;
-        if server.upper_threshold != 0 {
-            write!(out, " -x {}", server.upper_threshold)?;
-        }
-        if server.lower_threshold != 0 {
-            write!(out, " -y {}", server.lower_threshold)?;
+        let is_tunneled = matches!(server.forwarding, Forwarding::Tunneling(_));
+        if !is_tunneled && Family::of(server.key.address) != key.family() {
+            out.write_all(b" <another family than the service's>")?;
         }
         match server.forwarding {
-            Forwarding::Tunneling(Tunnel::Ipip) => write!(out, " --tun-type ipip"),
-            Forwarding::Tunneling(Tunnel::Gue { port, checksum }) => {
-                write!(out, " --tun-type gue --tun-port {port}")?;
-                write_checksum(out, checksum)
+            Forwarding::Masquerading => out.write_all(b" -m")?,
+            Forwarding::Tunneling(_) => out.write_all(b" -i")?,
+            Forwarding::DirectRouting | Forwarding::LocalNode => out.write_all(b" -g")?,
+            Forwarding::Bypass => out.write_all(b" <forwarding method bypass>")?,
+            Forwarding::Other(other) => {
+                write!(out, " <forwarding method number {}>", other.number())?;
             }
-            Forwarding::Tunneling(Tunnel::Gre { checksum: TunnelChecksum::Remote }) => {
-                write!(out, " --tun-type gre <remote checksum>")
-            }
-            Forwarding::Tunneling(Tunnel::Gre { checksum }) => {
-                write!(out, " --tun-type gre")?;
-                write_checksum(out, checksum)
-            }
-            Forwarding::Tunneling(Tunnel::Other { kind, port, checksum }) => {
-                write!(out, " <tunnel type number {kind}> --tun-port {port}")?;
-                write_checksum(out, checksum)
-            }
-            Forwarding::Masquerading
-            | Forwarding::DirectRouting
-            | Forwarding::LocalNode
-            | Forwarding::Other(_) => Ok(()),
         }
+        if is_signed(server.weight) {
+            out.write_all(b" -w ")?;
+            out.write_all(itoa::Buffer::new().format(server.weight).as_bytes())?;
+        } else {
+            write!(out, " -w <{}>", server.weight)?;
+        }
+        write_tunnel(out, server.forwarding)?;
+        // Behind all that 1.31 saves, so that its lines are the beginning of these.
+        let RealServer { upper_threshold: upper, lower_threshold: lower, .. } = *server;
+        if upper != 0 {
+            value(out, " -x", upper, is_signed(upper))?;
+        }
+        if lower != 0 {
+            value(out, " -y", lower, is_signed(lower) && lower <= upper)?;
+        }
+        if has_own_port(key, server) {
+            out.write_all(b" --own-port")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_tunnel(out: &mut (impl Write + ?Sized), forwarding: Forwarding) -> io::Result<()> {
+    match forwarding {
+        Forwarding::Tunneling(Tunnel::Ipip) => write!(out, " --tun-type ipip"),
+        Forwarding::Tunneling(Tunnel::Gue { port, checksum }) => {
+            write!(out, " --tun-type gue")?;
+            value(out, " --tun-port", port, port != 0)?;
+            write_checksum(out, checksum)
+        }
+        Forwarding::Tunneling(Tunnel::Gre { checksum: TunnelChecksum::Remote }) => {
+            write!(out, " --tun-type gre <remote checksum>")
+        }
+        Forwarding::Tunneling(Tunnel::Gre { checksum }) => {
+            write!(out, " --tun-type gre")?;
+            write_checksum(out, checksum)
+        }
+        Forwarding::Tunneling(Tunnel::Other { kind, port, checksum }) => {
+            write!(out, " <tunnel type number {}> --tun-port {port}", kind.number())?;
+            write_checksum(out, checksum)
+        }
+        Forwarding::Masquerading
+        | Forwarding::DirectRouting
+        | Forwarding::LocalNode
+        | Forwarding::Bypass
+        | Forwarding::Other(_) => Ok(()),
     }
 }
 
@@ -216,24 +343,27 @@ fn write_checksum(out: &mut (impl Write + ?Sized), checksum: TunnelChecksum) -> 
         TunnelChecksum::None => out.write_all(b" --tun-nocsum"),
         TunnelChecksum::Full => out.write_all(b" --tun-csum"),
         TunnelChecksum::Remote => out.write_all(b" --tun-remcsum"),
-        TunnelChecksum::Other(number) => write!(out, " <tunnel flags number {number}>"),
+        TunnelChecksum::Other(other) => write!(out, " <tunnel flags number {}>", other.number()),
     }
 }
 
 fn start_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io::Result<()> {
     let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl } = daemon;
-    write!(out, "--start-daemon {role} --mcast-interface {interface} --syncid {sync_id}")?;
-    if let Some(length) = max_length {
-        write!(out, " --sync-maxlen {length}")?;
+    write!(out, "--start-daemon {role}")?;
+    name(out, "--mcast-interface", "--mcast-interface", interface.as_str())?;
+    write!(out, " --syncid {sync_id}")?;
+    if let Some(length) = *max_length {
+        let is_in_range = (1..=SyncDaemon::MAX_LENGTH).contains(&length);
+        value(out, " --sync-maxlen", length, is_in_range)?;
     }
     if let Some(group) = group {
         write!(out, " --mcast-group {}", group.address())?;
     }
-    if let Some(port) = port {
-        write!(out, " --mcast-port {port}")?;
+    if let Some(port) = *port {
+        value(out, " --mcast-port", port, port != 0)?;
     }
-    if let Some(ttl) = ttl {
-        write!(out, " --mcast-ttl {ttl}")?;
+    if let Some(ttl) = *ttl {
+        value(out, " --mcast-ttl", ttl, ttl != 0)?;
     }
     Ok(())
 }
@@ -246,6 +376,7 @@ mod tests {
     use crate::command::Command;
     use crate::endpoint::Numeric;
     use crate::parser::parse_numeric_line;
+    use ipvs::model::{OtherForwarding, OtherTunnel};
     use ipvs_test::values;
 
     fn written(change: &Change) -> String {
@@ -274,7 +405,12 @@ mod tests {
             "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1",
             "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m -w 0 -x 200 -y 100",
             "-a -t 10.0.0.1:80 -r [2001:db8::2]:80 -i -w 1 --tun-type ipip",
-            "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 -x 9 --tun-type gue --tun-port 6080 --tun-remcsum",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum -x 9 -y 1",
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -g -w 1 -x 9 --own-port",
+            "-e -t 10.0.0.1:80 -r 10.0.0.2:8080 -i -w 1 --tun-type ipip --own-port",
+            "-A -t 10.0.0.1:80 --scheduler=ipvsadm -p 60 --pe=#x",
+            "--start-daemon master --mcast-interface=#x --syncid 0",
+            "--start-daemon backup --mcast-interface=ipvsadm --syncid 0",
             "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type gre --tun-nocsum",
             "-e -f 7 -r 10.0.0.2:0 -m -w 2147483647",
             "-d -u [2001:db8::1]:53 -r [2001:db8::2]:53",
@@ -305,10 +441,17 @@ mod tests {
             panic!()
         };
         let ServiceKey::Address { address, port, .. } = key else { panic!() };
-        let odd = ServiceKey::Address { protocol: Protocol::Other(47), address, port };
+        let protocol = Protocol::from_number(47);
+        let odd = ServiceKey::Address { protocol, address, port };
         let forwarded = |forwarding| Change::AddServer(key, RealServer { forwarding, ..server });
         let tunneled = |tunnel| forwarded(Forwarding::Tunneling(tunnel));
-        let (other, remote) = (TunnelChecksum::Other(3), TunnelChecksum::Remote);
+        let (other, remote) = (TunnelChecksum::from_number(3), TunnelChecksum::Remote);
+        let service = VirtualService::new(key);
+        let persistent = |timeout| {
+            let persistence = Persistence::reported(timeout, Netmask::host(key.family()));
+            Change::AddService(VirtualService { persistence: Some(persistence), ..service.clone() })
+        };
+        let of_all_ports = ServiceKey::Address { protocol: Protocol::Tcp, address, port: 0 };
         for (change, line) in [
             (
                 Change::AddService(VirtualService::new(odd)),
@@ -319,13 +462,31 @@ mod tests {
                 Change::DeleteServer(odd, server.key),
                 "# -d <protocol number 47> 10.0.0.1:80 -r 10.0.0.2:80",
             ),
+            (persistent(0), "# -A -t 10.0.0.1:80 -s wlc -p <0>"),
+            (persistent(2_678_401), "# -A -t 10.0.0.1:80 -s wlc -p <2678401>"),
             (
-                forwarded(Forwarding::LocalNode),
-                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method local node> -w 1",
+                Change::AddService(VirtualService::new(of_all_ports)),
+                "# -A -t 10.0.0.1:0 -s wlc <all ports without persistence>",
             ),
             (
-                forwarded(Forwarding::Other(4)),
-                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method number 4> -w 1",
+                Change::EditService(VirtualService { one_packet: true, ..service.clone() }),
+                "# -E -t 10.0.0.1:80 -s wlc <one packet>",
+            ),
+            (
+                Change::AddServer(key, RealServer { upper_threshold: 1 << 31, ..server }),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type ipip -x <2147483648>",
+            ),
+            (
+                Change::SetTimeouts(Timeouts { tcp: 2_678_401, tcp_fin: 1, udp: 2 }),
+                "# --set <2678401> 1 2",
+            ),
+            (
+                forwarded(Forwarding::Bypass),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method bypass> -w 1",
+            ),
+            (
+                forwarded(Forwarding::Other(OtherForwarding::new(5).unwrap())),
+                "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method number 5> -w 1",
             ),
             (
                 tunneled(Tunnel::Gue { port: 6080, checksum: other }),
@@ -336,7 +497,11 @@ mod tests {
                 "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type gre <remote checksum>",
             ),
             (
-                tunneled(Tunnel::Other { kind: 7, port: 9, checksum: remote }),
+                tunneled(Tunnel::Other {
+                    kind: OtherTunnel::new(7).unwrap(),
+                    port: 9,
+                    checksum: remote,
+                }),
                 "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 <tunnel type number 7> --tun-port 9 --tun-remcsum",
             ),
         ] {
@@ -355,6 +520,38 @@ mod tests {
         fn every_change_is_read_as_it_was_written(change in values::change()) {
             prop_assert!(has_line(&change));
             prop_assert_eq!(read(&written(&change)), change);
+        }
+
+        #[test]
+        fn line_of_what_a_kernel_reports_leads_back_to_it_or_is_a_comment(
+            change in values::reported_change(),
+        ) {
+            let line = written(&change);
+            if !has_line(&change) {
+                prop_assert!(line.starts_with("# ") && line.contains('<'), "{}", line);
+                prop_assert!(matches!(parse_numeric_line(line.as_bytes()), Ok(None)));
+                return Ok(());
+            }
+            match (&change, &read(&line)) {
+                (Change::AddService(service), Change::AddService(read)) => {
+                    prop_assert!(service.serves_as(read), "{}", line);
+                }
+                (Change::AddServer(key, server), Change::AddServer(read_key, read)) => {
+                    prop_assert!(key == read_key && server.serves_as(read), "{}", line);
+                }
+                (change, read) => prop_assert_eq!(change, read),
+            }
+        }
+
+        #[test]
+        fn line_of_1_31_is_the_beginning_of_each_line(
+            (key, server) in values::reported_server(),
+        ) {
+            let plain = RealServer { upper_threshold: 0, lower_threshold: 0, ..server };
+            let plain = written(&Change::AddServer(key, plain));
+            let line = written(&Change::AddServer(key, server));
+            let strip = |line: &str| line.trim_start_matches("# ").to_owned();
+            prop_assert!(strip(&line).starts_with(strip(&plain).trim_end_matches(" --own-port")));
         }
     }
 }

@@ -28,11 +28,14 @@ fn address(family: Family) -> BoxedStrategy<IpAddr> {
     }
 }
 
-/// A name that is one word of a rule line; `ipvsadm` and comments are none.
+/// A name that is one word, among them some that a rule line loses unless they are glued to their option.
 fn name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> {
-    "[a-z0-9_.:-][a-z0-9_.:#-]{0,14}"
-        .prop_filter("a word", |name| name != "ipvsadm")
-        .prop_map(|name| name.parse().unwrap())
+    let names = prop_oneof![
+        8 => "[a-z0-9_.:#=-]{1,15}",
+        1 => Just("ipvsadm".to_owned()),
+        1 => "#[a-z]{0,3}",
+    ];
+    names.prop_map(|name| name.parse().unwrap())
 }
 
 /// The key of any service that a rule can name.
@@ -53,7 +56,7 @@ fn persistence(family: Family) -> impl Strategy<Value = Persistence> {
         Family::Ipv6 => (1..=128_u8).prop_map(Netmask::Ipv6).boxed(),
     };
     (1..=Persistence::MAX_TIMEOUT, prop_oneof![Just(Netmask::host(family)), netmask])
-        .prop_map(|(timeout, netmask)| Persistence { timeout, netmask })
+        .prop_map(|(timeout, netmask)| Persistence::new(timeout, netmask).unwrap())
 }
 
 fn service_of(key: ServiceKey) -> impl Strategy<Value = VirtualService> {
@@ -102,16 +105,12 @@ fn forwarding() -> impl Strategy<Value = Forwarding> {
     ]
 }
 
-/// A real server that the service can have: of its family and port where the forwarding method demands it.
+/// A real server that the service can have: of its family where the forwarding method demands it.
 fn server_of(service: ServiceKey) -> impl Strategy<Value = RealServer> {
     let thresholds = (0..=MAX_SIGNED).prop_flat_map(|upper| (Just(upper), 0..=upper));
     (forwarding(), family(), any::<u16>(), 0..=MAX_SIGNED, thresholds).prop_flat_map(
         move |(forwarding, family, port, weight, (upper_threshold, lower_threshold))| {
             let is_tunneled = matches!(forwarding, Forwarding::Tunneling(_));
-            let port = match service {
-                ServiceKey::Address { port, .. } if !forwarding.maps_ports() => port,
-                _ => port,
-            };
             address(if is_tunneled { family } else { service.family() }).prop_map(move |address| {
                 let key = RealServerKey { address, port };
                 RealServer { key, forwarding, weight, upper_threshold, lower_threshold }
@@ -177,4 +176,98 @@ pub fn change() -> impl Strategy<Value = Change> {
         sync_daemon().prop_map(Change::StartDaemon),
         role().prop_map(Change::StopDaemon),
     ]
+}
+
+/// A change in which each value is whatever the kernel keeps for programs that ask by netlink.
+pub fn reported_change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        4 => reported_service().prop_map(Change::AddService),
+        4 => reported_server().prop_map(|(service, server)| Change::AddServer(service, server)),
+        1 => any::<[u32; 3]>().prop_map(|[tcp, tcp_fin, udp]| {
+            Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp })
+        }),
+        1 => (sync_daemon(), any::<u16>(), any::<u16>(), any::<u8>(), any_name()).prop_map(
+            |(daemon, max_length, port, ttl, interface)| Change::StartDaemon(SyncDaemon {
+                max_length: Some(max_length),
+                port: Some(port),
+                ttl: Some(ttl),
+                interface,
+                ..daemon
+            })
+        ),
+        2 => change(),
+    ]
+}
+
+/// A name with any character that is not a NUL.
+fn any_name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> {
+    prop_oneof![name(), "[^\0]{1,4}".prop_map(|name| name.parse().unwrap())]
+}
+
+/// The numbers from 0 on that have a meaning, and any other.
+fn number<T: Arbitrary + From<u8> + fmt::Debug + 'static>() -> impl Strategy<Value = T> {
+    prop_oneof![(0..=9_u8).prop_map(T::from), any::<T>()]
+}
+
+fn reported_key() -> impl Strategy<Value = ServiceKey> {
+    prop_oneof![
+        3 => service_key(),
+        1 => (number::<u16>(), family().prop_flat_map(address), number::<u16>()).prop_map(
+            |(protocol, address, port)| {
+                let protocol = Protocol::from_number(protocol);
+                ServiceKey::Address { protocol, address, port }
+            }
+        ),
+    ]
+}
+
+fn reported_service() -> impl Strategy<Value = VirtualService> {
+    let persistence = proptest::option::of((number::<u32>(), any::<Ipv4Addr>(), 1..=128_u8));
+    (reported_key(), any_name(), any::<[bool; 3]>(), persistence, any::<bool>()).prop_flat_map(
+        |(key, scheduler, flags, persistence, one_packet)| {
+            proptest::option::of(any_name()).prop_map(move |engine| VirtualService {
+                scheduler,
+                scheduler_flags: SchedulerFlags::new(flags),
+                persistence: persistence.map(|(timeout, mask, length)| {
+                    let netmask = match key.family() {
+                        Family::Ipv4 => Netmask::Ipv4(mask),
+                        Family::Ipv6 => Netmask::Ipv6(length),
+                    };
+                    Persistence::reported(timeout, netmask)
+                }),
+                engine,
+                one_packet,
+                ..VirtualService::new(key)
+            })
+        },
+    )
+}
+
+/// A service and a real server in which each value is whatever the kernel keeps for programs that ask by netlink.
+pub fn reported_server() -> impl Strategy<Value = (ServiceKey, RealServer)> {
+    let tunnel =
+        (number::<u8>(), number::<u16>(), number::<u16>()).prop_map(|(kind, port, sum)| {
+            let checksum = TunnelChecksum::from_number(sum);
+            match OtherTunnel::new(kind) {
+                Some(kind) => Tunnel::Other { kind, port, checksum },
+                None if kind == 1 => Tunnel::Gue { port, checksum },
+                None if kind == 2 => Tunnel::Gre { checksum },
+                None => Tunnel::Ipip,
+            }
+        });
+    let forwarding = prop_oneof![
+        forwarding(),
+        tunnel.prop_map(Forwarding::Tunneling),
+        Just(Forwarding::LocalNode),
+        Just(Forwarding::Bypass),
+        (5..=7_u32).prop_map(|method| Forwarding::Other(OtherForwarding::new(method).unwrap())),
+    ];
+    let address = family().prop_flat_map(address);
+    let numbers = (number::<u16>(), number::<u32>(), number::<u32>(), number::<u32>());
+    (reported_key(), forwarding, address, numbers).prop_map(
+        |(service, forwarding, address, (port, weight, upper_threshold, lower_threshold))| {
+            let key = RealServerKey { address, port };
+            (service, RealServer { key, forwarding, weight, upper_threshold, lower_threshold })
+        },
+    )
 }

@@ -1,7 +1,7 @@
 //! Lines of listings held against what ipvsadm 1.31 printed.
 
 use super::*;
-use crate::model::{Change, Protocol};
+use crate::model::{Change, OtherForwarding, OtherTunnel, Protocol};
 use ipvs_rules::{Command, parse_numeric_line};
 
 const PLAIN: ListFormat = ListFormat::Plain;
@@ -188,11 +188,15 @@ fn real_server_is_shown_with_blanks_behind_its_last_column() {
 }
 
 #[test]
-fn real_server_that_is_reached_as_no_option_asks_is_shown_as_1_31_does() {
+fn real_server_that_is_reached_as_no_option_asks_is_named() {
     let (key, mut state) = server("-t 10.0.0.1:80 -r 10.0.0.2");
-    for (forwarding, word) in
-        [(Forwarding::LocalNode, "Local  "), (Forwarding::Other(4), "(null) ")]
-    {
+    let other = Forwarding::Other(OtherForwarding::new(5).unwrap());
+    for (forwarding, word) in [
+        (Forwarding::LocalNode, "Local  "),
+        (Forwarding::Bypass, "Bypass "),
+        // As 1.31 shows it.
+        (other, "(null) "),
+    ] {
         state.server.forwarding = forwarding;
         let line = shown(PLAIN, |view, out| view.server(out, &key, &state));
         assert_eq!(
@@ -223,12 +227,15 @@ fn tunnel_is_shown_with_its_port_and_checksum() {
 #[test]
 fn tunnel_that_no_option_asks_for_is_shown_as_1_31_does() {
     let (key, mut state) = server("-t 10.0.0.1:80 -r 10.0.0.2");
-    let other = TunnelChecksum::Other(3);
+    let other = TunnelChecksum::from_number(3);
     for (tunnel, shown_as) in [
         (Tunnel::Gue { port: 6080, checksum: other }, "gue:6080:(null)"),
         (Tunnel::Gre { checksum: other }, "gre:(null)   "),
         (Tunnel::Gre { checksum: TunnelChecksum::Remote }, "gre:r+c      "),
-        (Tunnel::Other { kind: 7, port: 9, checksum: other }, "n/a          "),
+        (
+            Tunnel::Other { kind: OtherTunnel::new(7).unwrap(), port: 9, checksum: other },
+            "n/a          ",
+        ),
     ] {
         state.server.forwarding = Forwarding::Tunneling(tunnel);
         assert_eq!(
@@ -244,7 +251,7 @@ fn tunnel_that_no_option_asks_for_is_shown_as_1_31_does() {
 fn service_of_a_protocol_that_no_option_is_for_is_shown_as_1_31_does() {
     let mut state = service("-t 10.0.0.1:80");
     let ServiceKey::Address { protocol, .. } = &mut state.service.key else { panic!() };
-    *protocol = Protocol::Other(47);
+    *protocol = Protocol::from_number(47);
     assert_eq!(shown(PLAIN, |view, out| view.service(out, &state)), "?    10.0.0.1:80 wlc\n");
 }
 

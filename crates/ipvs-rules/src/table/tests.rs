@@ -21,7 +21,7 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 14] = [
+const MATRIX: [(&str, &[&str]); 15] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
     ("... +++ ... .....", &["real-server"]),
@@ -44,6 +44,7 @@ const MATRIX: [(&str, &[&str]); 14] = [
     // These are ours.
     ("... ... o.. .....", &["json"]),
     ("... ... ..o .....", &["all", "allow-empty"]),
+    ("... oo. ... .....", &["own-port"]),
 ];
 
 #[test]

@@ -94,6 +94,9 @@ pub struct SyncDaemon {
 }
 
 impl SyncDaemon {
+    /// The longest message in bytes: what fits into a UDP packet over IPv4.
+    pub const MAX_LENGTH: u16 = 65507;
+
     /// Whether this daemon, as the kernel lists it, is what was asked for: what was left open may be anything.
     pub fn serves_as(&self, wanted: &Self) -> bool {
         fn fits<T: PartialEq>(is: &Option<T>, wanted: &Option<T>) -> bool {

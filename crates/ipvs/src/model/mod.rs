@@ -4,6 +4,9 @@
 //! Responsible for what these things are, for which of their states make sense, and for their spelling in
 //! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink, no options, no files.
 
+#[macro_use]
+mod unnamed;
+
 mod change;
 mod connection;
 mod counters;
@@ -22,10 +25,13 @@ pub use connection::{
 pub use counters::{Counters, Rates};
 pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
 pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
-pub use real_server::{Forwarding, RealServer, RealServerKey, Tunnel, TunnelChecksum};
+pub use real_server::{
+    Forwarding, OtherChecksum, OtherForwarding, OtherTunnel, RealServer, RealServerKey, Tunnel,
+    TunnelChecksum,
+};
 pub use service::{
-    Family, Netmask, Persistence, Protocol, SchedulerFlagError, SchedulerFlags, ServiceKey,
-    VirtualService,
+    Family, Netmask, OtherProtocol, Persistence, PersistenceError, Protocol, SchedulerFlagError,
+    SchedulerFlags, ServiceKey, VirtualService,
 };
 pub use state::{Info, RealServerState, RealServerSummary, ServiceState, Version};
 pub use timeouts::Timeouts;

@@ -44,7 +44,34 @@ pub enum TunnelChecksum {
     /// Remote checksum offload; options ask for it with GUE only.
     Remote,
     /// Any other number of flags, which only other programs set.
-    Other(u16),
+    Other(OtherChecksum),
+}
+
+unnamed_number! {
+    /// Flags of a tunnel that [`TunnelChecksum`] has no name for.
+    OtherChecksum(u16), but for 0..=2
+}
+
+impl TunnelChecksum {
+    /// The flags (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::None => 0,
+            Self::Full => 1,
+            Self::Remote => 2,
+            Self::Other(other) => other.number(),
+        }
+    }
+
+    /// What these flags stand for.
+    pub const fn from_number(number: u16) -> Self {
+        match (number, OtherChecksum::new(number)) {
+            (_, Some(other)) => Self::Other(other),
+            (1, None) => Self::Full,
+            (2, None) => Self::Remote,
+            (_, None) => Self::None,
+        }
+    }
 }
 
 /// How packets are wrapped on their way to a tunneled real server.
@@ -68,12 +95,17 @@ pub enum Tunnel {
     /// A type that no option is for: of a newer kernel, or one that the kernel keeps without looking at it.
     Other {
         /// `IPVS_DEST_ATTR_TUN_TYPE`.
-        kind: u8,
+        kind: OtherTunnel,
         /// The port, in host order.
         port: u16,
         /// The checksum.
         checksum: TunnelChecksum,
     },
+}
+
+unnamed_number! {
+    /// The number of a type of tunnel that [`Tunnel`] has no name for.
+    OtherTunnel(u8), but for 0..=2
 }
 
 /// How packets reach a real server (`IP_VS_CONN_F_FWD_MASK`).
@@ -86,10 +118,18 @@ pub enum Forwarding {
     DirectRouting,
     /// The packet is wrapped in another, `-i`.
     Tunneling(Tunnel),
-    /// The packet stays on the director. No option asks for it: kernels find that out by themselves.
+    /// The packet stays on the director. No option asks for it: with direct routing to an own address, kernels do the
+    /// same.
     LocalNode,
-    /// Any other number: 4 (bypass), or one of a newer kernel. No option asks for it.
-    Other(u32),
+    /// The packet goes where its route leads, past all real servers. No option asks for it.
+    Bypass,
+    /// Any other number, of a newer kernel. No option asks for it.
+    Other(OtherForwarding),
+}
+
+unnamed_number! {
+    /// The number of a way of forwarding that [`Forwarding`] has no name for. The kernel keeps three bits of it.
+    OtherForwarding(u32), but for 0..=4 | 8..
 }
 
 impl Forwarding {
@@ -130,11 +170,43 @@ impl RealServer {
             lower_threshold: 0,
         }
     }
+
+    /// Whether this server, as the kernel lists it, is what was asked for. Kernels treat direct routing to an address of
+    /// their own as local node, and rule text has the same option for both.
+    pub fn serves_as(&self, wanted: &Self) -> bool {
+        let forwarding = match (self.forwarding, wanted.forwarding) {
+            (Forwarding::LocalNode, Forwarding::DirectRouting) => Forwarding::LocalNode,
+            (_, wanted) => wanted,
+        };
+        *self == Self { forwarding, ..*wanted }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_with_a_name_are_no_other_numbers() {
+        for number in 0..=300 {
+            assert_eq!(TunnelChecksum::from_number(number).number(), number);
+        }
+        assert_eq!([0, 1, 2].map(OtherChecksum::new), [None; 3]);
+        assert_eq!([0, 1, 2].map(OtherTunnel::new), [None; 3]);
+        // Above 7 the kernel cuts bits off.
+        assert_eq!([0, 1, 2, 3, 4, 8, u32::MAX].map(OtherForwarding::new), [None; 7]);
+        assert!([5, 6, 7].map(OtherForwarding::new).iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn local_server_serves_as_one_of_direct_routing_but_not_the_other_way() {
+        let key = RealServerKey { address: [10, 0, 0, 1].into(), port: 80 };
+        let direct = RealServer::new(key);
+        let local = RealServer { forwarding: Forwarding::LocalNode, ..direct };
+        assert!(local.serves_as(&direct) && local.serves_as(&local));
+        assert!(!direct.serves_as(&local));
+        assert!(!local.serves_as(&RealServer { weight: 7, ..direct }));
+    }
 
     #[test]
     fn servers_sort_by_the_bytes_of_their_address_whatever_its_family() {

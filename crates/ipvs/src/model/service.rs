@@ -20,7 +20,12 @@ pub enum Protocol {
     /// SCTP, `--sctp-service`.
     Sctp,
     /// Any other number. The kernel keeps a service of it for programs that ask by netlink; no option is for one.
-    Other(u16),
+    Other(OtherProtocol),
+}
+
+unnamed_number! {
+    /// The number of a protocol that [`Protocol`] has no name for.
+    OtherProtocol(u16), but for 6 | 17 | 132
 }
 
 impl Protocol {
@@ -30,17 +35,17 @@ impl Protocol {
             Self::Tcp => 6,
             Self::Udp => 17,
             Self::Sctp => 132,
-            Self::Other(number) => number,
+            Self::Other(other) => other.number(),
         }
     }
 
     /// The protocol with this number.
     pub const fn from_number(number: u16) -> Self {
-        match number {
-            6 => Self::Tcp,
-            17 => Self::Udp,
-            132 => Self::Sctp,
-            other => Self::Other(other),
+        match (number, OtherProtocol::new(number)) {
+            (_, Some(other)) => Self::Other(other),
+            (17, None) => Self::Udp,
+            (132, None) => Self::Sctp,
+            (_, None) => Self::Tcp,
         }
     }
 
@@ -220,10 +225,19 @@ impl fmt::Display for Netmask {
 /// Connections of one client, or of one client network, stay with one real server for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Persistence {
-    /// Seconds since the client's last connection ended, at least 1.
-    pub timeout: u32,
-    /// Which clients count as one.
-    pub netmask: Netmask,
+    timeout: u32,
+    netmask: Netmask,
+}
+
+/// Why persistence cannot be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PersistenceError {
+    /// The kernel multiplies the seconds by its clock rate, and longer timeouts overflow.
+    #[error("a persistence timeout of {0} seconds is not from 1 to {max}", max = Persistence::MAX_TIMEOUT)]
+    Timeout(u32),
+    /// No address is that long, or the prefix tells no clients apart.
+    #[error("a prefix length of {0} bits is not from 1 to 128")]
+    PrefixLength(u8),
 }
 
 impl Persistence {
@@ -231,6 +245,37 @@ impl Persistence {
     pub const DEFAULT_TIMEOUT: u32 = 360;
     /// The longest timeout, 31 days in seconds.
     pub const MAX_TIMEOUT: u32 = 31 * 24 * 60 * 60;
+
+    /// Persistence for a timeout in seconds, of clients that are equal under the mask.
+    ///
+    /// # Errors
+    /// When the kernel would misread the timeout or refuse the mask.
+    pub const fn new(timeout: u32, netmask: Netmask) -> Result<Self, PersistenceError> {
+        match netmask {
+            _ if timeout == 0 || timeout > Self::MAX_TIMEOUT => {
+                Err(PersistenceError::Timeout(timeout))
+            }
+            Netmask::Ipv6(length @ (0 | 129..)) => Err(PersistenceError::PrefixLength(length)),
+            netmask => Ok(Self { timeout, netmask }),
+        }
+    }
+
+    /// What a kernel has reported, which it can have from programs that ask for more than [`Persistence::new`] allows.
+    /// Sent back to that kernel, it is the same again.
+    #[doc(hidden)]
+    pub const fn reported(timeout: u32, netmask: Netmask) -> Self {
+        Self { timeout, netmask }
+    }
+
+    /// Seconds since the client's last connection ended.
+    pub const fn timeout(self) -> u32 {
+        self.timeout
+    }
+
+    /// Which clients count as one.
+    pub const fn netmask(self) -> Netmask {
+        self.netmask
+    }
 }
 
 /// Switches whose meaning is up to the scheduler (`IP_VS_SVC_F_SCHED1` to `3`).
@@ -322,7 +367,7 @@ pub struct VirtualService {
     /// Whether a client stays with its real server.
     pub persistence: Option<Persistence>,
     /// A mask that was given without persistence: the kernel keeps it and makes no use of it. It is never
-    /// read back.
+    /// read back, and [`VirtualService::serves_as`] ignores it.
     pub unused_netmask: Option<Netmask>,
     /// What a client is known by instead of its address.
     pub engine: Option<PersistenceEngineName>,
@@ -343,6 +388,25 @@ impl VirtualService {
             one_packet: false,
         }
     }
+
+    /// Whether this service, as the kernel lists it, is what was asked for.
+    pub fn serves_as(&self, wanted: &Self) -> bool {
+        let Self {
+            key,
+            scheduler,
+            scheduler_flags,
+            persistence,
+            unused_netmask: _,
+            engine,
+            one_packet,
+        } = wanted;
+        self.key == *key
+            && self.scheduler == *scheduler
+            && self.scheduler_flags == *scheduler_flags
+            && self.persistence == *persistence
+            && self.engine == *engine
+            && self.one_packet == *one_packet
+    }
 }
 
 #[cfg(test)]
@@ -361,6 +425,37 @@ mod tests {
     }
 
     #[test]
+    fn protocols_are_equal_exactly_when_their_numbers_and_their_order_are() {
+        let numbers = || 0..=300_u16;
+        let key = |number| ServiceKey::Address {
+            protocol: Protocol::from_number(number),
+            address: Ipv4Addr::LOCALHOST.into(),
+            port: 80,
+        };
+        for number in numbers() {
+            assert_eq!(Protocol::from_number(number).number(), number);
+            for other in numbers() {
+                assert_eq!(key(number).cmp(&key(other)), number.cmp(&other));
+                assert_eq!(key(number) == key(other), number == other);
+            }
+        }
+        assert_eq!([6, 17, 132].map(OtherProtocol::new), [None; 3]);
+    }
+
+    #[test]
+    fn persistence_is_what_the_kernel_reads_as_it_was_meant() {
+        let host = Netmask::host(Family::Ipv4);
+        for timeout in [0, Persistence::MAX_TIMEOUT + 1, u32::MAX] {
+            assert_eq!(Persistence::new(timeout, host), Err(PersistenceError::Timeout(timeout)));
+        }
+        for length in [0, 129, 255] {
+            let error = PersistenceError::PrefixLength(length);
+            assert_eq!(Persistence::new(60, Netmask::Ipv6(length)), Err(error));
+        }
+        assert!(Persistence::new(Persistence::MAX_TIMEOUT, host).is_ok());
+    }
+
+    #[test]
     fn services_sort_by_family_protocol_address_and_port_and_marks_come_last() {
         let address = |protocol, text: &str, port| ServiceKey::Address {
             protocol,
@@ -374,9 +469,9 @@ mod tests {
             address(Protocol::Tcp, "10.0.0.1", 443),
             address(Protocol::Tcp, "192.168.0.1", 80),
             address(Protocol::Udp, "10.0.0.1", 53),
-            address(Protocol::Other(47), "10.0.0.1", 53),
+            address(Protocol::from_number(47), "10.0.0.1", 53),
             address(Protocol::Sctp, "10.0.0.1", 53),
-            address(Protocol::Other(u16::MAX), "10.0.0.1", 53),
+            address(Protocol::from_number(u16::MAX), "10.0.0.1", 53),
             address(Protocol::Tcp, "2001:db8::1", 80),
             address(Protocol::Tcp, "fe80::1", 80),
             fwmark(7, Family::Ipv4),

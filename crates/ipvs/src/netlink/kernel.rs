@@ -41,10 +41,20 @@ pub(crate) const IPVS_SVC_ATTR_PE_NAME: u16 = 11;
 pub(crate) const IPVS_SVC_ATTR_STATS64: u16 = 12;
 
 pub(crate) const IP_VS_SVC_F_PERSISTENT: u32 = 0x0001;
+/// The kernel's own mark of a service that clients can find.
+pub(crate) const IP_VS_SVC_F_HASHED: u32 = 0x0002;
 pub(crate) const IP_VS_SVC_F_ONEPACKET: u32 = 0x0004;
 pub(crate) const IP_VS_SVC_F_SCHED1: u32 = 0x0008;
 pub(crate) const IP_VS_SVC_F_SCHED2: u32 = 0x0010;
 pub(crate) const IP_VS_SVC_F_SCHED3: u32 = 0x0020;
+
+/// All of these.
+pub(crate) const IP_VS_SVC_F_KNOWN: u32 = IP_VS_SVC_F_PERSISTENT
+    | IP_VS_SVC_F_HASHED
+    | IP_VS_SVC_F_ONEPACKET
+    | IP_VS_SVC_F_SCHED1
+    | IP_VS_SVC_F_SCHED2
+    | IP_VS_SVC_F_SCHED3;
 
 pub(crate) const IPVS_DEST_ATTR_ADDR: u16 = 1;
 pub(crate) const IPVS_DEST_ATTR_PORT: u16 = 2;
@@ -66,6 +76,7 @@ pub(crate) const IP_VS_CONN_F_MASQ: u32 = 0;
 pub(crate) const IP_VS_CONN_F_LOCALNODE: u32 = 1;
 pub(crate) const IP_VS_CONN_F_TUNNEL: u32 = 2;
 pub(crate) const IP_VS_CONN_F_DROUTE: u32 = 3;
+pub(crate) const IP_VS_CONN_F_BYPASS: u32 = 4;
 pub(crate) const IP_VS_CONN_F_FWD_MASK: u32 = 7;
 
 pub(crate) const IP_VS_CONN_F_TUNNEL_TYPE_IPIP: u8 = 0;
@@ -73,8 +84,6 @@ pub(crate) const IP_VS_CONN_F_TUNNEL_TYPE_GUE: u8 = 1;
 pub(crate) const IP_VS_CONN_F_TUNNEL_TYPE_GRE: u8 = 2;
 
 pub(crate) const IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM: u16 = 0;
-pub(crate) const IP_VS_TUNNEL_ENCAP_FLAG_CSUM: u16 = 1;
-pub(crate) const IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM: u16 = 2;
 
 pub(crate) const IP_VS_STATE_MASTER: u32 = 0x0001;
 pub(crate) const IP_VS_STATE_BACKUP: u32 = 0x0002;

@@ -113,7 +113,7 @@ impl Table {
             Change::AddService(service) => self.add_service(service, line),
             Change::EditService(service) => {
                 let known = self.services.get_mut(&service.key).ok_or(TableError::NoSuchService)?;
-                known.service = as_kept(service);
+                known.service = service.clone();
                 known.line = line;
                 Ok(())
             }
@@ -141,14 +141,14 @@ impl Table {
     }
 
     fn add_service(&mut self, service: &VirtualService, line: u64) -> Result<(), TableError> {
-        let service = as_kept(service);
+        let service = service.clone();
         match self.services.entry(service.key) {
             Entry::Vacant(entry) => {
                 entry.insert(Service { service, line, servers: BTreeMap::new() });
             }
             Entry::Occupied(mut entry) => {
                 let known = entry.get_mut();
-                if known.line != 0 && known.service != service {
+                if known.line != 0 && !known.service.serves_as(&service) {
                     return Err(TableError::ServiceExists(known.line));
                 }
                 known.service = service;
@@ -194,9 +194,4 @@ impl Service {
         }
         Ok(())
     }
-}
-
-/// A service as it is read back.
-fn as_kept(service: &VirtualService) -> VirtualService {
-    VirtualService { unused_netmask: None, ..service.clone() }
 }

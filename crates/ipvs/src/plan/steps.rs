@@ -73,7 +73,7 @@ impl Plan {
     }
 
     fn adapt(&mut self, key: &ServiceKey, known: &Service, wanted: &Service) {
-        if known.service != wanted.service {
+        if !known.service.serves_as(&wanted.service) {
             self.additions.push(Step {
                 change: Change::EditService(wanted.service.clone()),
                 undo: vec![Change::EditService(known.service.clone())],
@@ -83,11 +83,13 @@ impl Plan {
         for (server_key, wanted) in &wanted.servers {
             match known.servers.get(server_key) {
                 None => self.add(key, wanted),
-                Some(known) if known.server != wanted.server => self.additions.push(Step {
-                    change: Change::EditServer(*key, wanted.server),
-                    undo: vec![Change::EditServer(*key, known.server)],
-                    line: wanted.line,
-                }),
+                Some(known) if !known.server.serves_as(&wanted.server) => {
+                    self.additions.push(Step {
+                        change: Change::EditServer(*key, wanted.server),
+                        undo: vec![Change::EditServer(*key, known.server)],
+                        line: wanted.line,
+                    })
+                }
                 Some(_) => {}
             }
         }

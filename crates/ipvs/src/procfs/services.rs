@@ -125,9 +125,9 @@ fn protocol(name: &[u8]) -> Option<Protocol> {
         b"TCP" => Protocol::Tcp,
         b"UDP" => Protocol::Udp,
         b"SCTP" => Protocol::Sctp,
-        b"IP" => Protocol::Other(0),
-        b"ICMP" => Protocol::Other(1),
-        b"ICMPv6" => Protocol::Other(58),
+        b"IP" => Protocol::from_number(0),
+        b"ICMP" => Protocol::from_number(1),
+        b"ICMPv6" => Protocol::from_number(58),
         _ => Protocol::from_number(decimal(name.strip_prefix(b"IP_")?)?.try_into().ok()?),
     })
 }
@@ -170,7 +170,7 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
                 };
                 // To the nearest second: at 300 ticks a second a tick is no whole number of nanoseconds.
                 let timeout = u32::try_from((ticks * tick + 500_000_000) / 1_000_000_000).ok()?;
-                persistence = Some(Persistence { timeout, netmask });
+                persistence = Some(Persistence::reported(timeout, netmask));
             }
             _ => return None,
         }
@@ -224,7 +224,7 @@ mod tests {
         ] {
             let line = format!("TCP  0A000001:0050 rr persistent {ticks} FFFFFFFF");
             let service = service(line.as_bytes(), tick).unwrap();
-            assert_eq!(service.persistence.unwrap().timeout, seconds, "{ticks} of {tick} ns");
+            assert_eq!(service.persistence.unwrap().timeout(), seconds, "{ticks} of {tick} ns");
         }
     }
 
@@ -257,10 +257,10 @@ FWM  00000006 rr
         assert_eq!(content.servers(0).len(), 2);
         assert_eq!(content.servers(0)[0].inactive_connections, 2);
         let persistence = sip.service.persistence.unwrap();
-        assert_eq!((persistence.timeout, persistence.netmask), (60, Netmask::Ipv6(128)));
+        assert_eq!((persistence.timeout(), persistence.netmask()), (60, Netmask::Ipv6(128)));
         assert!(dns.service.one_packet);
         assert_eq!(
-            dns.service.persistence.unwrap().netmask,
+            dns.service.persistence.unwrap().netmask(),
             Netmask::Ipv4([255, 255, 255, 0].into())
         );
         assert_eq!(mark.service.key.family(), Family::Ipv6);

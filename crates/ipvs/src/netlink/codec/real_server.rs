@@ -5,7 +5,8 @@ use super::attribute::{attributes, put, put_address, put_nested, put_u32};
 use super::service::{family_from_number, family_number};
 use super::stats::Stats;
 use crate::model::{
-    Family, Forwarding, RealServer, RealServerKey, RealServerState, Tunnel, TunnelChecksum,
+    Family, Forwarding, OtherForwarding, OtherTunnel, RealServer, RealServerKey, RealServerState,
+    Tunnel, TunnelChecksum,
 };
 use crate::netlink::kernel::*;
 
@@ -20,23 +21,12 @@ pub(super) fn encode_real_server_key(buffer: &mut Vec<u8>, key: &RealServerKey) 
     put_nested(buffer, IPVS_CMD_ATTR_DEST, |buffer| put_key(buffer, key));
 }
 
-fn checksum_flag(checksum: TunnelChecksum) -> u16 {
-    match checksum {
-        TunnelChecksum::None => IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
-        TunnelChecksum::Full => IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
-        TunnelChecksum::Remote => IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
-        TunnelChecksum::Other(flags) => flags,
-    }
-}
-
 fn put_tunnel(buffer: &mut Vec<u8>, tunnel: Tunnel) {
     let (kind, port, flags) = match tunnel {
         Tunnel::Ipip => (IP_VS_CONN_F_TUNNEL_TYPE_IPIP, 0, IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM),
-        Tunnel::Gue { port, checksum } => {
-            (IP_VS_CONN_F_TUNNEL_TYPE_GUE, port, checksum_flag(checksum))
-        }
-        Tunnel::Gre { checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GRE, 0, checksum_flag(checksum)),
-        Tunnel::Other { kind, port, checksum } => (kind, port, checksum_flag(checksum)),
+        Tunnel::Gue { port, checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GUE, port, checksum.number()),
+        Tunnel::Gre { checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GRE, 0, checksum.number()),
+        Tunnel::Other { kind, port, checksum } => (kind.number(), port, checksum.number()),
     };
     put(buffer, IPVS_DEST_ATTR_TUN_TYPE, &[kind]);
     put(buffer, IPVS_DEST_ATTR_TUN_PORT, &port.to_be_bytes());
@@ -51,7 +41,8 @@ pub(super) fn encode_real_server(buffer: &mut Vec<u8>, server: &RealServer) {
             Forwarding::DirectRouting => IP_VS_CONN_F_DROUTE,
             Forwarding::Tunneling(_) => IP_VS_CONN_F_TUNNEL,
             Forwarding::LocalNode => IP_VS_CONN_F_LOCALNODE,
-            Forwarding::Other(number) => number,
+            Forwarding::Bypass => IP_VS_CONN_F_BYPASS,
+            Forwarding::Other(other) => other.number(),
         };
         put_u32(buffer, IPVS_DEST_ATTR_FWD_METHOD, forwarding);
         put_u32(buffer, IPVS_DEST_ATTR_WEIGHT, server.weight);
@@ -64,23 +55,14 @@ pub(super) fn encode_real_server(buffer: &mut Vec<u8>, server: &RealServer) {
     });
 }
 
-fn decode_checksum(flags: u16) -> TunnelChecksum {
-    match flags {
-        IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM => TunnelChecksum::None,
-        IP_VS_TUNNEL_ENCAP_FLAG_CSUM => TunnelChecksum::Full,
-        IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM => TunnelChecksum::Remote,
-        other => TunnelChecksum::Other(other),
-    }
-}
-
 /// What a type makes no use of is left out: a port and flags of IP in IP, a port of GRE.
 fn decode_tunnel(kind: u8, port: u16, flags: u16) -> Tunnel {
-    let checksum = decode_checksum(flags);
-    match kind {
-        IP_VS_CONN_F_TUNNEL_TYPE_IPIP => Tunnel::Ipip,
-        IP_VS_CONN_F_TUNNEL_TYPE_GUE => Tunnel::Gue { port, checksum },
-        IP_VS_CONN_F_TUNNEL_TYPE_GRE => Tunnel::Gre { checksum },
-        kind => Tunnel::Other { kind, port, checksum },
+    let checksum = TunnelChecksum::from_number(flags);
+    match (kind, OtherTunnel::new(kind)) {
+        (_, Some(kind)) => Tunnel::Other { kind, port, checksum },
+        (IP_VS_CONN_F_TUNNEL_TYPE_GUE, None) => Tunnel::Gue { port, checksum },
+        (IP_VS_CONN_F_TUNNEL_TYPE_GRE, None) => Tunnel::Gre { checksum },
+        (_, None) => Tunnel::Ipip,
     }
 }
 
@@ -120,14 +102,16 @@ pub(in crate::netlink) fn decode_real_server(
             unknown => unknown_attributes.push(unknown),
         }
     }
-    let forwarding = match method.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_FWD_METHOD"))? {
-        IP_VS_CONN_F_MASQ => Forwarding::Masquerading,
-        IP_VS_CONN_F_DROUTE => Forwarding::DirectRouting,
-        IP_VS_CONN_F_LOCALNODE => Forwarding::LocalNode,
-        IP_VS_CONN_F_TUNNEL => {
+    let method = method.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_FWD_METHOD"))?;
+    let forwarding = match (method, OtherForwarding::new(method)) {
+        (_, Some(other)) => Forwarding::Other(other),
+        (IP_VS_CONN_F_DROUTE, None) => Forwarding::DirectRouting,
+        (IP_VS_CONN_F_LOCALNODE, None) => Forwarding::LocalNode,
+        (IP_VS_CONN_F_BYPASS, None) => Forwarding::Bypass,
+        (IP_VS_CONN_F_TUNNEL, None) => {
             Forwarding::Tunneling(decode_tunnel(tunnel_kind, tunnel_port, tunnel_flags))
         }
-        other => Forwarding::Other(other),
+        (_, None) => Forwarding::Masquerading,
     };
     let (counters, rates) = stats.decode()?;
     Ok(RealServerState {
@@ -247,20 +231,22 @@ mod tests {
             decode_real_server(&edited, Family::Ipv4).unwrap().server.forwarding
         };
         assert_eq!(decoded(1), Forwarding::LocalNode);
-        assert_eq!(decoded(4), Forwarding::Other(4));
+        assert_eq!(decoded(4), Forwarding::Bypass);
+        assert_eq!(decoded(5), Forwarding::Other(OtherForwarding::new(5).unwrap()));
         // IP_VS_CONN_F_INACTIVE and others stand above them.
         assert_eq!(decoded(0x100 | 3), Forwarding::DirectRouting);
     }
 
     #[test]
     fn tunnel_that_no_option_asks_for_is_read_and_written_with_its_numbers() {
-        let other = TunnelChecksum::Other;
+        let other = TunnelChecksum::from_number;
+        let kind = |number| OtherTunnel::new(number).unwrap();
         for (kind, flags, tunnel) in [
             (1, 3, Tunnel::Gue { port: 6080, checksum: other(3) }),
             (2, 2, Tunnel::Gre { checksum: TunnelChecksum::Remote }),
             (2, 8, Tunnel::Gre { checksum: other(8) }),
-            (3, 1, Tunnel::Other { kind: 3, port: 6080, checksum: TunnelChecksum::Full }),
-            (255, 9, Tunnel::Other { kind: 255, port: 6080, checksum: other(9) }),
+            (3, 1, Tunnel::Other { kind: kind(3), port: 6080, checksum: TunnelChecksum::Full }),
+            (255, 9, Tunnel::Other { kind: kind(255), port: 6080, checksum: other(9) }),
         ] {
             let edited = [
                 (IPVS_DEST_ATTR_FWD_METHOD, 2_u32.to_ne_bytes().to_vec()),

@@ -58,7 +58,7 @@ fn flags(service: &VirtualService) -> u32 {
 
 pub(super) fn encode_service(buffer: &mut Vec<u8>, service: &VirtualService) {
     let (timeout, netmask) = match service.persistence {
-        Some(persistence) => (persistence.timeout, persistence.netmask),
+        Some(persistence) => (persistence.timeout(), persistence.netmask()),
         None => {
             let netmask = service.unused_netmask;
             (0, netmask.unwrap_or_else(|| Netmask::host(service.key.family())))
@@ -75,6 +75,9 @@ pub(super) fn encode_service(buffer: &mut Vec<u8>, service: &VirtualService) {
         put(buffer, IPVS_SVC_ATTR_FLAGS, &[a, b, c, d, 0xff, 0xff, 0xff, 0xff]);
         put_u32(buffer, IPVS_SVC_ATTR_TIMEOUT, timeout);
         match netmask {
+            // The kernel reads the number by the service's family: 24 bits of IPv6 as the mask 24.0.0.0. Without the
+            // attribute it refuses the service (EINVAL).
+            _ if netmask.family() != service.key.family() => {}
             Netmask::Ipv4(mask) => put(buffer, IPVS_SVC_ATTR_NETMASK, &mask.octets()),
             Netmask::Ipv6(length) => put_u32(buffer, IPVS_SVC_ATTR_NETMASK, length.into()),
         }
@@ -140,10 +143,14 @@ pub(in crate::netlink) fn decode_service(bytes: &[u8]) -> Result<ServiceState, D
                 })?)
             }
         };
-        Some(Persistence { timeout, netmask })
+        Some(Persistence::reported(timeout, netmask))
     } else {
         None
     };
+    // The kernel keeps every flag that a program sets: without this one the service is another.
+    if flags & !IP_VS_SVC_F_KNOWN != 0 {
+        unknown_attributes.push(IPVS_SVC_ATTR_FLAGS);
+    }
     let (counters, rates) = stats.decode()?;
     Ok(ServiceState {
         service: VirtualService {
@@ -193,7 +200,7 @@ mod tests {
         let mut services: Vec<VirtualService> =
             nests("services").iter().map(|nest| decode_service(nest).unwrap().service).collect();
         services.sort_by_key(|service| service.key);
-        let persistent = |timeout, netmask| Some(Persistence { timeout, netmask });
+        let persistent = |timeout, netmask| Persistence::new(timeout, netmask).ok();
         let expected = [
             added(Protocol::Tcp, "10.0.0.1", 80, "rr"),
             VirtualService {
@@ -278,7 +285,7 @@ mod tests {
         for number in [0, 1, 47, 0x106] {
             let edited = with(&one_service(), IPVS_SVC_ATTR_PROTOCOL, &u16::to_ne_bytes(number));
             let service = decode_service(&edited).unwrap().service;
-            assert_eq!(service.key.protocol(), Some(Protocol::Other(number)));
+            assert_eq!(service.key.protocol(), Some(Protocol::from_number(number)));
             let mut buffer = Vec::new();
             encode_service(&mut buffer, &service);
             assert_eq!(decode_service(&buffer[4..]).unwrap().service, service);
@@ -297,6 +304,31 @@ mod tests {
     fn scheduler_that_is_no_text_is_an_error() {
         let edited = with(&one_service(), IPVS_SVC_ATTR_SCHED_NAME, b"\xff\0");
         assert!(matches!(decode_service(&edited), Err(DecodeError::NotText { kind: 6 })));
+    }
+
+    #[test]
+    fn flag_that_this_version_does_not_know_is_recorded() {
+        for (flags, unknown) in [(0x3f, vec![]), (0x47, vec![IPVS_SVC_ATTR_FLAGS])] {
+            let value = [u32::to_ne_bytes(flags), u32::to_ne_bytes(u32::MAX)].concat();
+            let state = decode_service(&with(&one_service(), IPVS_SVC_ATTR_FLAGS, &value)).unwrap();
+            assert_eq!(state.unknown_attributes, unknown);
+        }
+    }
+
+    #[test]
+    fn mask_of_another_family_is_not_sent_for_the_kernel_to_misread() {
+        for (address, netmask) in
+            [("10.0.0.1", Netmask::Ipv6(24)), ("2001:db8::1", Netmask::host(Family::Ipv4))]
+        {
+            let service = VirtualService {
+                persistence: Persistence::new(60, netmask).ok(),
+                ..added(Protocol::Tcp, address, 80, "rr")
+            };
+            let mut buffer = Vec::new();
+            encode_service(&mut buffer, &service);
+            let mut sent = attributes(&buffer[4..]).map(Result::unwrap);
+            assert!(sent.all(|attribute| attribute.kind != IPVS_SVC_ATTR_NETMASK), "{address}");
+        }
     }
 
     #[test]

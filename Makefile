@@ -72,13 +72,17 @@ lab: rust ## a network to look at IPVS in, LAB=nat, dr, tun, ha, fwmark or ipv6;
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh
 
-# The programs are copied first: cargo builds them once more with the benchmarks, with what those ask of the crates.
-bench: rust ## whole commands beside ipvsadm 1.31 on one kernel, then the parts; BENCHMARKS.md says what it means
+# The benchmark is built in a directory of its own and without link-time optimisation: it measures other processes, and
+# cargo builds the programs once more beside it.
+bench_commands = mkdir -p target/bench && cp $(PROGRAMS:%="$(BUILT)/release/%") target/bench && \
+	CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 $(CARGO) bench --locked --target-dir "$(BUILT)/harness" --bench commands -- \
+	--programs target/bench --json target/bench/results.json $(addprefix --accepted ,$(wildcard benches/results.json))
+
+bench: rust ## whole commands beside ipvsadm 1.31 and bare system calls, then the parts (QUICK=1: five cases alone); see BENCHMARKS.md
 	tests/provide reference bench
 	$(CARGO) build --locked --release
-	mkdir -p target/bench && cp $(PROGRAMS:%="$(BUILT)/release/%") target/bench
-	$(CARGO) bench --locked --bench commands -- --programs target/bench --json target/bench/results.json --document BENCHMARKS.md
-	$(CARGO) bench --locked --bench parts
+	$(if $(QUICK),$(bench_commands) --quick,$(bench_commands) --document BENCHMARKS.md)
+	$(if $(QUICK),,$(CARGO) bench --locked --bench parts)
 
 # Every file that is installed: its mode, what it is now, and its place.
 installed = { for program in $(PROGRAMS); do \

@@ -1,4 +1,4 @@
-//! What is measured, and what must be reached.
+//! The cases to measure, and the bars that they are held to.
 
 use super::inputs::{Shape, server_address, service_address};
 
@@ -22,29 +22,38 @@ pub enum Before {
 /// A program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
-    /// The program called ipvsadm.
+    /// The program called ipvsadm: 1.31's or ours.
     Ipvsadm,
     /// Our ipvsadm-restore.
     Restore,
     /// cat.
     Cat,
+    /// A bare loop of system calls (`benches/bare/loops.c`).
+    Loop,
 }
+
+/// An argument of a bare loop that is replaced by the number of bytes that ours printed in the same round.
+pub const OUTPUT_SIZE: &str = "BYTES";
 
 /// A process.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// What it runs.
+    /// The program.
     pub runs: Runs,
-    /// With what.
+    /// Its arguments.
     pub arguments: Vec<String>,
     /// The rules on its standard input, and how many of a thousand real servers are changed in them.
     pub input: Option<(Shape, u32)>,
 }
 
 impl Process {
-    fn ipvsadm(arguments: &str) -> Self {
+    fn new(runs: Runs, arguments: &str) -> Self {
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
-        Self { runs: Runs::Ipvsadm, arguments, input: None }
+        Self { runs, arguments, input: None }
+    }
+
+    fn ipvsadm(arguments: &str) -> Self {
+        Self::new(Runs::Ipvsadm, arguments)
     }
 
     fn reads(self, shape: Shape, changed: u32) -> Self {
@@ -52,77 +61,125 @@ impl Process {
     }
 }
 
-/// What a case must reach.
+/// A bound for a ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bar {
-    /// Ours has to be this many times as fast as the reference.
-    TimesFaster(f64),
-    /// Ours may take this many times as long as what stands for the reference.
-    TimesAsLong(f64),
-    /// A part of the table of growth: shown only.
-    Shown,
+pub struct Bar {
+    /// A run that misses this fails.
+    pub bar: f64,
+    /// The next aim: shown, and missed without failing.
+    pub wished: Option<f64>,
+}
+
+impl Bar {
+    const fn new(bar: f64) -> Self {
+        Self { bar, wished: None }
+    }
+
+    const fn with_wish(bar: f64, wished: f64) -> Self {
+        Self { bar, wished: Some(wished) }
+    }
 }
 
 /// Something to measure.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What it is called in the tables; no other has the same.
+    /// The name in the tables; no other case has the same.
     pub name: String,
     /// What the kernel holds before.
     pub before: Before,
-    /// What runs in place of the reference, one after the other.
+    /// The processes of 1.31, one after the other; none where 1.31 would take too long.
     pub reference: Vec<Process>,
-    /// What runs of ours.
+    /// Our processes.
     pub ours: Vec<Process>,
-    /// How many times the same thing is done, with a process each: the time is that of one.
+    /// The same system calls without our program.
+    pub bare: Option<Process>,
+    /// How many times the same thing is done, with a process each: the figures are those of one.
     pub processes: usize,
-    /// What it must reach.
-    pub bar: Bar,
-    /// Real servers or connections, for what one of them costs.
+    /// How many times as fast as 1.31 ours has to be.
+    pub times_faster: Option<Bar>,
+    /// How many times as long as the bare loop ours may take.
+    pub over_bare: Option<Bar>,
+    /// Lines of rules, or connections, for the cost of one.
     pub entries: u64,
     /// Whether system calls are counted too: of a million and a half it would take longer than all the rest.
     pub is_traced: bool,
-    /// How many times as much memory as the reference ours may take. It is shown only where different programs stand
-    /// side by side, and where ours is faster by what it holds: a file of all real servers, all lines before the first
-    /// is printed, the stacks of those who ask for names.
+    /// How many times as much memory as the reference ours may take. It is shown only where ours is faster by what it
+    /// holds: a file of all real servers, all lines before the first is printed, the stacks of those who ask for names.
     pub memory: Option<f64>,
+    /// Whether the case belongs to the table of growth, which shows figures and has no bars.
+    pub is_growth: bool,
+    /// Whether the figures depend on the program alone. Those of threads that wait for a name server don't.
+    pub repeats: bool,
+    /// Whether `--quick` measures the case.
+    pub is_quick: bool,
 }
 
 /// How much more memory a command of ours may take than the same of 1.31: the program itself is larger.
 const MEMORY: f64 = 1.4;
 
 impl Case {
-    fn new(name: &str, before: Before, bar: f64, processes: Vec<Process>) -> Self {
+    fn new(name: &str, before: Before, processes: Vec<Process>) -> Self {
         Self {
             name: name.to_owned(),
             before,
             reference: processes.clone(),
             processes: processes.len(),
             ours: processes,
-            bar: Bar::TimesFaster(bar),
-            entries: 0,
+            bare: None,
+            times_faster: None,
+            over_bare: None,
+            entries: 1,
             is_traced: true,
             memory: Some(MEMORY),
+            is_growth: false,
+            repeats: true,
+            is_quick: false,
         }
     }
 
-    fn single(name: &str, before: Before, bar: f64, arguments: &str) -> Self {
-        Self::new(name, before, bar, vec![Process::ipvsadm(arguments)])
+    /// A command that looks at a table.
+    fn listing(arguments: &str, (name, shape): (&str, Shape), loop_arguments: &str) -> Self {
+        let loops = Process::new(Runs::Loop, loop_arguments);
+        let processes = vec![Process::ipvsadm(arguments)];
+        Self {
+            bare: Some(loops),
+            entries: shape.lines(),
+            ..Self::new(&format!("{arguments} of {name}"), Before::Table(shape), processes)
+        }
+    }
+
+    fn times_faster(self, bar: f64) -> Self {
+        Self { times_faster: Some(Bar::new(bar)), ..self }
+    }
+
+    fn over_bare(self, bar: f64, wished: f64) -> Self {
+        Self { over_bare: Some(Bar::with_wish(bar, wished)), ..self }
     }
 
     fn holding_all(self) -> Self {
         Self { memory: None, ..self }
     }
 
+    fn quick(self) -> Self {
+        Self { is_quick: true, ..self }
+    }
+
     fn growth(name: &str, entries: u64, before: Before, process: Process) -> Self {
         let name = format!("{name}, {}", thousands(entries));
         Self {
             entries,
-            bar: Bar::Shown,
+            // 1.31 would take longer here than in all other cases.
+            reference: Vec::new(),
+            is_growth: true,
             is_traced: false,
             memory: None,
-            ..Self::new(&name, before, 0.0, vec![process])
+            ..Self::new(&name, before, vec![process])
         }
+    }
+
+    /// Whether one process does little: many of them are measured.
+    pub fn is_single(&self) -> bool {
+        self.processes > 1
     }
 }
 
@@ -149,75 +206,113 @@ const SHORT: u32 = 40;
 
 /// The cases that ours is held to.
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![
-        Case::new(
-            "-Ln of an empty table",
-            Before::Nothing,
-            1.0,
-            (0..SHORT).map(|_| Process::ipvsadm("-Ln")).collect(),
-        ),
-        Case::new(
-            "one -A",
-            Before::Nothing,
-            1.0,
-            (0..SHORT)
-                .map(|number| {
-                    Process::ipvsadm(&format!("-A -t {}:80 -s wlc", service_address(number)))
-                })
-                .collect(),
-        ),
-        Case::new(
-            "one -a",
-            Before::Service,
-            1.0,
-            (0..SHORT)
-                .map(|number| {
-                    let (service, server) = (service_address(0), server_address(number));
-                    Process::ipvsadm(&format!("-a -t {service}:80 -r {server}:8080 -m"))
-                })
-                .collect(),
-        ),
-    ];
-    let shapes =
-        [("1,000 x 10", MIDDLE), ("10,000 x 2", MANY_SERVICES), ("100 x 1,000", MANY_SERVERS)];
-    for ((name, shape), bar) in shapes.into_iter().zip([6.0, 7.0, 6.0]) {
-        let name = format!("-R of {name}");
-        let restore = vec![Process::ipvsadm("-R").reads(shape, 0)];
-        let is_traced = shape != MANY_SERVERS;
-        cases.push(Case { is_traced, ..Case::new(&name, Before::Nothing, bar, restore) });
-    }
-    // 1.31 clears the table and runs -R; its script's own shell is left out here, in its favor.
-    for (name, changed, bar) in [("unchanged", 0, 8.0), ("1 % changed", 10, 7.0)] {
-        let name = format!("ipvsadm-restore over 1,000 x 10, {name}");
-        let reference = vec![Process::ipvsadm("-C"), Process::ipvsadm("-R").reads(MIDDLE, changed)];
-        let ours = Process { runs: Runs::Restore, ..Process::ipvsadm("") };
-        cases.push(Case {
-            reference,
-            ..Case::new(&name, Before::Table(MIDDLE), bar, vec![ours.reads(MIDDLE, changed)])
-                .holding_all()
-        });
-    }
-    for ((name, shape), bar) in shapes.into_iter().zip([5.0, 8.0, 3.0]) {
-        let case = Case::single(&format!("-Ln of {name}"), Before::Table(shape), bar, "-Ln");
-        cases.push(if shape == MANY_SERVERS { case.holding_all() } else { case });
-    }
-    for arguments in ["-Ln --stats", "-Sn"] {
-        let name = format!("{arguments} of 10,000 x 2");
-        let case = Case::single(&name, Before::Table(MANY_SERVICES), 1.8, arguments);
-        cases.push(if arguments == "-Sn" { case.holding_all() } else { case });
-    }
-    let connections = Before::Connections(50_000);
-    cases.push(Case::single("-Lnc of 50,000 connections", connections, 3.0, "-Lnc"));
-    let cat = Process { runs: Runs::Cat, ..Process::ipvsadm("/proc/net/ip_vs_conn") };
+    let mut cases = single_commands();
+    let (middle, many_services, many_servers) =
+        (("1,000 x 10", MIDDLE), ("10,000 x 2", MANY_SERVICES), ("100 x 1,000", MANY_SERVERS));
+    cases.extend([
+        apply_lines(middle).times_faster(6.0).over_bare(1.7, 1.5).quick(),
+        apply_lines(many_services).times_faster(7.0).over_bare(1.5, 1.35),
+        Case { is_traced: false, ..apply_lines(many_servers) }
+            .times_faster(6.0)
+            .over_bare(1.35, 1.25),
+        restore(middle, 0).times_faster(8.0).over_bare(2.2, 1.9).quick(),
+        // 1.31 clears the table first, and the kernel then takes minutes to add it again.
+        Case { reference: Vec::new(), ..restore(many_services, 0) }.over_bare(1.8, 1.6),
+        Case { reference: Vec::new(), ..restore(many_servers, 0) }.over_bare(2.6, 2.2),
+        restore(middle, 10).times_faster(7.0),
+        Case::listing("-Ln", middle, "list BYTES").times_faster(5.0).over_bare(1.5, 1.35).quick(),
+        Case::listing("-Ln", many_services, "list BYTES").times_faster(8.0).over_bare(1.5, 1.35),
+        Case::listing("-Ln", many_servers, "list BYTES")
+            .times_faster(3.0)
+            .over_bare(1.4, 1.3)
+            .holding_all(),
+        Case::listing("-Ln --stats", middle, "save BYTES").times_faster(1.8).over_bare(1.5, 1.4),
+        Case::listing("-Ln --stats", many_services, "save BYTES")
+            .times_faster(1.8)
+            .over_bare(1.25, 1.2),
+        Case::listing("-Sn", middle, "save BYTES")
+            .times_faster(1.8)
+            .over_bare(1.45, 1.35)
+            .holding_all()
+            .quick(),
+        Case::listing("-Sn", many_services, "save BYTES")
+            .times_faster(1.8)
+            .over_bare(1.25, 1.2)
+            .holding_all(),
+        // 1.31 has no such listing.
+        Case { reference: Vec::new(), ..Case::listing("-Ln --json", many_services, "save BYTES") },
+    ]);
+    let connections = 50_000;
+    let name = format!("-Lnc of {} connections", thousands(connections.into()));
+    let list = vec![Process::ipvsadm("-Lnc")];
     cases.push(Case {
-        reference: vec![cat],
-        bar: Bar::TimesAsLong(1.15),
-        ..Case::single("the same beside cat", connections, 0.0, "-Lnc").holding_all()
+        bare: Some(Process::new(Runs::Cat, "/proc/net/ip_vs_conn")),
+        entries: connections.into(),
+        ..Case::new(&name, Before::Connections(connections), list)
+            .times_faster(3.0)
+            .over_bare(1.25, 1.15)
     });
     let named = Before::TableAndNameServer(NAMED);
     let name = "-L of 1,000 names that take 50 ms each";
-    cases.push(Case::single(name, named, 20.0, "-L").holding_all());
+    cases.push(Case {
+        entries: NAMED.lines(),
+        repeats: false,
+        ..Case::new(name, named, vec![Process::ipvsadm("-L")]).times_faster(20.0).holding_all()
+    });
     cases
+}
+
+/// Commands that take no longer than it takes to start a program.
+fn single_commands() -> Vec<Case> {
+    let bar = Some(Bar::with_wish(1.08, 1.15));
+    let case = |name: &str, before, arguments: &dyn Fn(u32) -> String| {
+        let processes = (0..SHORT).map(|number| Process::ipvsadm(&arguments(number))).collect();
+        Case { times_faster: bar, ..Case::new(name, before, processes) }
+    };
+    let service = service_address(0);
+    vec![
+        case("-Ln of an empty table", Before::Nothing, &|_| "-Ln".to_owned()).quick(),
+        case("one -A", Before::Nothing, &|number| {
+            format!("-A -t {}:80 -s wlc", service_address(number))
+        }),
+        case("one -a", Before::Service, &|number| {
+            format!("-a -t {service}:80 -r {}:8080 -m", server_address(number))
+        }),
+    ]
+}
+
+fn apply_lines((name, shape): (&str, Shape)) -> Case {
+    let arguments = format!("add {} {}", shape.services, shape.servers);
+    Case {
+        bare: Some(Process::new(Runs::Loop, &arguments).reads(shape, 0)),
+        entries: shape.lines(),
+        ..Case::new(
+            &format!("-R of {name}"),
+            Before::Nothing,
+            vec![Process::ipvsadm("-R").reads(shape, 0)],
+        )
+    }
+}
+
+/// ipvsadm-restore over the same table, with some in a thousand real servers changed. 1.31 clears the table and runs
+/// `-R`; the shell of its script is left out here, in its favor.
+fn restore((name, shape): (&str, Shape), changed: u32) -> Case {
+    let text = match changed {
+        0 => "unchanged".to_owned(),
+        changed => format!("{} % changed", f64::from(changed) / 10.0),
+    };
+    let ours = Process::new(Runs::Restore, "").reads(shape, changed);
+    Case {
+        reference: vec![Process::ipvsadm("-C"), Process::ipvsadm("-R").reads(shape, changed)],
+        bare: (changed == 0).then(|| Process::new(Runs::Loop, "restore").reads(shape, 0)),
+        entries: shape.lines(),
+        ..Case::new(
+            &format!("ipvsadm-restore over {name}, {text}"),
+            Before::Table(shape),
+            vec![ours],
+        )
+        .holding_all()
+    }
 }
 
 /// How cost grows.
@@ -226,13 +321,15 @@ pub fn growth() -> Vec<Case> {
     for services in [100, 1_000, 10_000] {
         let shape = Shape::new(services, 10);
         let restore = Process::ipvsadm("-R").reads(shape, 0);
-        cases.push(Case::growth("-R", shape.entries(), Before::Nothing, restore));
+        let case = Case::growth("-R", shape.entries(), Before::Nothing, restore);
+        cases.push(Case { entries: shape.lines(), ..case });
     }
     for arguments in ["-Ln", "-Sn"] {
         for services in [100, 1_000, 10_000] {
             let shape = Shape::new(services, 10);
             let process = Process::ipvsadm(arguments);
-            cases.push(Case::growth(arguments, shape.entries(), Before::Table(shape), process));
+            let case = Case::growth(arguments, shape.entries(), Before::Table(shape), process);
+            cases.push(Case { entries: shape.lines(), ..case });
         }
     }
     for count in [10_000, 100_000, 1_000_000] {

@@ -22,6 +22,11 @@ impl Shape {
         u64::from(self.services) * u64::from(self.servers)
     }
 
+    /// How many lines its rules have.
+    pub fn lines(self) -> u64 {
+        u64::from(self.services) + self.entries()
+    }
+
     /// The rules of the table as `ipvsadm -Sn` has them. `changed` in a thousand real servers have another weight.
     pub fn rules(self, changed: u32) -> String {
         let mut text = String::new();

@@ -3,6 +3,7 @@
 //! Started by hand it is a program in two halves. The outer one finds a kernel that has IPVS, the machine's own or one
 //! in QEMU, starts the inner one there, and makes tables of what that says. The inner one measures.
 
+mod accepted;
 mod cases;
 mod inputs;
 mod measure;
@@ -12,8 +13,9 @@ mod record;
 mod report;
 mod settings;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write, stderr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, ensure};
@@ -44,6 +46,8 @@ fn run() -> anyhow::Result<()> {
 fn measure_elsewhere(settings: &Settings) -> anyhow::Result<Results> {
     let here = std::env::current_exe()?;
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    compile_loops(project)?;
+    let mut counts = None;
     let mut command = match settings.kernel()? {
         Kernel::Own => {
             let mut command = Command::new(project.join("tests/with-ipvs"));
@@ -57,10 +61,14 @@ fn measure_elsewhere(settings: &Settings) -> anyhow::Result<Results> {
         }
         Kernel::Qemu => {
             let mut command = Command::new(project.join("benches/with-qemu"));
+            counts = Some(Counts::create()?);
+            command.arg("-c").arg(Counts::path());
             for file in settings.files() {
                 command.arg("-f").arg(file);
             }
-            command.arg("-l").arg(&settings.libraries);
+            if let Some(libraries) = &settings.libraries {
+                command.arg("-l").arg(libraries);
+            }
             command
         }
     };
@@ -71,12 +79,50 @@ fn measure_elsewhere(settings: &Settings) -> anyhow::Result<Results> {
     let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
     for line in lines {
         let line = line?;
-        let record: Record =
+        let mut record: Record =
             serde_json::from_str(&line).with_context(|| format!("unexpected output: {line}"))?;
+        if let (Record::Sample { user, processes, .. }, Some(counts)) = (&mut record, &mut counts) {
+            *user = Some(counts.take(*processes)? / *processes as f64);
+        }
         writeln!(stderr(), "{record}")?;
         results.take(record);
     }
     let status = child.wait()?;
     ensure!(status.success(), "the measuring half ended with {status}");
     Ok(results)
+}
+
+/// Compiles the bare loops.
+fn compile_loops(project: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new("cc");
+    command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o"]).arg(Settings::loops());
+    let status = command.arg(project.join("benches/bare/loops.c")).status();
+    ensure!(status.with_context(|| format!("{command:?}"))?.success(), "{command:?} failed");
+    Ok(())
+}
+
+/// The instructions outside the kernel that QEMU counts: a line for each process that `loops count` ran, written before
+/// that process is reported.
+struct Counts(BufReader<File>);
+
+impl Counts {
+    fn path() -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("counts")
+    }
+
+    fn create() -> anyhow::Result<Self> {
+        File::create(Self::path())?;
+        Ok(Self(BufReader::new(File::open(Self::path())?)))
+    }
+
+    /// The sum of the next counts.
+    fn take(&mut self, processes: usize) -> anyhow::Result<f64> {
+        let mut sum = 0.0;
+        for _ in 0..processes {
+            let mut line = String::new();
+            self.0.read_line(&mut line)?;
+            sum += line.trim().parse::<f64>().context("a process was not counted")?;
+        }
+        Ok(sum)
+    }
 }

@@ -6,13 +6,11 @@ use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 
-use super::cases::{self, Bar, Case, Process, Runs};
+use super::cases::{self, Before, Case, OUTPUT_SIZE, Process, Runs};
 use super::namespace;
 use super::record::Record;
 use super::settings::{Program, Settings};
@@ -30,13 +28,16 @@ struct Bench<'a> {
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
     let scratch = std::env::temp_dir().join("ipvs-bench");
     fs::create_dir_all(&scratch)?;
-    let libraries = (!can_run(settings, None)?).then_some(settings.libraries.as_path());
+    let libraries = (!can_run(settings, None)?).then_some(()).and(settings.libraries.as_deref());
     ensure!(can_run(settings, libraries)?, "1.31 does not run here: {:?}", settings.reference);
     let counts_instructions = std::env::var("WITH_IPVS").is_ok_and(|kernel| kernel == "qemu");
     let bench = Bench { settings, scratch, libraries, counts_instructions };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
     tell(&Record::Machine { kernel, counts_instructions })?;
-    let chosen = |case: &Case| settings.only.as_ref().is_none_or(|text| case.name.contains(text));
+    let chosen = |case: &Case| {
+        (case.is_quick || !settings.is_quick)
+            && settings.only.as_ref().is_none_or(|text| case.name.contains(text))
+    };
     for case in cases::cases().iter().chain(&cases::growth()).filter(|case| chosen(case)) {
         bench.measure(case).with_context(|| case.name.clone())?;
     }
@@ -61,137 +62,149 @@ fn can_run(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<bool
     Ok(status.with_context(|| format!("{:?}", settings.reference))?.code() != Some(127))
 }
 
-/// What one run of a case took.
-struct Run {
-    time: Duration,
-    user: Duration,
-    output: u64,
+/// What `loops count` says of a process.
+struct Measured {
+    milliseconds: f64,
+    kib: u64,
 }
 
-/// What another program, put in front of the one that is looked at, finds of it.
-#[derive(Clone, Copy, Debug)]
-enum Finding {
-    /// In KiB. The kernel counts towards a process what its parent had before exec, so a small parent is needed:
-    /// time(1).
-    PeakMemory,
-    /// All threads counted: strace(1).
-    SystemCalls,
+impl Measured {
+    fn read(report: &str) -> Option<Self> {
+        let (nanoseconds, kib) = report.trim().split_once(' ')?;
+        let nanoseconds: f64 = nanoseconds.parse().ok()?;
+        Some(Self { milliseconds: nanoseconds / 1e6, kib: kib.parse().ok()? })
+    }
 }
 
-impl Finding {
-    /// The program that finds it, with its arguments; it leaves its report in a file.
+/// A program in front of the one that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrapper {
+    /// Measures time, memory and instructions: `loops count`. The kernel counts the memory that a process's parent had
+    /// before exec towards the process, so the parent has to be small.
+    Count,
+    /// Counts system calls, those of all threads: strace(1).
+    Trace,
+}
+
+impl Wrapper {
+    /// The program with its arguments; it leaves its report in a file.
     fn command(self, report: &Path) -> Command {
         let (file, arguments): (_, &[&str]) = match self {
-            Self::PeakMemory => ("/usr/bin/time", &["-q", "-f", "%M", "-o"]),
-            Self::SystemCalls => ("/usr/bin/strace", &["-f", "-c", "-U", "name,calls", "-o"]),
+            Self::Count => (Settings::loops(), &["count"]),
+            Self::Trace => ("/usr/bin/strace".into(), &["-f", "-c", "-U", "name,calls", "-o"]),
         };
         let mut command = Command::new(file);
         command.args(arguments).arg(report);
         command
     }
-
-    /// Finds it in a report.
-    fn read(self, report: &str) -> anyhow::Result<u64> {
-        let number = match self {
-            Self::PeakMemory => Some(report),
-            Self::SystemCalls => report.lines().find_map(|line| line.strip_prefix("total")),
-        };
-        let number = number.and_then(|text| text.trim().parse().ok());
-        number.with_context(|| format!("{self:?}: the report is {report:?}"))
-    }
-
-    /// What the processes of a case come to: the memory of one is free again before the next begins.
-    fn of_all(self, found: Vec<u64>) -> u64 {
-        match self {
-            Self::PeakMemory => found.into_iter().max().unwrap_or_default(),
-            Self::SystemCalls => found.into_iter().sum(),
-        }
-    }
 }
 
 impl Bench<'_> {
     fn measure(&self, case: &Case) -> anyhow::Result<()> {
-        let programs = [Program::Reference, Program::Ours];
-        // Instructions repeat; time doesn't. cat takes long, and growth is no competition.
-        let rounds = match case.bar {
-            Bar::Shown => 1,
-            _ if self.counts_instructions => 3,
-            _ => 10,
-        };
-        for _ in 0..self.settings.rounds.unwrap_or(rounds) {
-            for program in programs {
-                let run = self.run(case, program)?;
-                let processes = case.processes as f64;
-                tell(&Record::Sample {
-                    case: case.name.clone(),
-                    program,
-                    time: run.time.as_secs_f64() * 1e3 / processes,
-                    user: run.user.as_secs_f64() * 1e3 / processes,
-                    output: run.output,
-                })?;
+        let reference =
+            (!case.reference.is_empty() && !self.settings.ours_alone).then_some(Program::Reference);
+        // Ours goes first: the bare loop prints as many bytes.
+        let programs = [Some(Program::Ours), case.bare.as_ref().map(|_| Program::Bare), reference];
+        // The kernel takes memory for counters when it first needs it, and keeps it when a table is freed.
+        self.warm_up(case)?;
+        for round in 0..self.rounds(case) {
+            for program in programs.into_iter().flatten() {
+                // 1.31 is many times as slow, and beside it a difference of a few per cent says nothing.
+                let is_once = program == Program::Reference && self.counts_instructions;
+                if round == 0 || case.is_single() || !is_once {
+                    tell(&self.run(case, program)?)?;
+                }
             }
         }
-        if self.settings.time_alone {
+        if self.settings.time_alone || !case.is_traced {
             return Ok(());
         }
-        for program in programs {
-            let kib = self.find(Finding::PeakMemory, case, program)?;
-            tell(&Record::PeakMemory { case: case.name.clone(), program, kib })?;
-            if case.is_traced {
-                let count = self.find(Finding::SystemCalls, case, program)?;
-                tell(&Record::SystemCalls { case: case.name.clone(), program, count })?;
-            }
+        for program in [Some(Program::Ours), reference].into_iter().flatten() {
+            let count = self.system_calls(case, program)?;
+            tell(&Record::SystemCalls { case: case.name.clone(), program, count })?;
         }
         Ok(())
     }
 
+    /// Instructions repeat; time doesn't.
+    fn rounds(&self, case: &Case) -> usize {
+        let rounds = match (case.is_growth || self.settings.is_quick, self.counts_instructions) {
+            (true, _) => 1,
+            (false, true) => 3,
+            (false, false) => 10,
+        };
+        self.settings.rounds.unwrap_or(rounds)
+    }
+
+    /// Runs a case in a fresh namespace without measuring it.
+    fn warm_up(&self, case: &Case) -> anyhow::Result<()> {
+        namespace::within(|| {
+            self.write_inputs(case)?;
+            let _name_server = self.prepare(case)?;
+            for (place, process) in case.ours.iter().enumerate() {
+                self.start(process, Program::Ours, place, None)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Runs a case in a fresh namespace and measures it.
-    fn run(&self, case: &Case, program: Program) -> anyhow::Result<Run> {
+    fn run(&self, case: &Case, program: Program) -> anyhow::Result<Record> {
         namespace::within(|| {
             self.write_inputs(case)?;
             let name_server = self.prepare(case)?;
-            let user = user_time()?;
-            let start = Instant::now();
-            for (place, process) in processes(case, program).iter().enumerate() {
-                self.start(process, program, place, None)?;
+            let all = processes(case, program);
+            let (mut time, mut kib) = (0.0, 0);
+            for (place, process) in all.iter().enumerate() {
+                let report = self.start(process, program, place, Some(Wrapper::Count))?;
+                let measured =
+                    Measured::read(&report).with_context(|| format!("the report is {report:?}"))?;
+                time += measured.milliseconds;
+                kib = kib.max(measured.kib);
             }
-            let time = start.elapsed();
-            let user = user_time()?.saturating_sub(user);
             drop(name_server);
-            let places = 0..processes(case, program).len();
-            let outputs = places.map(|place| fs::read(self.output(place)));
-            let mut outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-            if !matches!(case.before, cases::Before::ConnectionText(_)) {
-                outputs.push(namespace::table(self.settings, self.libraries)?);
-            }
-            Ok(Run { time, user, output: checksum(&outputs) })
+            let outputs = (0..all.len()).map(|place| fs::read(self.output(place, program)));
+            let table = match case.before {
+                Before::ConnectionText(_) => Vec::new(),
+                _ => namespace::table(self.settings, self.libraries)?,
+            };
+            Ok(Record::Sample {
+                case: case.name.clone(),
+                program,
+                time: time / case.processes as f64,
+                kib,
+                processes: all.len(),
+                user: None,
+                printed: checksum(&outputs.collect::<Result<Vec<_>, _>>()?),
+                table: checksum(&[table]),
+            })
         })
     }
 
     fn prepare(&self, case: &Case) -> anyhow::Result<Option<super::name_server::NameServer>> {
         settle_down()?;
         let name_server = namespace::prepare(case.before, self.settings, &self.scratch)?;
-        if !matches!(case.before, cases::Before::ConnectionText(_)) {
+        if !matches!(case.before, Before::ConnectionText(_)) {
             settle_down()?;
         }
         Ok(name_server)
     }
 
-    /// Runs a case once more behind another program, and gives what that found of its processes: of the first alone
-    /// where all do the same.
-    fn find(&self, finding: Finding, case: &Case, program: Program) -> anyhow::Result<u64> {
-        let report = self.scratch.join("report");
+    /// Runs a case once more and counts the system calls of its processes: of the first alone where all do the same.
+    fn system_calls(&self, case: &Case, program: Program) -> anyhow::Result<u64> {
         namespace::within(|| {
             self.write_inputs(case)?;
             let _name_server = self.prepare(case)?;
-            let mut found = Vec::new();
             let all = processes(case, program);
-            let count = if case.processes > 1 { 1 } else { all.len() };
+            let count = if case.is_single() { 1 } else { all.len() };
+            let mut sum = 0;
             for (place, process) in all.iter().take(count).enumerate() {
-                self.start(process, program, place, Some(finding.command(&report)))?;
-                found.push(finding.read(&fs::read_to_string(&report)?)?);
+                let report = self.start(process, program, place, Some(Wrapper::Trace))?;
+                let total = report.lines().find_map(|line| line.strip_prefix("total"));
+                let total: Option<u64> = total.and_then(|text| text.trim().parse().ok());
+                sum += total.with_context(|| format!("the report is {report:?}"))?;
             }
-            Ok(finding.of_all(found))
+            Ok(sum)
         })
     }
 
@@ -199,8 +212,10 @@ impl Bench<'_> {
         self.scratch.join(format!("rules-{place}"))
     }
 
-    fn output(&self, place: usize) -> PathBuf {
-        self.scratch.join(format!("output-{place}"))
+    /// Where a process prints. The bare loop has files of its own, since it asks how large ours are.
+    fn output(&self, place: usize, program: Program) -> PathBuf {
+        let name = if program == Program::Bare { "bare" } else { "output" };
+        self.scratch.join(format!("{name}-{place}"))
     }
 
     fn write_inputs(&self, case: &Case) -> anyhow::Result<()> {
@@ -214,23 +229,26 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Runs one process to its end, behind another program if there is one.
+    /// Runs one process to its end, behind another program if there is one, and gives the report of that.
     fn start(
         &self,
         process: &Process,
         program: Program,
         place: usize,
-        wrapper: Option<Command>,
-    ) -> anyhow::Result<()> {
+        wrapper: Option<Wrapper>,
+    ) -> anyhow::Result<String> {
         let file = match (process.runs, program) {
-            (Runs::Cat, Program::Reference) => PathBuf::from("/usr/bin/cat"),
+            (Runs::Cat, _) => PathBuf::from("/usr/bin/cat"),
+            (Runs::Loop, _) => Settings::loops(),
             (Runs::Ipvsadm, Program::Reference) => self.settings.reference.clone(),
-            (Runs::Restore, Program::Ours) => self.settings.ours("ipvsadm-restore"),
-            _ => self.settings.ours("ipvsadm"),
+            (Runs::Ipvsadm, _) => self.settings.ours("ipvsadm"),
+            (Runs::Restore, _) => self.settings.ours("ipvsadm-restore"),
         };
+        let report = self.scratch.join("report");
         let mut command = match wrapper {
             None => Command::new(file),
-            Some(mut command) => {
+            Some(wrapper) => {
+                let mut command = wrapper.command(&report);
                 command.arg(file);
                 command
             }
@@ -238,18 +256,28 @@ impl Bench<'_> {
         if let (Program::Reference, Some(libraries)) = (program, self.libraries) {
             command.env("LD_LIBRARY_PATH", libraries);
         }
+        for argument in &process.arguments {
+            match argument.as_str() {
+                OUTPUT_SIZE => {
+                    let printed = fs::metadata(self.output(place, Program::Ours))?.len();
+                    command.arg(printed.to_string());
+                }
+                argument => {
+                    command.arg(argument);
+                }
+            }
+        }
         let input = match process.input {
             Some(_) => Stdio::from(File::open(self.input(place))?),
             None => Stdio::null(),
         };
         let status: ExitStatus = command
-            .args(&process.arguments)
             .stdin(input)
-            .stdout(File::create(self.output(place))?)
+            .stdout(File::create(self.output(place, program))?)
             .status()
             .with_context(|| format!("{command:?}"))?;
         ensure!(status.success(), "{command:?}: {status}");
-        Ok(())
+        Ok(if wrapper.is_some() { fs::read_to_string(report)? } else { String::new() })
     }
 }
 
@@ -257,13 +285,8 @@ fn processes(case: &Case, program: Program) -> &[Process] {
     match program {
         Program::Reference => &case.reference,
         Program::Ours => &case.ours,
+        Program::Bare => case.bare.as_slice(),
     }
-}
-
-/// The time that all processes started here have spent outside the kernel.
-fn user_time() -> anyhow::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    Ok(Duration::from_micros(u64::try_from(usage.user_time().num_microseconds())?))
 }
 
 /// The same for the same outputs in the same order, each with the same lines in any order, but for the time that

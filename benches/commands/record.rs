@@ -24,20 +24,17 @@ pub enum Record {
         program: Program,
         /// Milliseconds on the clock, a process.
         time: f64,
-        /// Of these, those outside the kernel; the kernel samples this, so it means something only in long runs.
-        user: f64,
-        /// A checksum of what all its processes printed and of the table that they left, the order of lines apart:
-        /// every run of a case has to give the same.
-        output: u64,
-    },
-    /// The most memory a case took, in KiB.
-    PeakMemory {
-        /// The case's name.
-        case: String,
-        /// Whose run it was.
-        program: Program,
-        /// `ru_maxrss`.
+        /// The most memory that a process took, in KiB (`ru_maxrss`).
         kib: u64,
+        /// How many processes were run.
+        processes: usize,
+        /// Instructions outside the kernel, a process; the outer half adds them where they are counted.
+        user: Option<f64>,
+        /// A checksum of what all its processes printed, the order of lines apart: every run of a case has to give the
+        /// same.
+        printed: u64,
+        /// The same of the table that they left.
+        table: u64,
     },
     /// The system calls of a process.
     SystemCalls {
@@ -57,11 +54,11 @@ impl fmt::Display for Record {
                 let clock = if *counts_instructions { "instructions" } else { "time" };
                 write!(f, "kernel {kernel}, counting {clock}")
             }
-            Self::Sample { case, program, time, user, .. } => {
-                write!(f, "{case:50} {program:10?} {time:12.3} ms, {user:.0} outside the kernel")
-            }
-            Self::PeakMemory { case, program, kib } => {
-                write!(f, "{case:50} {program:10?} {kib:12} KiB")
+            Self::Sample { case, program, time, kib, user, .. } => {
+                write!(f, "{case:50} {program:10?} {time:12.3} ms {kib:9} KiB")?;
+                user.map_or(Ok(()), |user| {
+                    write!(f, " {user:15.0} instructions outside the kernel")
+                })
             }
             Self::SystemCalls { case, program, count } => {
                 write!(f, "{case:50} {program:10?} {count:12} system calls")
@@ -79,9 +76,11 @@ pub struct Results {
     pub records: Vec<Record>,
 }
 
-/// What the rounds come to, in milliseconds.
+/// What the rounds come to.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Statistics {
+    /// How many values there are.
+    pub count: usize,
     /// The mean.
     pub mean: f64,
     /// The standard deviation.
@@ -104,6 +103,7 @@ impl Statistics {
         let squares = sorted.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let at = |place: usize| sorted.get(place).copied().unwrap_or_default();
         Self {
+            count: sorted.len(),
             mean,
             deviation: if sorted.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 },
             median: f64::midpoint(at(sorted.len().saturating_sub(1) / 2), at(sorted.len() / 2)),
@@ -116,19 +116,20 @@ impl Statistics {
 /// What was measured of one program in one case.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
-    /// What the times come to.
-    pub time: Statistics,
-    /// Milliseconds, one a round.
-    pub times: Vec<f64>,
-    /// Milliseconds outside the kernel, one a round.
-    pub user_times: Vec<f64>,
+    /// The times, in milliseconds; none where the program was not measured.
+    pub time: Option<Statistics>,
+    /// Instructions outside the kernel, a process: the median.
+    pub user: Option<f64>,
     /// KiB.
     pub peak_memory: Option<u64>,
     /// The system calls of a process.
     pub system_calls: Option<u64>,
     /// Checksums of the output.
     #[serde(skip)]
-    pub outputs: Vec<u64>,
+    pub printed: Vec<u64>,
+    /// Checksums of the table that was left.
+    #[serde(skip)]
+    pub tables: Vec<u64>,
 }
 
 impl Results {
@@ -145,17 +146,17 @@ impl Results {
     /// What there is of one program in one case.
     pub fn figures(&self, name: &str, of: Program) -> Figures {
         let mut figures = Figures::default();
+        let (mut times, mut users) = (Vec::new(), Vec::new());
         for record in &self.records {
             match record {
-                Record::Sample { case, program, time, user, output }
+                Record::Sample { case, program, time, kib, user, printed, table, .. }
                     if case == name && *program == of =>
                 {
-                    figures.times.push(*time);
-                    figures.user_times.push(*user);
-                    figures.outputs.push(*output);
-                }
-                Record::PeakMemory { case, program, kib } if case == name && *program == of => {
-                    figures.peak_memory = Some(*kib);
+                    times.push(*time);
+                    users.extend(*user);
+                    figures.peak_memory = figures.peak_memory.max(Some(*kib));
+                    figures.printed.push(*printed);
+                    figures.tables.push(*table);
                 }
                 Record::SystemCalls { case, program, count } if case == name && *program == of => {
                     figures.system_calls = Some(*count);
@@ -163,7 +164,9 @@ impl Results {
                 _ => {}
             }
         }
-        figures.time = Statistics::of(&figures.times);
+        let statistics = |values: &[f64]| (!values.is_empty()).then(|| Statistics::of(values));
+        figures.time = statistics(&times);
+        figures.user = statistics(&users).map(|user| user.median);
         figures
     }
 }

@@ -16,7 +16,7 @@ pub enum Kernel {
     Uml,
 }
 
-/// Which of the two programs.
+/// Which of the programs.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -25,6 +25,8 @@ pub enum Program {
     Reference,
     /// This one.
     Ours,
+    /// A bare loop of the system calls that ours needs, or cat.
+    Bare,
 }
 
 /// The command line.
@@ -38,16 +40,22 @@ pub struct Settings {
     pub programs: PathBuf,
     /// 1.31.
     pub reference: PathBuf,
-    /// Libraries that 1.31 came with.
-    pub libraries: PathBuf,
+    /// Libraries that 1.31 came with, if this machine lacked any.
+    pub libraries: Option<PathBuf>,
     /// Only cases whose name has this in it.
     pub only: Option<String>,
     /// How often each case is measured.
     pub rounds: Option<usize>,
-    /// Measure time alone: neither memory nor system calls.
+    /// Measure time and memory alone, not system calls.
     pub time_alone: bool,
+    /// Leave 1.31 out.
+    pub ours_alone: bool,
+    /// Only five cases, once, and without 1.31: for before and after a change.
+    pub is_quick: bool,
     /// Where results go, for programs.
     pub json: Option<PathBuf>,
+    /// The results of the last run that was accepted, for this one to be compared with.
+    pub accepted: Option<PathBuf>,
     /// The document whose tables are to be replaced.
     pub document: Option<PathBuf>,
     kernel: Option<Kernel>,
@@ -62,11 +70,14 @@ impl Settings {
             is_inner: false,
             programs: Path::new(env!("CARGO_BIN_EXE_ipvsadm")).with_file_name(""),
             reference: debian.join("sbin/ipvsadm"),
-            libraries: debian.join("lib/x86_64-linux-gnu"),
+            libraries: Some(debian.join("lib/x86_64-linux-gnu")).filter(|path| path.exists()),
             only: None,
             rounds: None,
             time_alone: false,
+            ours_alone: false,
+            is_quick: false,
             json: None,
+            accepted: None,
             document: None,
             kernel: None,
         };
@@ -82,18 +93,32 @@ impl Settings {
                 _ => {}
             }
             settings.words.push(word.clone());
-            if word == "--time-alone" {
-                settings.time_alone = true;
-                continue;
+            match word.as_str() {
+                "--time-alone" => {
+                    settings.time_alone = true;
+                    continue;
+                }
+                "--ours-alone" => {
+                    settings.ours_alone = true;
+                    continue;
+                }
+                "--quick" => {
+                    settings.is_quick = true;
+                    settings.ours_alone = true;
+                    settings.time_alone = true;
+                    continue;
+                }
+                _ => {}
             }
             let value = words.next().with_context(|| format!("{word} takes a value"))?;
             settings.words.push(value.clone());
             match word.as_str() {
                 "--programs" => settings.programs = value.into(),
                 "--reference" => settings.reference = value.into(),
-                "--libraries" => settings.libraries = value.into(),
+                "--libraries" => settings.libraries = Some(value.into()),
                 "--only" => settings.only = Some(value),
                 "--rounds" => settings.rounds = Some(value.parse()?),
+                "--accepted" => settings.accepted = Some(value.into()),
                 "--json" => settings.json = Some(value.into()),
                 "--document" => settings.document = Some(value.into()),
                 "--kernel" => {
@@ -105,18 +130,21 @@ impl Settings {
                     });
                 }
                 _ => bail!(
-                    "{word}: the options are --only TEXT, --rounds NUMBER, --time-alone, --kernel own|qemu|uml, \
-                     --programs DIRECTORY, --reference FILE, --libraries DIRECTORY, --json FILE, --document FILE"
+                    "{word}: the options are --only TEXT, --rounds NUMBER, --time-alone, --ours-alone, --quick, \
+                     --kernel own|qemu|uml, --programs DIRECTORY, --reference FILE, --libraries DIRECTORY, \
+                     --accepted FILE, --json FILE, --document FILE"
                 ),
             }
         }
         if !settings.is_inner {
             // The inner half may see another tree, without the links of this one.
-            for (word, path) in [
-                ("--programs", &mut settings.programs),
-                ("--reference", &mut settings.reference),
-                ("--libraries", &mut settings.libraries),
-            ] {
+            let paths = [
+                ("--programs", Some(&mut settings.programs)),
+                ("--reference", Some(&mut settings.reference)),
+                ("--libraries", settings.libraries.as_mut()),
+            ];
+            for (word, path) in paths {
+                let Some(path) = path else { continue };
                 *path =
                     path.canonicalize().with_context(|| format!("{word} {}", path.display()))?;
                 let path = path.to_str().context("a path that is not text")?;
@@ -145,12 +173,18 @@ impl Settings {
         self.programs.join(name)
     }
 
+    /// The bare loops, compiled (`benches/bare/loops.c`).
+    pub fn loops() -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("loops")
+    }
+
     /// What the inner half needs beside itself.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> =
             ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"].map(|name| self.ours(name)).into();
         files.push(self.reference.clone());
-        files.extend(["/usr/bin/time", "/usr/bin/strace", "/usr/bin/cat"].map(PathBuf::from));
+        files.push(Self::loops());
+        files.extend(["/usr/bin/strace", "/usr/bin/cat"].map(PathBuf::from));
         files
     }
 }

@@ -40,16 +40,16 @@ pub struct KernelSocket {
 
 /// How many bytes recv(2) is offered for a datagram.
 ///
-/// Nothing is ever cut: a datagram of a dump has at most as many bytes as recv(2) was offered, or as a page has, up to
-/// 8 KiB, where that is more (`NLMSG_GOODSIZE`); every other answer has a few hundred.
+/// The kernel never cuts an answer for it: a datagram of a dump has at most as many bytes as the largest offer so far, or as a
+/// page holds (`NLMSG_GOODSIZE`) where that is more. Every other answer has a few hundred bytes.
 ///
-/// Beyond that the number is about speed. The kernel allocates and clears what was offered and some bytes of its own,
-/// rounded up to a power of two, but never more than 32 KiB; and that twice for each dump, of which a save takes one a
-/// service (`netlink_dump`, Linux 6.1). An offer of 15 KiB makes 16, one of 16 KiB and more makes 32: `-Sn` of 10,000
-/// services then executes 1,140 million instructions, and 710 million with 15 KiB. A smaller offer makes a dump of all
-/// services slower, since it takes more datagrams and for each of them the kernel walks through its table to where it
-/// was.
-const RECEIVE_ROOM: usize = 15 * 1024;
+/// The number decides about speed alone. For each part of a dump, and twice for each dump, the kernel allocates what was
+/// offered and some hundred bytes of its own, rounded up to a power of two, and clears it (`netlink_dump`, Linux 6.1). A save
+/// and a restore take one dump for each service, so a small offer makes them cheaper. The dump of all services then has
+/// more parts, and for each of them the kernel walks through its table to where it was. 7.5 KiB stays below 8 KiB with
+/// the kernel's bytes: the benchmark's `-Sn` and restores gain more by it than `-Ln` of 10,000 services loses.
+/// BENCHMARKS.md has the figures.
+const RECEIVE_ROOM: usize = 7 * 1024 + 512;
 
 impl KernelSocket {
     /// Opens the socket. The kernel gives it an address with the first message.

@@ -44,7 +44,10 @@ const PACKAGES: [Package; 4] = [
             ("tests", 8),
         ],
     },
-    Package { sources: "crates/ipvs-test/src", floors: &[("messages", 0), ("values", 0)] },
+    Package {
+        sources: "crates/ipvs-test/src",
+        floors: &[("messages", 0), ("kernel", 1), ("transport", 2), ("values", 0)],
+    },
     Package {
         sources: "src",
         floors: &[

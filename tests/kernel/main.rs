@@ -21,6 +21,8 @@ mod differences;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod kernel_model;
+#[cfg(test)]
 mod ldirectord;
 #[cfg(test)]
 mod listings;

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use proptest::collection::{SizeRange, vec};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use ipvs::model::*;
 
@@ -270,4 +272,52 @@ pub fn reported_server() -> impl Strategy<Value = (ServiceKey, RealServer)> {
             (service, RealServer { key, forwarding, weight, upper_threshold, lower_threshold })
         },
     )
+}
+
+/// Changes of a few services and real servers, so that many of them find an entry that an earlier change left. Names are
+/// mostly those of schedulers, engines and interfaces that a kernel has.
+pub fn history(length: impl Into<SizeRange> + Clone) -> impl Strategy<Value = Vec<Change>> {
+    let servers = vec(real_server().prop_map(|(_, server)| server.key), 1..=4);
+    (vec(service_key(), 1..=3), servers).prop_flat_map(move |(services, servers)| {
+        vec(change_among(services, servers), length.clone())
+    })
+}
+
+fn change_among(
+    services: Vec<ServiceKey>,
+    servers: Vec<RealServerKey>,
+) -> impl Strategy<Value = Change> {
+    let key = select(services);
+    const SCHEDULERS: &[&str] = &["rr", "wrr", "wlc", "sed", "sh", "mh", "none", "nosuch"];
+    const ENGINES: &[Option<&str>] = &[None, None, None, Some("sip"), Some("nosuch")];
+    let service = (key.clone().prop_flat_map(service_of), select(SCHEDULERS), select(ENGINES));
+    let service = service.prop_map(|(service, scheduler, engine)| VirtualService {
+        scheduler: scheduler.parse().unwrap(),
+        engine: engine.map(|name| name.parse().unwrap()),
+        ..service
+    });
+    let server_key = select(servers);
+    let server = key.clone().prop_flat_map(|key| (Just(key), server_of(key)));
+    let server = (server, proptest::option::weighted(0.8, server_key.clone())).prop_map(
+        |((service, server), key)| {
+            (service, RealServer { key: key.unwrap_or(server.key), ..server })
+        },
+    );
+    let daemon = (sync_daemon(), select(&["lo", "lo", "lo", "nosuch"]));
+    let daemon = daemon.prop_map(|(daemon, interface)| SyncDaemon {
+        interface: interface.parse().unwrap(),
+        ..daemon
+    });
+    prop_oneof![
+        6 => service.clone().prop_map(Change::AddService),
+        3 => service.prop_map(Change::EditService),
+        1 => key.clone().prop_map(Change::DeleteService),
+        12 => server.clone().prop_map(|(service, server)| Change::AddServer(service, server)),
+        6 => server.prop_map(|(service, server)| Change::EditServer(service, server)),
+        3 => (key.clone(), server_key).prop_map(|(service, key)| Change::DeleteServer(service, key)),
+        1 => proptest::option::of(key).prop_map(Change::Zero),
+        1 => timeouts().prop_map(Change::SetTimeouts),
+        1 => daemon.prop_map(Change::StartDaemon),
+        1 => role().prop_map(Change::StopDaemon),
+    ]
 }

@@ -55,12 +55,13 @@ fn read(text: &str) -> Tables {
         let mut words = line.split_ascii_whitespace();
         let (Some(name), Some(port)) = (words.next(), words.next()) else { continue };
         let Some((port, protocol)) = port.split_once('/') else { continue };
-        let protocol = match protocol {
-            "tcp" => Protocol::Tcp,
-            "udp" => Protocol::Udp,
-            "sctp" => Protocol::Sctp,
-            _ => continue,
+        let known = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+        // The file has the names in lower case.
+        let is_named = |known: &Protocol| {
+            let name = known.name().bytes().map(|byte| byte.to_ascii_lowercase());
+            name.eq(protocol.bytes())
         };
+        let Some(protocol) = known.into_iter().find(is_named) else { continue };
         let Ok(port) = port.parse() else { continue };
         tables.names.entry((protocol, port)).or_insert_with(|| name.to_owned());
         for name in std::iter::once(name).chain(words) {

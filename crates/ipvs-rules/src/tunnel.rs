@@ -14,23 +14,30 @@ pub(super) struct TunnelOptions {
     pub(super) has_remote_checksum: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) enum TunnelKind {
+    #[default]
     Ipip,
     Gue,
     Gre,
+}
+
+impl TunnelKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ipip => "ipip",
+            Self::Gue => "gue",
+            Self::Gre => "gre",
+        }
+    }
 }
 
 impl FromStr for TunnelKind {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text {
-            "ipip" => Ok(Self::Ipip),
-            "gue" => Ok(Self::Gue),
-            "gre" => Ok(Self::Gre),
-            _ => Err(ValueError::NotATunnel(text.to_owned())),
-        }
+        let kind = [Self::Ipip, Self::Gue, Self::Gre].into_iter().find(|kind| kind.name() == text);
+        kind.ok_or_else(|| ValueError::NotATunnel(text.to_owned()))
     }
 }
 
@@ -47,10 +54,12 @@ impl TunnelOptions {
     /// Makes the tunnel. The checks come in the order of 1.31.
     pub(super) fn tunnel(self) -> Result<Tunnel, RuleError> {
         let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
-        let (tunnel, has_port, has_checksums, has_remote) = match kind {
-            None | Some(TunnelKind::Ipip) => ("ipip", false, false, false),
-            Some(TunnelKind::Gue) => ("gue", true, true, true),
-            Some(TunnelKind::Gre) => ("gre", false, true, false),
+        let kind = kind.unwrap_or_default();
+        let tunnel = kind.name();
+        let (has_port, has_checksums, has_remote) = match kind {
+            TunnelKind::Ipip => (false, false, false),
+            TunnelKind::Gue => (true, true, true),
+            TunnelKind::Gre => (false, true, false),
         };
         let illegal = |option| Err(RuleError::TunnelIllegal { option, tunnel });
         let conflict = |later, earlier| Err(RuleError::TunnelConflict { later, earlier, tunnel });
@@ -84,8 +93,8 @@ impl TunnelOptions {
             _ => TunnelChecksum::None,
         };
         Ok(match (kind, port) {
-            (Some(TunnelKind::Gue), Some(port)) => Tunnel::Gue { port, checksum },
-            (Some(TunnelKind::Gre), _) => Tunnel::Gre { checksum },
+            (TunnelKind::Gue, Some(port)) => Tunnel::Gue { port, checksum },
+            (TunnelKind::Gre, _) => Tunnel::Gre { checksum },
             _ => Tunnel::Ipip,
         })
     }

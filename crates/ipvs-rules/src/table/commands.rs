@@ -1,0 +1,101 @@
+//! The rows of the commands.
+
+use super::CommandName::{self, *};
+use super::CommandSpec;
+use super::ValueSpec::{Nothing, Value};
+
+const fn command(
+    command: CommandName,
+    short: Option<char>,
+    long: &'static str,
+    title: &'static str,
+    help: &'static str,
+) -> CommandSpec {
+    CommandSpec { command, short, alias: None, long, title, value: Nothing, arguments: &[], help }
+}
+
+/// All commands.
+pub static COMMANDS: &[CommandSpec] = &[
+    command(AddService, Some('A'), "add-service", "add-service", "Add a virtual service"),
+    command(
+        EditService,
+        Some('E'),
+        "edit-service",
+        "edit-service",
+        "Edit a virtual service: what is not given goes back to its default",
+    ),
+    command(
+        DeleteService,
+        Some('D'),
+        "delete-service",
+        "delete-service",
+        "Delete a virtual service with its real servers",
+    ),
+    command(Clear, Some('C'), "clear", "flush", "Delete all virtual services"),
+    CommandSpec {
+        arguments: &["FILE"],
+        ..command(
+            Restore,
+            Some('R'),
+            "restore",
+            "restore",
+            "Carry out the commands in a file or on standard input, one a line",
+        )
+    },
+    CommandSpec {
+        arguments: &["FILE"],
+        ..command(
+            Save,
+            Some('S'),
+            "save",
+            "save",
+            "Save the table in a file, or print it, as commands that -R carries out",
+        )
+    },
+    command(AddServer, Some('a'), "add-server", "add-server", "Add a real server to a service"),
+    command(
+        EditServer,
+        Some('e'),
+        "edit-server",
+        "edit-server",
+        "Edit a real server: what is not given goes back to its default",
+    ),
+    command(
+        DeleteServer,
+        Some('d'),
+        "delete-server",
+        "delete-server",
+        "Delete a real server from a service",
+    ),
+    CommandSpec {
+        alias: Some('l'),
+        ..command(List, Some('L'), "list", "list", "List the table; the default command")
+    },
+    command(Zero, Some('Z'), "zero", "zero", "Zero the counters of a service, or of all"),
+    CommandSpec {
+        arguments: &["TCP", "TCPFIN", "UDP"],
+        ..command(
+            Set,
+            None,
+            "set",
+            "set",
+            "Set the connection timeouts in seconds; 0 leaves one as it is",
+        )
+    },
+    CommandSpec {
+        value: Value("master|backup"),
+        ..command(
+            StartDaemon,
+            None,
+            "start-daemon",
+            "start-daemon",
+            "Start a connection sync daemon",
+        )
+    },
+    CommandSpec {
+        value: Value("master|backup"),
+        ..command(StopDaemon, None, "stop-daemon", "stop-daemon", "Stop a connection sync daemon")
+    },
+    command(Help, Some('h'), "help", "help", "Print this help"),
+    command(Version, Some('v'), "version", "version", "Print the version"),
+];

@@ -1,0 +1,309 @@
+//! The rows of the options.
+
+use super::CommandName::{self, *};
+use super::OptionName::{self, *};
+use super::OptionSpec;
+use super::Presence::{Allowed, Required};
+use super::ValueSpec::{self, MaybeValue, Nothing, Value};
+
+const ON_SERVICES: &[CommandName] = &[
+    AddService,
+    EditService,
+    DeleteService,
+    AddServer,
+    EditServer,
+    DeleteServer,
+    List,
+    Zero,
+    Save,
+];
+const WITH_SERVICE: &[CommandName] = &[AddService, EditService];
+const WITH_SERVER: &[CommandName] = &[AddServer, EditServer];
+const WITH_LIST: &[CommandName] = &[List];
+const WITH_DAEMON: &[CommandName] = &[StartDaemon];
+
+const fn option(
+    option: OptionName,
+    short: Option<char>,
+    long: &'static str,
+    value: ValueSpec,
+    owners: &'static [CommandName],
+    help: &'static str,
+) -> OptionSpec {
+    let group = option;
+    OptionSpec { option, short, long, title: long, group, value, presence: Allowed, owners, help }
+}
+
+const fn service(
+    name: OptionName,
+    short: Option<char>,
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec {
+        title: "service-address",
+        group: TcpService,
+        presence: Required,
+        ..option(name, short, long, Value(value), ON_SERVICES, help)
+    }
+}
+
+const fn forwarding(
+    name: OptionName,
+    short: char,
+    long: &'static str,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec {
+        title: "forwarding-method",
+        group: Gatewaying,
+        ..option(name, Some(short), long, Nothing, WITH_SERVER, help)
+    }
+}
+
+/// All options, in the order in which ipvsadm 1.31 checks them: the first one that is missing or rejected is reported.
+pub static OPTIONS: &[OptionSpec] = &[
+    option(Numeric, Some('n'), "numeric", Nothing, &[List, Save], "Addresses and ports as numbers"),
+    option(Connection, Some('c'), "connection", Nothing, WITH_LIST, "List the connections"),
+    service(TcpService, Some('t'), "tcp-service", "HOST[:PORT]", "The TCP service at an address"),
+    service(UdpService, Some('u'), "udp-service", "HOST[:PORT]", "The UDP service at an address"),
+    service(SctpService, None, "sctp-service", "HOST[:PORT]", "The SCTP service at an address"),
+    service(
+        FwmarkService,
+        Some('f'),
+        "fwmark-service",
+        "MARK",
+        "The service of packets with a firewall mark, 1 to 4294967295",
+    ),
+    option(
+        Scheduler,
+        Some('s'),
+        "scheduler",
+        Value("SCHEDULER"),
+        WITH_SERVICE,
+        "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos or another that the \
+         kernel has [default: wlc]",
+    ),
+    option(
+        Persistent,
+        Some('p'),
+        "persistent",
+        MaybeValue("SECONDS"),
+        WITH_SERVICE,
+        "Keep a client with its real server for so long [default: 360]",
+    ),
+    option(
+        Netmask,
+        Some('M'),
+        "netmask",
+        Value("MASK"),
+        WITH_SERVICE,
+        "Which clients count as one: a prefix length or, for IPv4, a mask [default: 32 or 128 bits]",
+    ),
+    OptionSpec {
+        presence: Required,
+        ..option(
+            RealServer,
+            Some('r'),
+            "real-server",
+            Value("HOST[:PORT]"),
+            &[AddServer, EditServer, DeleteServer],
+            "The real server; its port is the service's if that comes first on the line",
+        )
+    },
+    forwarding(Gatewaying, 'g', "gatewaying", "Forward by direct routing; the default"),
+    forwarding(Ipip, 'i', "ipip", "Forward through a tunnel"),
+    forwarding(Masquerading, 'm', "masquerading", "Forward by address translation (NAT)"),
+    option(
+        Weight,
+        Some('w'),
+        "weight",
+        Value("WEIGHT"),
+        WITH_SERVER,
+        "Its capacity relative to the others; 0 for no new connections [default: 1]",
+    ),
+    option(
+        UpperThreshold,
+        Some('x'),
+        "u-threshold",
+        Value("CONNECTIONS"),
+        WITH_SERVER,
+        "No new connections at this number of them; 0 for no limit",
+    ),
+    option(
+        LowerThreshold,
+        Some('y'),
+        "l-threshold",
+        Value("CONNECTIONS"),
+        WITH_SERVER,
+        "New connections again below this number",
+    ),
+    option(
+        McastInterface,
+        None,
+        "mcast-interface",
+        Value("INTERFACE"),
+        WITH_DAEMON,
+        "The interface that the daemon talks on [default: eth0]",
+    ),
+    option(Timeout, None, "timeout", Nothing, WITH_LIST, "List the connection timeouts"),
+    option(Daemon, None, "daemon", Nothing, WITH_LIST, "List the sync daemons"),
+    option(Stats, None, "stats", Nothing, WITH_LIST, "List the totals since the start or -Z"),
+    option(Rate, None, "rate", Nothing, WITH_LIST, "List the rates per second"),
+    option(Thresholds, None, "thresholds", Nothing, WITH_LIST, "List the thresholds"),
+    option(
+        PersistentConn,
+        None,
+        "persistent-conn",
+        Nothing,
+        WITH_LIST,
+        "List the numbers of persistent clients; with -c, what persistence engines know",
+    ),
+    option(Nosort, None, "nosort", Nothing, WITH_LIST, "List in the kernel's order"),
+    option(
+        SyncId,
+        None,
+        "syncid",
+        Value("ID"),
+        // 1.31 accepts it with the other two commands as well, and ignores it there.
+        &[StartDaemon, StopDaemon, List],
+        "The daemon's number, 0 to 255; a backup takes in what comes from the same [default: 0]",
+    ),
+    option(Exact, Some('X'), "exact", Nothing, WITH_LIST, "List all digits of large numbers"),
+    option(Ops, Some('o'), "ops", Nothing, WITH_SERVICE, "Schedule every packet of a UDP service"),
+    option(
+        Engine,
+        None,
+        "pe",
+        Value("ENGINE"),
+        WITH_SERVICE,
+        "What a client is known by instead of its address: sip, or any other that the kernel has",
+    ),
+    option(
+        SchedulerFlags,
+        Some('b'),
+        "sched-flags",
+        Value("FLAG[,FLAG]..."),
+        WITH_SERVICE,
+        "sh-fallback, sh-port, mh-fallback, mh-port, or flag-1, flag-2, flag-3 of any scheduler",
+    ),
+    option(
+        McastGroup,
+        None,
+        "mcast-group",
+        Value("ADDRESS"),
+        WITH_DAEMON,
+        "The multicast address that the daemon talks on [default: 224.0.0.81]",
+    ),
+    option(
+        McastPort,
+        None,
+        "mcast-port",
+        Value("PORT"),
+        WITH_DAEMON,
+        "The UDP port that the daemon talks on [default: 8848]",
+    ),
+    option(
+        McastTtl,
+        None,
+        "mcast-ttl",
+        Value("HOPS"),
+        WITH_DAEMON,
+        "The time to live of the daemon's packets [default: 1]",
+    ),
+    option(
+        SyncMaxlen,
+        None,
+        "sync-maxlen",
+        Value("BYTES"),
+        WITH_DAEMON,
+        "The longest message of the daemon [default: what the interface carries]",
+    ),
+    option(TunInfo, None, "tun-info", Nothing, WITH_LIST, "List the tunnels"),
+    option(
+        TunType,
+        None,
+        "tun-type",
+        Value("TYPE"),
+        WITH_SERVER,
+        "The kind of tunnel: ipip, gue or gre [default: ipip]",
+    ),
+    option(
+        TunPort,
+        None,
+        "tun-port",
+        Value("PORT"),
+        WITH_SERVER,
+        "The UDP port of a gue tunnel at the real server",
+    ),
+    option(
+        TunNocsum,
+        None,
+        "tun-nocsum",
+        Nothing,
+        WITH_SERVER,
+        "No checksum in a gue or gre tunnel; the default",
+    ),
+    option(TunCsum, None, "tun-csum", Nothing, WITH_SERVER, "A checksum in a gue or gre tunnel"),
+    option(
+        TunRemcsum,
+        None,
+        "tun-remcsum",
+        Nothing,
+        WITH_SERVER,
+        "Remote checksum offload in a gue tunnel",
+    ),
+    option(
+        Json,
+        None,
+        "json",
+        Nothing,
+        WITH_LIST,
+        "List everything that is known, as JSON; names are never looked up",
+    ),
+    option(
+        All,
+        None,
+        "all",
+        Nothing,
+        &[Save],
+        "Save the timeouts and the running sync daemons too",
+    ),
+    option(
+        AllowEmpty,
+        None,
+        "allow-empty",
+        Nothing,
+        &[Save],
+        "Save an empty table over a file that holds rules",
+    ),
+    option(
+        OwnPort,
+        None,
+        "own-port",
+        Nothing,
+        WITH_SERVER,
+        "The port of a -g or -i server that other programs gave it; without, it is the service's",
+    ),
+    option(Sort, None, "sort", Nothing, EVERY_COMMAND, "List in order; the default"),
+    option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
+];
+
+/// 1.31 accepts `--sort` everywhere, any number of times.
+const EVERY_COMMAND: &[CommandName] = &[
+    AddService,
+    EditService,
+    DeleteService,
+    Clear,
+    Restore,
+    Save,
+    AddServer,
+    EditServer,
+    DeleteServer,
+    List,
+    Zero,
+    Set,
+    StartDaemon,
+    StopDaemon,
+];

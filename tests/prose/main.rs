@@ -1,0 +1,136 @@
+//! The floor under the project's prose: sentences in comments, manuals and documents keep to plain technical English.
+//!
+//! Patterns find the constructions that readers stumbled over. A sentence that one of them finds is a fault, unless
+//! `accepted.txt` has it; that file may only shrink, so a sentence that is gone from the sources has to leave it too.
+
+#![cfg(test)]
+
+mod sentences;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sentences::{Sentence, sentences_of};
+
+/// The most words that a sentence may have.
+const MOST_WORDS: usize = 30;
+
+/// Words with which a sentence hides its subject.
+const STARTS: [&str; 10] =
+    ["What", "Whatever", "That", "Those", "Where", "Why", "Whether", "One that", "None", "Nearly"];
+
+/// Pairs of which any first with any second is a fault, in the middle of a sentence too.
+const PAIRS: [(&[&str], &[&str]); 3] = [
+    (&["has not", "have not"], &["the", "a", "an", "any", "its", "this", "that"]),
+    (&["what"], &["is", "was", "stands", "may", "has", "it"]),
+    (&["so many", "so long", "says of", "stands"], &[""]),
+];
+
+/// The fault of a sentence, if a pattern finds one.
+fn fault(sentence: &str) -> Option<String> {
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    if words.len() > MOST_WORDS {
+        return Some(format!("{} words", words.len()));
+    }
+    let plain = |word: &&str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let words: Vec<String> = words.iter().map(plain).collect();
+    let text = words.join(" ");
+    let begins = |start: &&&str| text == **start || text.starts_with(&format!("{start} "));
+    if let Some(start) = STARTS.iter().find(begins) {
+        return Some(format!("begins with {start}"));
+    }
+    let padded = format!(" {} ", text.to_lowercase());
+    for (firsts, seconds) in PAIRS {
+        for first in firsts {
+            for second in seconds {
+                let pattern = format!("{first} {second}");
+                if padded.contains(&format!(" {} ", pattern.trim())) {
+                    return Some(pattern.trim().to_owned());
+                }
+            }
+        }
+    }
+    is_no(&padded)
+}
+
+/// "is no", "are none": but not "there is no" and "is no longer".
+fn is_no(padded: &str) -> Option<String> {
+    for verb in ["is", "are"] {
+        for no in ["no", "none"] {
+            let pattern = format!(" {verb} {no} ");
+            for (place, _) in padded.match_indices(&pattern) {
+                let before = &padded[..place];
+                let after = &padded[place + pattern.len()..];
+                if !before.ends_with(" there") && !after.starts_with("longer ") {
+                    return Some(pattern.trim().to_owned());
+                }
+            }
+        }
+    }
+    None
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files whose prose is checked: those that git tracks, or in an unpacked archive all of them.
+fn files() -> Vec<PathBuf> {
+    let tracked = Command::new("git").arg("-C").arg(root()).args(["ls-files", "-z"]).output();
+    let listed = match tracked {
+        Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
+        _ => panic!("git ls-files has to list the sources"),
+    };
+    let files = listed.split('\0').map(PathBuf::from);
+    files.filter(|path| root().join(path).is_file() && sentences::has_prose(path)).collect()
+}
+
+fn faults() -> BTreeSet<(String, String)> {
+    let mut faults = BTreeSet::new();
+    for path in files() {
+        let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
+        for Sentence { line, text } in sentences_of(&path, &text) {
+            if let Some(fault) = fault(&text) {
+                faults.insert((text, format!("{}:{line}: {fault}", path.display())));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn sentences_are_plain_technical_english() {
+    let path = root().join("tests/prose/accepted.txt");
+    let accepted = fs::read_to_string(&path).unwrap_or_default();
+    let accepted: BTreeSet<&str> =
+        accepted.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    let faults = faults();
+    let new: Vec<String> = faults
+        .iter()
+        .filter(|(text, _)| !accepted.contains(text.as_str()))
+        .map(|(text, place)| format!("{place}\n    {text}"))
+        .collect();
+    let found: BTreeSet<&str> = faults.iter().map(|(text, _)| text.as_str()).collect();
+    let gone: Vec<&&str> = accepted.difference(&found).collect();
+    assert!(new.is_empty(), "{} sentences to rewrite:\n{}", new.len(), new.join("\n"));
+    assert!(gone.is_empty(), "no longer in the sources, so take them off the list: {gone:#?}");
+}
+
+#[test]
+fn patterns_find_the_constructions_that_readers_stumbled_over() {
+    for (sentence, expected) in [
+        ("What is not UTF-8 is refused.", Some("begins with What")),
+        ("The server has not the virtual address.", Some("has not the")),
+        ("It is no option.", Some("is no")),
+        ("There is no option.", None),
+        ("The option is no longer read.", None),
+        ("It shows what is wrong.", Some("what is")),
+        ("It waits so long for a lock.", Some("so long")),
+        ("The kernel refuses the change.", None),
+    ] {
+        assert_eq!(fault(sentence).as_deref(), expected, "{sentence}");
+    }
+    assert!(fault(&"word ".repeat(31)).is_some());
+}

@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate self as ipvs;
 
+pub mod error;
 pub mod kernel;
 pub mod model;
 pub mod netlink;

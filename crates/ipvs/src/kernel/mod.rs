@@ -1,5 +1,7 @@
-//! One network namespace of the kernel: its lock.
+//! One network namespace: the sockets and files that are opened in it, and its lock.
 
 mod lock;
+mod namespace;
 
 pub use lock::{Lock, LockError};
+pub use namespace::Namespace;

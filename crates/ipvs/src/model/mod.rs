@@ -11,6 +11,7 @@ mod change;
 mod connection;
 mod counters;
 mod daemon;
+mod key_text;
 mod name;
 mod real_server;
 mod service;
@@ -24,6 +25,7 @@ pub use connection::{
 };
 pub use counters::{Counters, Rates};
 pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
+pub use key_text::InvalidKey;
 pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
 pub use real_server::{
     Forwarding, OtherChecksum, OtherForwarding, OtherTunnel, RealServer, RealServerKey, Tunnel,

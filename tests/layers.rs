@@ -54,6 +54,7 @@ const PACKAGES: [Package; 4] = [
         sources: "src",
         floors: &[
             ("resolve", 1),
+            ("errors", 1),
             ("restore", 2),
             ("view", 4),
             ("actions", 5),

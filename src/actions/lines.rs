@@ -217,9 +217,9 @@ impl Due {
             return Ok(());
         }
         let outcome = session.client()?.apply_all(&self.changes)?;
-        for failure in outcome.failures() {
+        for failure in outcome.into_failures() {
             let line = self.numbers.get(failure.index).copied().unwrap_or_default();
-            let error = crate::netlink::Error::from(failure.refused).into();
+            let error = failure.error.into();
             self.events.push_back(Event::Refused { line, error });
         }
         self.changes.clear();

@@ -4,7 +4,6 @@
 
 mod lines;
 mod list;
-mod reading;
 mod restore;
 mod save;
 mod session;
@@ -16,27 +15,25 @@ use thiserror::Error;
 
 pub use lines::{Event, Lines};
 pub use list::list;
-pub use restore::{EmptyTable, Restore, check, diff, lock, prepare};
+pub use restore::{EmptyTable, Existing, Restore, Watcher, check, diff, lock, prepare};
 pub use save::{save, save_consistently};
 pub use session::Session;
 
+use crate::errors::sentence;
 use crate::kernel::LockError;
 use crate::model::Change;
-use crate::plan::{Broken, Cause, Undone, UnknownAttribute};
 use crate::resolve::Labels;
-use crate::restore::BadLine;
-use crate::{netlink, procfs};
+use crate::restore::{BadLine, LineNumber};
+use ipvs::model::UnknownAttribute;
+use ipvs::plan::{ApplyError, Cause, Rollback};
 use ipvs_rules::{has_line, write_change};
 
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The kernel, or the way to it.
-    #[error(transparent)]
-    Netlink(#[from] netlink::Error),
-    /// A file of /proc.
-    #[error(transparent)]
-    Procfs(#[from] procfs::Error),
+    /// The kernel's refusal, a failed socket, or a file of /proc.
+    #[error("{}", sentence(.0))]
+    Library(#[from] ipvs::Error),
     /// What was to be printed could not be.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -53,13 +50,10 @@ pub enum Error {
     },
     /// Services or real servers came and went all the time while the table was read.
     #[error(
-        "the table changes too fast to be saved: services or real servers came or went during each of {readings} \
-         readings; to save a single reading: ipvsadm -S -n >FILE"
+        "the table changes too fast to be saved: services or real servers came or went while it was \
+         read; to save a single reading: ipvsadm -S -n >FILE"
     )]
-    Restless {
-        /// How often it was read.
-        readings: usize,
-    },
+    Restless,
     /// Nothing would take the place of rules.
     #[error(
         "{path} holds rules and the kernel's table is empty: nothing saved (--allow-empty if that is meant)"
@@ -111,13 +105,15 @@ pub enum Error {
     /// Another restore is at work.
     #[error(transparent)]
     Lock(LockError),
-    /// A restore was not carried out.
-    #[error("{}", broken_restore(.file, .broken))]
-    Broken {
+    /// A plan was not applied.
+    #[error("{}", failed_restore(.file, *.signal, .failed))]
+    NotApplied {
         /// The file's name.
         file: String,
-        /// Why, and what is left.
-        broken: Box<Broken>,
+        /// The signal that stopped it, if one did.
+        signal: Option<i32>,
+        /// The reason, and the outcome of the rollback.
+        failed: Box<ApplyError<LineNumber>>,
     },
 }
 
@@ -185,33 +181,36 @@ fn bad_lines(file: &str, lines: &[BadLine]) -> String {
     lines.join("\n")
 }
 
-fn broken_restore(file: &str, broken: &Broken) -> String {
-    let mut text = match &broken.cause {
-        Cause::Refused { refused, change, line: 0 } => {
-            format!("{refused} ({file}: {})", shown_change(change))
+fn failed_restore(file: &str, signal: Option<i32>, failed: &ApplyError<LineNumber>) -> String {
+    let mut text = match &failed.cause {
+        Cause::Refused { error, step } => {
+            let change = shown_change(&step.change);
+            let place = step.origin.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("{} ({file}{place}: {change})", sentence(error))
         }
-        Cause::Refused { refused, change, line } => {
-            format!("{refused} ({file}:{line}: {})", shown_change(change))
-        }
-        cause @ (Cause::Stopped(_) | Cause::Netlink(_)) => format!("{cause} ({file})"),
+        Cause::Stopped => match signal {
+            Some(signal) => format!("stopped by signal {signal} ({file})"),
+            None => format!("stopped ({file})"),
+        },
+        Cause::Connection(error) => format!("{} ({file})", sentence(error)),
     };
     let but_for = format!(
         "{}{}{}",
-        but_for(&broken.not_brought_back),
-        lost_counters(broken),
-        others_changes(broken)
+        but_for(&failed.lost_attributes),
+        lost_counters(failed),
+        others_changes(failed)
     );
-    match &broken.undone {
-        Undone::Whole => text.push_str(&format!("; the table is what it was{but_for}")),
-        Undone::InPart { left, .. } if left.is_empty() => {
+    match &failed.rollback {
+        Rollback::Complete => text.push_str(&format!("; the table is what it was{but_for}")),
+        Rollback::Partial { left, .. } if left.is_empty() => {
             text.push_str(&format!(
                 "; the table is what it was{but_for}, but not all settings are"
             ));
         }
-        Undone::InPart { refused, left } => {
+        Rollback::Partial { refused, left } => {
             text.push_str("; undoing failed");
             if let Some(refused) = refused {
-                text.push_str(&format!(" ({refused})"));
+                text.push_str(&format!(" ({})", sentence(refused)));
             }
             text.push_str("; these lines, given to ipvsadm -R, lead back to the old table");
             text.push_str(&but_for);
@@ -224,11 +223,11 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
                 text.push_str(&line(change));
             }
         }
-        Undone::Unknown(error) => {
-            text.push_str(&format!("; what stands in the kernel cannot be read: {error}"));
+        Rollback::Unknown(error) => {
+            text.push_str(&format!("; the table cannot be read: {}", sentence(error)));
         }
     }
-    text.push_str(&in_the_way(broken));
+    text.push_str(&in_the_way(failed));
     text
 }
 
@@ -236,8 +235,8 @@ fn broken_restore(file: &str, broken: &Broken) -> String {
 const SHOWN_CHANGES: usize = 5;
 
 /// The counters that undoing does not bring back.
-fn lost_counters(broken: &Broken) -> String {
-    let recreated = match broken.recreated.split_first() {
+fn lost_counters(failed: &ApplyError<LineNumber>) -> String {
+    let recreated = match failed.recreated.split_first() {
         None => String::new(),
         Some((first, more)) => {
             let others =
@@ -248,7 +247,7 @@ fn lost_counters(broken: &Broken) -> String {
             )
         }
     };
-    let zeroed = match (broken.has_zeroed, broken.recreated.is_empty()) {
+    let zeroed = match (failed.has_zeroed, failed.recreated.is_empty()) {
         (false, _) => "",
         (true, true) => ", but counters are zeroed",
         (true, false) => ", and those that -Z zeroed stay so",
@@ -256,25 +255,25 @@ fn lost_counters(broken: &Broken) -> String {
     format!("{recreated}{zeroed}")
 }
 
-fn others_changes(broken: &Broken) -> &'static str {
-    if broken.is_outdated() { ", except for changes by another program" } else { "" }
+fn others_changes(failed: &ApplyError<LineNumber>) -> &'static str {
+    if failed.is_outdated() { ", except for changes by another program" } else { "" }
 }
 
 /// Tells who is in the way of a restore that has given up.
-fn in_the_way(broken: &Broken) -> String {
-    if !broken.is_outdated() {
+fn in_the_way(failed: &ApplyError<LineNumber>) -> String {
+    if !failed.is_outdated() {
         return String::new();
     }
     let mut text =
-        format!("; another program changed the table during {} attempts", broken.attempts);
-    if !broken.in_the_way.is_empty() {
+        format!("; another program changed the table during {} attempts", failed.attempts);
+    if !failed.concurrent_changes.is_empty() {
         text.push_str(", and its last changes were:");
     }
-    for change in broken.in_the_way.iter().take(SHOWN_CHANGES) {
+    for change in failed.concurrent_changes.iter().take(SHOWN_CHANGES) {
         text.push('\n');
         text.push_str(&line(change));
     }
-    if let Some(hidden @ 1..) = broken.in_the_way.len().checked_sub(SHOWN_CHANGES) {
+    if let Some(hidden @ 1..) = failed.concurrent_changes.len().checked_sub(SHOWN_CHANGES) {
         text.push_str(&format!("\n(and {hidden} more)"));
     }
     text
@@ -282,11 +281,14 @@ fn in_the_way(broken: &Broken) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rustix::io::Errno;
-
     use super::*;
-    use crate::netlink::{Operation, Refused};
+    use ipvs::plan::Step;
     use ipvs_rules::{Command, parse_numeric_line};
+
+    fn service_exists() -> ipvs::Error {
+        let errno = rustix::io::Errno::EXIST.raw_os_error();
+        ipvs::Error::refused(ipvs::error::Operation::AddService, None, errno)
+    }
 
     fn change(line: &str) -> Change {
         match parse_numeric_line(line.as_bytes()) {
@@ -298,25 +300,26 @@ mod tests {
     #[test]
     fn message_names_lost_counters_and_the_changes_of_another_program() {
         let Change::DeleteService(key) = change("-D -t 10.0.0.1:80") else { panic!() };
-        let stopped = Broken {
+        let stopped = ApplyError {
             recreated: vec![key, key],
             has_zeroed: true,
-            ..Broken::new(Cause::Stopped(15), Undone::Whole)
+            ..ApplyError::new(Cause::Stopped, Rollback::Complete)
         };
         assert_eq!(
-            broken_restore("rules", &stopped),
+            failed_restore("rules", Some(15), &stopped),
             "stopped by signal 15 (rules); the table is what it was, but the counters of -t 10.0.0.1:80 (and 1 more) \
              begin at 0 again, and those that -Z zeroed stay so"
         );
-        let refused = Refused { operation: Operation::AddService, errno: Errno::EXIST };
-        let rule = change("-A -t 10.0.0.1:80 -s rr");
-        let cause = Cause::Refused { refused, change: Box::new(rule), line: 3 };
-        let outrun = Broken {
+        let change_of_line = change("-A -t 10.0.0.1:80 -s rr");
+        let step = Step { change: change_of_line, undo: Vec::new(), origin: LineNumber::new(3) };
+        let error = service_exists();
+        let cause = Cause::Refused { error, step: Box::new(step) };
+        let outrun = ApplyError {
             attempts: 5,
-            in_the_way: vec![change("-A -f 1 -s rr"); 7],
-            ..Broken::new(cause, Undone::Whole)
+            concurrent_changes: vec![change("-A -f 1 -s rr"); 7],
+            ..ApplyError::new(cause, Rollback::Complete)
         };
-        let said = broken_restore("rules", &outrun);
+        let said = failed_restore("rules", None, &outrun);
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), 7, "{said}");
         assert_eq!(
@@ -334,21 +337,21 @@ mod tests {
             panic!()
         };
         let lost = |server, number| UnknownAttribute { service, server, number };
-        let message = |undone, not_brought_back| {
-            let broken = Broken::new(Cause::Stopped(15), undone);
-            broken_restore("rules", &Broken { not_brought_back, ..broken })
+        let message = |rollback, lost_attributes| {
+            let failed = ApplyError::new(Cause::Stopped, rollback);
+            failed_restore("rules", Some(15), &ApplyError { lost_attributes, ..failed })
         };
         let start = "stopped by signal 15 (rules); the table is what it was";
-        assert_eq!(message(Undone::Whole, vec![]), start);
+        assert_eq!(message(Rollback::Complete, vec![]), start);
         assert_eq!(
-            message(Undone::Whole, vec![lost(Some(server), 77)]),
+            message(Rollback::Complete, vec![lost(Some(server), 77)]),
             format!(
                 "{start}, but for attribute 77 of -t 10.0.0.1:80 -r 10.1.0.1:80, which this version does not know"
             )
         );
         let left = vec![change("-A -f 1")];
         assert_eq!(
-            message(Undone::InPart { refused: None, left }, vec![lost(None, 7), lost(None, 8)]),
+            message(Rollback::Partial { refused: None, left }, vec![lost(None, 7), lost(None, 8)]),
             "stopped by signal 15 (rules); undoing failed; these lines, given to ipvsadm -R, lead back to the old \
              table, but for attribute 7 of -t 10.0.0.1:80, which this version does not know (and 1 more):\n\
              -A -f 1 -s wlc"

@@ -3,14 +3,34 @@
 use std::io::Write;
 use std::time::Duration;
 
+use ipvs::plan::{Applied, Plan, Prepared, Progress, apply_with_retries};
+use ipvs::state::{read_ruleset, read_settings};
+use ipvs::{Client, Ruleset};
+
 use super::Error;
 use super::session::Session;
 use crate::kernel::{Lock, LockError};
-use crate::netlink::Client;
-use crate::plan::{Existing, Plan, Prepared, Progress, Table, Target, carry_out_repeatedly};
 use crate::resolve::Labels;
-use crate::restore::RuleFile;
+use crate::restore::{LineNumber, RuleFile};
 use ipvs_rules::write_change;
+
+/// The entries of the kernel that a file does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They are deleted.
+    Replaced,
+    /// They stay.
+    Kept,
+}
+
+/// Observes a restore, and knows the signal that stops it.
+pub trait Watcher: Progress {
+    /// The signal that arrived, if one did.
+    fn signal(&self) -> Option<i32>;
+}
+
+/// The rules that a file leads to.
+type Wanted = Ruleset<LineNumber>;
 
 /// Whether a restore may leave the kernel without a virtual service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +69,7 @@ pub fn check(
     let mut file = RuleFile::read(restore.text, &mut session.resolver);
     // Whether an edit or a deletion fits what is there, and what that leads to, depends on what the kernel has.
     let table = match restore.existing {
-        Existing::Replaced => Some(follow(&mut file, Table::default()).table),
+        Existing::Replaced => Some(follow(&mut file, Wanted::default())),
         Existing::Kept => None,
     };
     restore.judge(&mut file, table.as_ref())?;
@@ -60,7 +80,7 @@ pub fn check(
     };
     let count = match table {
         Some(table) => {
-            let services = counted(table.services.len(), "service");
+            let services = counted(table.services().len(), "service");
             format!("{services}, {}", counted(table.server_count(), "real server"))
         }
         None => counted(file.rules.len(), "rule"),
@@ -74,10 +94,11 @@ pub fn check(
 }
 
 /// The table that a file leads to from another; lines that do not fit the ones before become bad lines of the file.
-fn follow(file: &mut RuleFile<'_>, start: Table) -> Target {
-    let (target, errors) = Target::of(&file.rules, start);
-    file.reject(errors);
-    target
+fn follow(file: &mut RuleFile<'_>, start: Wanted) -> Wanted {
+    let mut wanted = start;
+    let conflicts = wanted.apply_all(&file.rules);
+    file.reject(conflicts);
+    wanted
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -124,7 +145,7 @@ pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<
 #[derive(Debug)]
 pub struct PreparedRestore<'a> {
     restore: Restore<'a>,
-    prepared: Prepared,
+    prepared: Prepared<LineNumber>,
 }
 
 /// Works out what has to change for the kernel's table to be what the file says. This may wait for name servers.
@@ -148,65 +169,63 @@ impl PreparedRestore<'_> {
     /// # Errors
     /// What the kernel says. The table is what it was then, unless the error says otherwise. Where another program has
     /// changed the table meanwhile, also lines that do not fit it any more.
-    pub fn carry_out(
-        self,
-        session: &mut Session,
-        progress: &mut dyn Progress,
-    ) -> Result<(), Error> {
+    pub fn carry_out(self, session: &mut Session, watcher: &mut dyn Watcher) -> Result<(), Error> {
         let Self { restore, prepared } = self;
-        let mut names = std::mem::take(&mut session.resolver);
-        let result = session.client().map_err(Error::from).and_then(|client| {
-            carry_out_repeatedly(prepared, client, progress, |client| {
-                let mut file = RuleFile::read(restore.text, &mut names);
-                let target = restore.follow_into_nothing(&mut file)?;
-                restore.plan(&mut file, target, client)
-            })
-        });
-        session.resolver = names;
-        result?.map_err(|broken| Error::Broken { file: restore.name.to_owned(), broken })
+        let mut resolver = std::mem::take(&mut session.resolver);
+        let result: Applied<LineNumber, Error> =
+            session.client().map_err(Error::from).and_then(|client| {
+                apply_with_retries(prepared, client, watcher, |client| {
+                    let mut file = RuleFile::read(restore.text, &mut resolver);
+                    let wanted = restore.follow_into_nothing(&mut file)?;
+                    restore.plan(&mut file, wanted, client)
+                })
+            });
+        session.resolver = resolver;
+        let (file, signal) = (restore.name.to_owned(), watcher.signal());
+        result?.map_err(|failed| Error::NotApplied { file, signal, failed })
     }
 }
 
 impl Restore<'_> {
     /// The table that the file leads to, where that does not depend on the kernel's.
-    fn follow_into_nothing(&self, file: &mut RuleFile<'_>) -> Result<Option<Target>, Error> {
-        let target = match self.existing {
-            Existing::Replaced => Some(follow(file, Table::default())),
+    fn follow_into_nothing(&self, file: &mut RuleFile<'_>) -> Result<Option<Wanted>, Error> {
+        let wanted = match self.existing {
+            Existing::Replaced => Some(follow(file, Wanted::default())),
             Existing::Kept => None,
         };
-        self.judge(file, target.as_ref().map(|target| &target.table))?;
-        Ok(target)
+        self.judge(file, wanted.as_ref())?;
+        Ok(wanted)
     }
 
     /// Reads the kernel's table and plans the way from there.
     fn plan(
         &self,
         file: &mut RuleFile<'_>,
-        target: Option<Target>,
+        wanted: Option<Wanted>,
         client: &mut Client,
-    ) -> Result<Prepared, Error> {
-        let current = Table::read(client)?;
-        let target = match target {
-            Some(target) => {
-                if !current.services.is_empty() && !self.may_clear(file) {
+    ) -> Result<Prepared<LineNumber>, Error> {
+        let mut current: Wanted = read_ruleset(client)?;
+        let wanted = match wanted {
+            Some(wanted) => {
+                if !current.is_empty() && !self.may_clear(file) {
                     return Err(Error::UnmeantClearing {
                         file: self.name.to_owned(),
-                        services: current.services.len(),
+                        services: current.services().len(),
                         has_other_lines: !file.rules.is_empty(),
                     });
                 }
-                target
+                wanted
             }
             None => {
-                let target = follow(file, current.clone());
-                self.judge(file, Some(&target.table))?;
-                target
+                let wanted = follow(file, current.clone());
+                self.judge(file, Some(&wanted))?;
+                wanted
             }
         };
-        let mut plan = Plan::between(&current, &target.table);
-        if target.has_settings() {
-            plan.add_settings(&target, &client.timeouts()?, &client.daemons()?);
+        if !wanted.settings.is_empty() {
+            current.settings = read_settings(client)?;
         }
+        let plan = Plan::between(&current, &wanted);
         Ok(Prepared { plan, current })
     }
 
@@ -219,12 +238,12 @@ impl Restore<'_> {
 
     /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no
     /// rules.
-    fn judge(&self, file: &mut RuleFile<'_>, table: Option<&Table>) -> Result<(), Error> {
+    fn judge(&self, file: &mut RuleFile<'_>, table: Option<&Wanted>) -> Result<(), Error> {
         if !file.bad_lines.is_empty() {
             let lines = std::mem::take(&mut file.bad_lines);
             return Err(Error::BadLines { file: self.name.to_owned(), lines });
         }
-        let is_empty = table.map_or(file.rules.is_empty(), |table| table.services.is_empty());
+        let is_empty = table.map_or(file.rules.is_empty(), |table| table.is_empty());
         if self.empty_table == EmptyTable::Refused && is_empty {
             return Err(Error::NoRules { file: self.name.to_owned() });
         }

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use ipvs::state::{Order, Selection, ServiceSnapshot, read_consistent, same_entries, walk};
+use ipvs::{Client, ErrorKind};
 use tempfile::Builder;
 
-use super::reading::{ServiceReading, read_consistently, read_once};
 use super::session::Session;
 use super::{Comments, Error};
 use crate::model::{Change, ServiceKey};
-use crate::netlink::Client;
 use crate::resolve::Labels;
 use ipvs_rules::{CommandName, Save, Token, Tokens, has_line, lines, words, write_change};
 
@@ -25,7 +25,7 @@ pub fn save(save: &Save, session: &mut Session, out: &mut dyn Write) -> Result<(
         Some(_) => save_consistently(save, session, out),
         None => {
             let client = session.client()?;
-            let services = read_once(save.service.as_ref(), client)?;
+            let services = read_once(save.service.into(), client)?;
             let rules = rules_of(services, save, client)?;
             print(&rules, save, session, out)
         }
@@ -42,7 +42,7 @@ pub fn save_consistently(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let client = session.client()?;
-    let services = read_consistently(save.service.as_ref(), client)?;
+    let services = read_consistent(client, save.service.into(), same_entries).map_err(restless)?;
     let rules = rules_of(services, save, client)?;
     let Some(path) = &save.file else {
         return print(&rules, save, session, out);
@@ -76,14 +76,30 @@ impl Rule {
     }
 }
 
+fn read_once(selection: Selection, client: &mut Client) -> Result<Vec<ServiceSnapshot>, Error> {
+    let mut services = Vec::new();
+    walk(client, selection, Order::Sorted, |service, servers| {
+        services.push(ServiceSnapshot { service, servers });
+        Ok::<_, Error>(())
+    })?;
+    Ok(services)
+}
+
+fn restless(error: ipvs::Error) -> Error {
+    match error.kind() {
+        ErrorKind::Interrupted => Error::Restless,
+        _ => Error::Library(error),
+    }
+}
+
 /// The changes that make the table out of nothing, in the order of `-L`.
 fn rules_of(
-    services: Vec<ServiceReading>,
+    services: Vec<ServiceSnapshot>,
     save: &Save,
     client: &mut Client,
 ) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::with_capacity(services.len());
-    for (state, servers) in services {
+    for ServiceSnapshot { service: state, servers } in services {
         let key = state.service.key;
         rules.push(Rule::new(Change::AddService(state.service), &state.unknown_attributes));
         rules.extend(servers.into_iter().map(|state| {

@@ -1,8 +1,8 @@
 //! What the commands of one process share: one socket, and the names looked up.
 
-use rustix::io::Errno;
+use ipvs::{Client, Error, ErrorKind};
 
-use crate::netlink::{self, Client, Error, load_module};
+use crate::netlink::load_module;
 use crate::resolve::Resolver;
 use ipvs_rules::{Command, Parsed, RuleError};
 
@@ -23,12 +23,12 @@ impl Session {
     /// The client. Where the kernel has no IPVS, its module is loaded and the kernel asked once more.
     ///
     /// # Errors
-    /// [`Error::NoFamily`] when there is none after that either.
+    /// [`ErrorKind::NoFamily`] when there is none after that either.
     pub fn client(&mut self) -> Result<&mut Client, Error> {
         let client = match self.client.take() {
             Some(client) => client,
             None => match Client::connect() {
-                Err(Error::NoFamily) => {
+                Err(error) if error.kind() == ErrorKind::NoFamily => {
                     // Whether modprobe worked shows in the second try.
                     let _ = load_module();
                     Client::connect()?
@@ -52,9 +52,4 @@ impl Session {
             }
         }
     }
-}
-
-/// Whether the kernel wants CAP_NET_ADMIN.
-pub(super) fn lacks_rights(error: &netlink::Error) -> bool {
-    matches!(error, Error::Refused(refused) if refused.errno == Errno::PERM)
 }

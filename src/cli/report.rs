@@ -2,12 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use rustix::io::Errno;
+use ipvs::ErrorKind;
+use ipvs::error::Operation;
+use ipvs::plan::Cause;
 
 use super::front;
 use crate::actions::Error;
-use crate::netlink;
-use crate::plan::Cause;
 use ipvs_rules::{LineError, RuleError, TokenError};
 
 /// Why a program ends without having done everything.
@@ -115,7 +115,7 @@ impl Failure {
             Self::Line(error) => error.to_string(),
             Self::Signals(error) => format!("cannot catch signals: {error}"),
             Self::Reading(error) | Self::Action(error) => match error {
-                Error::Netlink(netlink::Error::NoFamily) => {
+                Error::Library(error) if error.kind() == ErrorKind::NoFamily => {
                     "Can't initialize ipvs: Protocol not available".to_owned()
                 }
                 error if is_not_permitted(error) => format!("Can't initialize ipvs: {error}"),
@@ -143,7 +143,7 @@ impl Failure {
                 RuleError::NoCommand(_) | RuleError::OptionFirst(_) | RuleError::BadStart(_),
             ) => return vec![TRY],
             Self::Reading(error) | Self::Action(error) => match error {
-                Error::Netlink(netlink::Error::NoFamily) => &WITHOUT_IPVS[..],
+                Error::Library(error) if error.kind() == ErrorKind::NoFamily => &WITHOUT_IPVS[..],
                 error if is_not_permitted(error) => &NOT_PERMITTED[..],
                 _ => return Vec::new(),
             },
@@ -158,13 +158,19 @@ impl Failure {
 fn action_status(error: &Error) -> u8 {
     match error {
         error if is_not_permitted(error) => WRONG_VALUE,
-        Error::Netlink(netlink::Error::NoFamily) => WRONG_VALUE,
-        Error::Netlink(_) | Error::Lock(_) => REFUSED,
-        Error::Broken { broken, .. } => match broken.cause {
-            // As a shell has it for a program that a signal ended.
-            Cause::Stopped(signal) => u8::try_from(128 + signal).unwrap_or(REFUSED),
-            Cause::Refused { .. } | Cause::Netlink(_) => REFUSED,
+        Error::Library(error) => match (error.kind(), error.operation()) {
+            (ErrorKind::NoFamily, _) => WRONG_VALUE,
+            (_, Operation::OpenFile | Operation::ReadFile) => LISTING_FAILED,
+            _ => REFUSED,
         },
+        Error::Lock(_) => REFUSED,
+        // Shells use this status for a program that a signal ended.
+        Error::NotApplied { signal: Some(signal), failed, .. }
+            if matches!(failed.cause, Cause::Stopped) =>
+        {
+            u8::try_from(128 + signal).unwrap_or(REFUSED)
+        }
+        Error::NotApplied { .. } => REFUSED,
         Error::Input(_)
         | Error::ReadFile { .. }
         | Error::BadLines { .. }
@@ -172,16 +178,19 @@ fn action_status(error: &Error) -> u8 {
         | Error::UnmeantClearing { .. } => WRONG_VALUE,
         Error::Output(error) if is_closed_pipe(error) => DONE,
         Error::Output(_)
-        | Error::Procfs(_)
         | Error::NoLine { .. }
-        | Error::Restless { .. }
+        | Error::Restless
         | Error::NothingToSave { .. }
         | Error::SaveFile { .. } => LISTING_FAILED,
     }
 }
 
 fn is_not_permitted(error: &Error) -> bool {
-    matches!(error, Error::Netlink(netlink::Error::Refused(refused)) if refused.errno == Errno::PERM)
+    matches!(error, Error::Library(error) if error.kind() == ErrorKind::NotPermitted && !is_of_file(error))
+}
+
+fn is_of_file(error: &ipvs::Error) -> bool {
+    matches!(error.operation(), Operation::OpenFile | Operation::ReadFile)
 }
 
 fn is_closed_pipe(error: &io::Error) -> bool {
@@ -197,14 +206,15 @@ impl From<Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netlink::{Operation, Refused};
-    use crate::plan::{Table, Target};
+    use rustix::io::Errno;
+
+    use crate::errors;
     use crate::resolve::Resolver;
     use crate::restore::RuleFile;
     use ipvs_rules::parse_numeric_line;
 
     fn sentence(operation: Operation, errno: Errno) -> String {
-        Refused { operation, errno }.to_string()
+        errors::sentence(&ipvs::Error::refused(operation, None, errno.raw_os_error()))
     }
 
     #[test]
@@ -236,8 +246,8 @@ mod tests {
         ] {
             let text = format!("{SERVICE}{line}\n");
             let mut file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
-            let (_, errors) = Target::of(&file.rules, Table::default());
-            file.reject(errors);
+            let conflicts = ipvs::Ruleset::default().apply_all(&file.rules);
+            file.reject(conflicts);
             let [bad] = file.bad_lines.as_slice() else { panic!("{line}: {:?}", file.bad_lines) };
             let (said, sentence) = (bad.problem.to_string(), sentence(operation, errno));
             assert!(said.starts_with(&sentence), "{line}: {said:?} is not {sentence:?}");

@@ -153,7 +153,7 @@ fn read_standard_input() -> Result<Vec<u8>, Error> {
 fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         Command::Change(change) => {
-            session.client().and_then(|client| client.apply(change)).map_err(Error::Netlink)?;
+            session.client().and_then(|client| client.apply(change)).map_err(Error::Library)?;
         }
         Command::List(list) => actions::list(list, session, out).map_err(Failure::Reading)?,
         Command::Save(save) => actions::save(save, session, out).map_err(Failure::Reading)?,
@@ -207,7 +207,7 @@ fn restore_lines(
     }
     if status == DONE {
         // A kernel without IPVS is an error also where no line has asked it for anything.
-        session.client().map_err(Error::Netlink)?;
+        session.client().map_err(Error::Library)?;
     }
     Ok(status)
 }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use signal_hook::flag::{register_conditional_shutdown, register_usize};
 
+use crate::actions::Watcher;
 use crate::plan::Progress;
 
 /// From this number of changes on, a terminal is shown how far they are.
@@ -72,7 +73,7 @@ impl Watch {
         Ok(Self { is_preparing, signal, is_shown, line_is_open: false })
     }
 
-    /// From now on signals are only noted: [`Progress::signal`] gives them.
+    /// From now on signals are only noted: [`Watcher::signal`] gives them.
     pub(super) fn begin(&self) {
         self.is_preparing.store(false, Ordering::SeqCst);
     }
@@ -90,11 +91,8 @@ fn ignored_signals() -> u64 {
 }
 
 impl Progress for Watch {
-    fn signal(&self) -> Option<i32> {
-        match self.signal.load(Ordering::Relaxed) {
-            0 => None,
-            number => i32::try_from(number).ok(),
-        }
+    fn should_stop(&self) -> bool {
+        self.signal().is_some()
     }
 
     fn done(&mut self, steps: usize, of: usize) {
@@ -103,6 +101,15 @@ impl Progress for Watch {
             // Nobody looks if it cannot be written.
             let _ = write!(io::stderr(), "\r{steps} of {of} changes{end}");
             self.line_is_open = steps != of;
+        }
+    }
+}
+
+impl Watcher for Watch {
+    fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            number => i32::try_from(number).ok(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Parses a rules file: keeps every rule, and every bad line with its fault.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use thiserror::Error;
 
-use crate::model::Change;
-use crate::plan::{Rule, TableError};
+use crate::errors::conflict_sentence;
+use crate::model::{Change, RuleConflict};
 use crate::resolve::Resolver;
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
@@ -19,8 +20,8 @@ pub enum Problem {
     #[error("only rules can be restored")]
     NotARule,
     /// It does not fit the lines before it.
-    #[error(transparent)]
-    Table(#[from] TableError),
+    #[error("{}", conflict_sentence(.0))]
+    Conflict(RuleConflict<LineNumber>),
 }
 
 /// A line that cannot be restored.
@@ -38,6 +39,16 @@ impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.line, self.text, self.problem)
     }
+}
+
+/// The number of a line, from 1. Lines beyond 2^32 share the last number.
+pub type LineNumber = NonZeroU32;
+
+/// A change that a line asks for.
+pub type Rule = ipvs::model::Rule<LineNumber>;
+
+fn line_number(number: u64) -> LineNumber {
+    u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
 }
 
 /// A rules file in memory.
@@ -86,14 +97,14 @@ impl<'a> RuleFile<'a> {
         for (number, line, command) in waiting {
             self.add(number, line, command.resolve(resolver).map_err(LineError::from));
         }
-        self.rules.sort_by_key(|rule| rule.line);
+        self.rules.sort_by_key(|rule| rule.origin);
         self.bad_lines.sort_by_key(|bad| bad.line);
     }
 
     fn add(&mut self, number: u64, line: &[u8], command: Result<Command, LineError>) {
         let problem = match command {
             Ok(Command::Change(change)) => {
-                self.rules.push(Rule { line: number, change });
+                self.rules.push(Rule { origin: line_number(number), change });
                 return;
             }
             Ok(_) => Problem::NotARule,
@@ -103,11 +114,12 @@ impl<'a> RuleFile<'a> {
     }
 
     /// Marks lines that could be read as bad all the same; they come in order.
-    pub fn reject(&mut self, errors: Vec<(u64, TableError)>) {
+    pub fn reject(&mut self, conflicts: Vec<(LineNumber, RuleConflict<LineNumber>)>) {
         let mut lines = lines(self.text);
-        for (number, error) in errors {
+        for (number, conflict) in conflicts {
+            let number = u64::from(number.get());
             let line = lines.find(|&(line, _)| line == number).map_or(&b""[..], |(_, line)| line);
-            let problem = error.into();
+            let problem = Problem::Conflict(conflict);
             self.bad_lines.push(BadLine { line: number, text: shown(line), problem });
         }
         self.bad_lines.sort_by_key(|bad| bad.line);
@@ -132,7 +144,7 @@ mod tests {
     fn every_line_is_a_rule_a_comment_or_a_bad_line_with_its_number() {
         let text = b"# rules\n-A -t 10.0.0.1:80\r\n\n-A -t bogus..:80\n-Ln\n-C";
         let file = RuleFile::read(text, &mut Resolver::new());
-        let rules: Vec<u64> = file.rules.iter().map(|rule| rule.line).collect();
+        let rules: Vec<u32> = file.rules.iter().map(|rule| rule.origin.get()).collect();
         assert_eq!(rules, [2, 6]);
         let bad: Vec<String> = file.bad_lines.iter().map(ToString::to_string).collect();
         assert_eq!(

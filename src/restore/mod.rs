@@ -6,4 +6,4 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-pub use file::{BadLine, Problem, RuleFile};
+pub use file::{BadLine, LineNumber, Problem, Rule, RuleFile};

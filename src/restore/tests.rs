@@ -1,18 +1,22 @@
 //! Plans between the tables that rules files lead to.
 
-use super::RuleFile;
-use crate::plan::{Plan, Step, Table, Target};
+use ipvs::plan::{Plan, Step};
+
+use super::{LineNumber, RuleFile};
 use crate::resolve::Resolver;
 
-fn table(text: &str) -> Table {
+type Ruleset = ipvs::Ruleset<LineNumber>;
+
+fn ruleset(text: &str) -> Ruleset {
     let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
-    let (target, errors) = Target::of(&file.rules, Table::default());
-    assert!(errors.is_empty(), "{errors:?}");
+    let mut ruleset = Ruleset::default();
+    let conflicts = ruleset.apply_all(&file.rules);
+    assert!(conflicts.is_empty(), "{conflicts:?}");
     assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
-    target.table
+    ruleset
 }
 
-fn shown(steps: &[Step]) -> Vec<String> {
+fn shown(steps: &[Step<LineNumber>]) -> Vec<String> {
     let labels = ipvs_rules::Numeric;
     let lines = steps.iter().map(|step| {
         let mut line = Vec::new();
@@ -31,7 +35,7 @@ const OLD: &str = "\
 
 #[test]
 fn table_that_stays_needs_no_change() {
-    let plan = Plan::between(&table(OLD), &table(OLD));
+    let plan = Plan::between(&ruleset(OLD), &ruleset(OLD));
     assert_eq!(plan, Plan::default());
 }
 
@@ -42,7 +46,7 @@ fn what_comes_is_added_before_what_goes_is_removed_and_an_edit_is_an_edit() {
         -a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 5\n\
         -a -t 10.0.0.1:80 -r 10.1.0.3:80 -m\n\
         -A -f 7\n";
-    let plan = Plan::between(&table(OLD), &table(new));
+    let plan = Plan::between(&ruleset(OLD), &ruleset(new));
     assert_eq!(
         shown(&plan.additions),
         [
@@ -57,18 +61,18 @@ fn what_comes_is_added_before_what_goes_is_removed_and_an_edit_is_an_edit() {
 
 #[test]
 fn every_step_leads_back() {
-    let (old, new) = (table(OLD), table("-A -t 10.0.0.1:80 -s lc\n-A -f 7\n"));
+    let (old, new) = (ruleset(OLD), ruleset("-A -t 10.0.0.1:80 -s lc\n-A -f 7\n"));
     let plan = Plan::between(&old, &new);
-    let mut table = old.clone();
+    let mut ruleset = old.clone();
     for step in plan.steps() {
-        table.change(&step.change, 0).unwrap();
+        ruleset.apply(&step.change, None).unwrap();
     }
-    assert_eq!(Plan::between(&table, &new), Plan::default());
-    let steps: Vec<&Step> = plan.steps().collect();
+    assert_eq!(Plan::between(&ruleset, &new), Plan::default());
+    let steps: Vec<&Step<LineNumber>> = plan.steps().collect();
     for step in steps.into_iter().rev() {
         for change in &step.undo {
-            table.change(change, 0).unwrap();
+            ruleset.apply(change, None).unwrap();
         }
     }
-    assert_eq!(Plan::between(&table, &old), Plan::default());
+    assert_eq!(Plan::between(&ruleset, &old), Plan::default());
 }

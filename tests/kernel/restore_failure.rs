@@ -1,8 +1,9 @@
 //! All or nothing: whichever change of a restore the kernel refuses, the table is what it was, and the line that asked
 //! for the change is named. Where even undoing fails, what is said leads back to the old table.
 
+use ipvs::model::UnknownAttribute;
 use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
-use ipvs::plan::{Cause, Progress, Undone, UnknownAttribute};
+use ipvs::plan::{Cause, Progress, Rollback};
 use ipvs_rules::{Command, parse_numeric_line};
 
 use crate::network::fresh_namespace;
@@ -121,11 +122,12 @@ fn a_failure_at_any_step_leaves_the_old_table() {
             before.to_string(),
             "after a failure at step {step}"
         );
-        assert!(matches!(broken.undone, Undone::Whole), "{step}: {broken:?}");
-        let Cause::Refused { change, line, .. } = broken.cause else {
+        assert!(matches!(broken.rollback, Rollback::Complete), "{step}: {broken:?}");
+        let Cause::Refused { step: refused, .. } = broken.cause else {
             panic!("{step}: {broken:?}")
         };
-        is_line_of(line, &change, &asked);
+        let line = refused.origin.map_or(0, |line| line.get().into());
+        is_line_of(line, &refused.change, &asked);
     }
     let (mut client, changes) = client(|_| Fate::Arrives);
     restore(&new, &mut client).unwrap();
@@ -140,7 +142,7 @@ fn failures_at_all_steps_from_one_on_leave_what_is_said() {
         let (kernel, before) = old_table();
         let (mut spoiled, _) = client(move |change| spoiled_if(change >= step));
         let broken = restore(&new, &mut spoiled).unwrap_err();
-        let Undone::InPart { left, refused } = broken.undone else { panic!("{broken:?}") };
+        let Rollback::Partial { left, refused } = broken.rollback else { panic!("{broken:?}") };
         assert!(refused.is_some());
         assert_ne!(kernel.rules().services, before.services);
         let (mut client, _) = client(|_| Fate::Arrives);
@@ -156,13 +158,13 @@ fn an_answer_that_is_lost_leaves_the_old_table() {
         let lost = move |change| if change == step { Fate::LosesItsAnswer } else { Fate::Arrives };
         let (mut client, _) = client(lost);
         let broken = restore(&new_rules(), &mut client).unwrap_err();
-        assert!(matches!(broken.cause, Cause::Netlink(_)), "{broken:?}");
+        assert!(matches!(broken.cause, Cause::Connection(_)), "{broken:?}");
         assert_eq!(
             kernel.rules().to_string(),
             before.to_string(),
             "answer to {step} lost: {broken:?}"
         );
-        assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+        assert!(matches!(broken.rollback, Rollback::Complete), "{broken:?}");
     }
 }
 
@@ -172,8 +174,8 @@ struct Signal {
 }
 
 impl Progress for Signal {
-    fn signal(&self) -> Option<i32> {
-        (self.batches == 0).then_some(15)
+    fn should_stop(&self) -> bool {
+        self.batches == 0
     }
 
     fn done(&mut self, _steps: usize, _of: usize) {
@@ -188,8 +190,8 @@ fn a_signal_between_any_two_batches_leaves_the_old_table() {
         let (mut client, _) = client(|_| Fate::Arrives);
         let broken =
             restore_watched(&new_rules(), &mut client, &mut Signal { batches }).unwrap_err();
-        assert!(matches!(broken.cause, Cause::Stopped(15)), "{broken:?}");
-        assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+        assert!(matches!(broken.cause, Cause::Stopped), "{broken:?}");
+        assert!(matches!(broken.rollback, Rollback::Complete), "{broken:?}");
         assert_eq!(kernel.rules().to_string(), before.to_string(), "after {batches} batches");
     }
 }
@@ -226,10 +228,10 @@ fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
     // The signal comes before the counters are zeroed.
     let signal = &mut Signal { batches: 2 };
     let broken = restore_watched(stopped, &mut NewerKernel::client(), signal).unwrap_err();
-    assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+    assert!(matches!(broken.rollback, Rollback::Complete), "{broken:?}");
     assert_eq!(kernel.rules().to_string(), before.to_string());
     let mut lost: Vec<String> = broken
-        .not_brought_back
+        .lost_attributes
         .iter()
         .map(|&UnknownAttribute { service, server, number }| {
             assert_eq!(number, NewerKernel::ATTRIBUTE);
@@ -243,5 +245,5 @@ fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
     // What was only added takes nothing with it.
     let added = format!("{OLD}-A -t 10.0.0.3:80 -s nosuch\n");
     let broken = restore(&added, &mut NewerKernel::client()).unwrap_err();
-    assert_eq!(broken.not_brought_back, []);
+    assert_eq!(broken.lost_attributes, []);
 }

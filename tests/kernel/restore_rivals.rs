@@ -5,11 +5,11 @@ use std::cell::{Cell, RefCell};
 
 use ipvs::model::{Change, ServiceKey, VirtualService};
 use ipvs::netlink::Client;
-use ipvs::plan::{Broken, Cause, Undone};
+use ipvs::plan::{Cause, Rollback};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
-use crate::restore_wire::{Fate, client, restore, restore_repeatedly};
+use crate::restore_wire::{Fate, Outcome, client, restore, restore_repeatedly};
 use crate::table::{Kernel, Service, TCP};
 
 const OLD: &str = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1 -m\n";
@@ -39,7 +39,7 @@ fn a_wrong_setting_is_found_before_anything_is_removed() {
     let (mut wire, changes) = client(|_| Fate::Arrives);
     let broken = restore(new, &mut wire).unwrap_err();
     assert_eq!(changes.get(), 3, "one addition, the daemon, and the addition undone");
-    assert!(matches!(broken.undone, Undone::Whole), "{broken:?}");
+    assert!(matches!(broken.rollback, Rollback::Complete), "{broken:?}");
     assert_eq!(broken.recreated, []);
     for wrong in ["--start-daemon master --mcast-interface nosuch", "--set 2147483647 0 0"] {
         let outcome = Program::restore().feed::<&str>([], format!("{wrong}\n{new}").as_bytes());
@@ -78,7 +78,7 @@ fn a_daemon_starts_after_the_removal_of_a_server_of_another_family() {
 
 /// Restores a file of two services. Whenever a change is on its way to the kernel, another program makes the change that
 /// `rival` says.
-fn beside(rival: impl Fn(usize) -> Option<Change> + 'static) -> Result<(), Box<Broken>> {
+fn beside(rival: impl Fn(usize) -> Option<Change> + 'static) -> Outcome {
     let other = RefCell::new(Client::connect().unwrap());
     let (mut wire, _) = client(move |number| {
         if let Some(change) = rival(number) {
@@ -114,7 +114,7 @@ fn a_plan_that_another_program_overtakes_four_times_is_made_a_fifth_time() {
     let broken = beside(toggles(5)).unwrap_err();
     assert!(broken.is_outdated(), "{broken:?}");
     assert_eq!(broken.attempts, 5);
-    assert_eq!(broken.in_the_way, [addition(2)], "what the other program did last");
+    assert_eq!(broken.concurrent_changes, [addition(2)], "what the other program did last");
     assert_eq!(kernel.rules().services.len(), 2, "the table is as the other program left it");
 }
 

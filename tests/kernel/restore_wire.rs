@@ -8,11 +8,13 @@ use std::mem;
 use std::rc::Rc;
 
 use ipvs::netlink::{Client, KernelSocket, Transport};
-use ipvs::plan::{
-    Broken, Plan, Prepared, Progress, Table, Target, carry_out, carry_out_repeatedly,
-};
+use ipvs::plan::{ApplyError, Plan, Prepared, Progress, apply, apply_with_retries};
+use ipvs::state::{read_ruleset, read_settings};
 use ipvsadm::resolve::Resolver;
-use ipvsadm::restore::RuleFile;
+use ipvsadm::restore::{LineNumber, RuleFile};
+
+/// The outcome of a restore.
+pub(crate) type Outcome = Result<(), Box<ApplyError<LineNumber>>>;
 
 const CONTROL_FAMILY: u16 = 16;
 const NEW_SERVICE: u8 = 1;
@@ -175,8 +177,8 @@ fn find(mut attributes: &mut [u8], kind: u16) -> Option<&mut [u8]> {
 }
 
 /// Restores a good file over whatever the kernel has.
-pub(crate) fn restore<T: Transport>(text: &str, client: &mut Client<T>) -> Result<(), Box<Broken>> {
-    restore_watched(text, client, &mut Unwatched)
+pub(crate) fn restore<T: Transport>(text: &str, client: &mut Client<T>) -> Outcome {
+    restore_watched(text, client, &mut ())
 }
 
 /// Restores a good file and lets `progress` watch.
@@ -184,39 +186,26 @@ pub(crate) fn restore_watched<T: Transport>(
     text: &str,
     client: &mut Client<T>,
     progress: &mut dyn Progress,
-) -> Result<(), Box<Broken>> {
+) -> Outcome {
     let Prepared { plan, current } = prepare(text, client);
-    carry_out(&plan, &current, client, progress)
+    apply(&plan, &current, client, progress)
 }
 
 /// Restores a good file and makes a new plan when another program has changed the table.
-pub(crate) fn restore_repeatedly<T: Transport>(
-    text: &str,
-    client: &mut Client<T>,
-) -> Result<(), Box<Broken>> {
+pub(crate) fn restore_repeatedly<T: Transport>(text: &str, client: &mut Client<T>) -> Outcome {
     let first = prepare(text, client);
     let again = |client: &mut Client<T>| Ok::<_, Infallible>(prepare(text, client));
-    let Ok(outcome) = carry_out_repeatedly(first, client, &mut Unwatched, again);
+    let Ok(outcome) = apply_with_retries(first, client, &mut (), again);
     outcome
 }
 
-fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared {
+fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared<LineNumber> {
     let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
-    let (target, errors) = Target::of(&file.rules, Table::default());
-    assert!(errors.is_empty(), "{errors:?}");
     assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
-    let current = Table::read(client).unwrap();
-    let mut plan = Plan::between(&current, &target.table);
-    plan.add_settings(&target, &client.timeouts().unwrap(), &client.daemons().unwrap());
-    Prepared { plan, current }
-}
-
-struct Unwatched;
-
-impl Progress for Unwatched {
-    fn signal(&self) -> Option<i32> {
-        None
-    }
-
-    fn done(&mut self, _steps: usize, _of: usize) {}
+    let mut wanted = ipvs::Ruleset::default();
+    let conflicts = wanted.apply_all(&file.rules);
+    assert!(conflicts.is_empty(), "{conflicts:?}");
+    let mut current = read_ruleset(client).unwrap();
+    current.settings = read_settings(client).unwrap();
+    Prepared { plan: Plan::between(&current, &wanted), current }
 }

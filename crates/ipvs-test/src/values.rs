@@ -203,7 +203,7 @@ pub fn reported_change() -> impl Strategy<Value = Change> {
 
 /// A name with any character that is not a NUL.
 fn any_name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> {
-    prop_oneof![name(), "[^\0]{1,4}".prop_map(|name| name.parse().unwrap())]
+    prop_oneof![name(), "[^\0]{1,3}".prop_map(|name| name.parse().unwrap())]
 }
 
 /// The numbers from 0 on that have a meaning, and any other.

@@ -14,6 +14,14 @@ pub mod model;
 pub mod netlink;
 pub mod plan;
 pub mod procfs;
+pub mod state;
+
+pub use error::{Error, ErrorKind};
+pub use kernel::Namespace;
+pub use model::{RealServer, RealServerKey, Ruleset, ServiceKey, VirtualService};
+pub use netlink::Client;
+pub use plan::Plan;
+pub use state::Snapshot;
 
 #[cfg(test)]
 #[path = "../../ipvs-test/src/values.rs"]

@@ -1,5 +1,7 @@
 //! What there is to list, as JSON.
 
+use ipvs::state::{Order, walk};
+
 use super::{Page, open_connections};
 use crate::actions::{Error, Session};
 use crate::view::{JsonList, write_json_daemons, write_json_timeouts};
@@ -14,20 +16,10 @@ pub(super) fn list(
     match subject {
         JsonSubject::Table(selection) => {
             let info = session.client()?.info()?;
-            let services = match selection {
-                Some(key) => vec![session.client()?.service(&key)?],
-                None => {
-                    let mut services = session.client()?.services()?;
-                    services.sort_unstable_by_key(|state| state.service.key);
-                    services
-                }
-            };
             let mut list = JsonList::of_services(&mut page.lines, &info).map_err(Error::Output)?;
-            for state in &services {
-                let mut servers = session.client()?.real_servers(&state.service.key)?;
-                servers.sort_unstable_by_key(|state| state.server.key);
-                page.try_add(|out| list.service(out, state, &servers))?;
-            }
+            walk(session.client()?, selection.into(), Order::Sorted, |state, servers| {
+                page.try_add(|out| list.service(out, &state, &servers))
+            })?;
             page.try_add(|out| list.end(out))?;
         }
         JsonSubject::Connections => {

@@ -6,6 +6,8 @@ mod table;
 
 use std::io::{self, Write};
 
+use ipvs::state::Order;
+
 use super::{Error, Session};
 use crate::procfs::{self, Connections};
 use crate::view::{write_daemon, write_timeouts};
@@ -23,7 +25,8 @@ pub fn list(list: &List, session: &mut Session, out: &mut dyn Write) -> Result<(
     let mut page = Page::new(out);
     match *list {
         List::Table { service, format, is_numeric, is_sorted } => {
-            let style = Style { format, is_numeric, is_sorted };
+            let order = if is_sorted { Order::Sorted } else { Order::Kernel };
+            let style = Style { format, is_numeric, order };
             match service {
                 Some(key) => table::list_service(style, key, session, &mut page)?,
                 None if format == ListFormat::Plain => {

@@ -71,8 +71,8 @@ impl Error {
         Self(Box::new(Content { kind, operation, subject, errno, detail, source }))
     }
 
-    /// The kernel's refusal of an operation.
-    pub(crate) fn refused(operation: Operation, subject: Option<Subject>, errno: i32) -> Self {
+    /// The kernel's refusal of an operation, with its errno(3).
+    pub fn refused(operation: Operation, subject: Option<Subject>, errno: i32) -> Self {
         let mut error = Self::new(kind_of(operation, errno), operation);
         error.0.subject = subject;
         error.0.errno = Some(errno);
@@ -98,19 +98,23 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
-        self.0.kind = kind;
-        self
-    }
-
     pub(crate) fn with_detail(mut self, detail: impl Into<Box<str>>) -> Self {
         self.0.detail = Some(detail.into());
         self
     }
 
-    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Box::new(source));
-        self
+    /// An answer or a file whose content has another form than expected.
+    pub(crate) fn malformed(
+        operation: Operation,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        let mut error = Self::new(ErrorKind::Malformed, operation);
+        error.0.source = Some(Box::new(source));
+        error
+    }
+
+    pub(crate) fn is_errno(&self, errno: Errno) -> bool {
+        self.0.errno == Some(errno.raw_os_error())
     }
 
     /// The kind of failure.
@@ -126,6 +130,11 @@ impl Error {
     /// The entry or file that the operation was about.
     pub fn subject(&self) -> Option<&Subject> {
         self.0.subject.as_ref()
+    }
+
+    /// A detail that the kind does not tell, such as the line of a file that was not understood.
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
     }
 
     /// The errno of the kernel or of the system call that failed (errno(3)).
@@ -159,13 +168,16 @@ impl ErrorKind {
         Some(match self {
             Self::NoFamily => "the kernel has no IPVS",
             Self::NotPermitted => match operation {
-                Operation::ReadFile | Operation::EnterNamespace | Operation::Lock => return None,
+                Operation::OpenFile
+                | Operation::ReadFile
+                | Operation::EnterNamespace
+                | Operation::Lock => return None,
                 _ => "CAP_NET_ADMIN in the initial user namespace is needed",
             },
             Self::NotFound => match operation {
                 Operation::EditServer | Operation::DeleteServer => "no such real server",
                 Operation::StopDaemon => "no such daemon is running",
-                Operation::ReadFile | Operation::Lock => return None,
+                Operation::OpenFile | Operation::ReadFile | Operation::Lock => return None,
                 Operation::EnterNamespace => "no such network namespace",
                 _ => "no such service",
             },
@@ -192,13 +204,13 @@ impl ErrorKind {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Content { kind, operation, subject, errno, detail, source } = &*self.0;
-        write!(f, "cannot {operation}")?;
+        write!(f, "cannot ")?;
         match subject {
-            None => {}
+            None => write!(f, "{operation}")?,
             Some(Subject::Service(service)) => match operation {
-                Operation::Zero => write!(f, " of {service}")?,
-                Operation::ListServers => write!(f, " of {service}")?,
-                _ => write!(f, " {service}")?,
+                Operation::ListServices => write!(f, "read service {service}")?,
+                Operation::Zero | Operation::ListServers => write!(f, "{operation} of {service}")?,
+                _ => write!(f, "{operation} {service}")?,
             },
             Some(Subject::Server(service, server)) => {
                 let preposition = match operation {
@@ -206,10 +218,10 @@ impl fmt::Display for Error {
                     Operation::DeleteServer => "from",
                     _ => "of",
                 };
-                write!(f, " {server} {preposition} {service}")?;
+                write!(f, "{operation} {server} {preposition} {service}")?;
             }
-            Some(Subject::Daemon(role)) => write!(f, " ({role})")?,
-            Some(Subject::File(path)) => write!(f, " {}", path.display())?,
+            Some(Subject::Daemon(role)) => write!(f, "{operation} ({role})")?,
+            Some(Subject::File(path)) => write!(f, "{operation} {}", path.display())?,
         }
         // A source is printed by whoever prints the chain of sources.
         match (kind.reason(*operation), detail, errno) {

@@ -45,6 +45,8 @@ pub enum Operation {
     ListDaemons,
     /// Reading the version of IPVS and the size of its connection table.
     GetInfo,
+    /// Opening a file of `/proc`.
+    OpenFile,
     /// Reading a file of `/proc`.
     ReadFile,
     /// Entering a network namespace.
@@ -75,6 +77,7 @@ impl Operation {
             Self::GetTimeouts => "read the timeouts",
             Self::ListDaemons => "read the sync daemons",
             Self::GetInfo => "read the version of IPVS",
+            Self::OpenFile => "open",
             Self::ReadFile => "read",
             Self::EnterNamespace => "enter the network namespace",
             Self::Lock => "lock",
@@ -118,6 +121,17 @@ pub enum Subject {
     Daemon(SyncRole),
     /// A file.
     File(PathBuf),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(service) => service.fmt(f),
+            Self::Server(service, server) => write!(f, "{server} of {service}"),
+            Self::Daemon(role) => write!(f, "{role} daemon"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl Subject {

@@ -124,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::values;
+    use ipvs::values;
 
     #[test]
     fn keys_have_a_text_that_people_read() {

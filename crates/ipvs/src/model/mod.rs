@@ -14,6 +14,7 @@ mod daemon;
 mod key_text;
 mod name;
 mod real_server;
+mod ruleset;
 mod service;
 mod state;
 mod timeouts;
@@ -30,6 +31,9 @@ pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
 pub use real_server::{
     Forwarding, OtherChecksum, OtherForwarding, OtherTunnel, RealServer, RealServerKey, Tunnel,
     TunnelChecksum,
+};
+pub use ruleset::{
+    Rule, RuleConflict, Ruleset, ServerRule, ServiceRules, Settings, UnknownAttribute,
 };
 pub use service::{
     Family, Netmask, OtherProtocol, Persistence, PersistenceError, Protocol, SchedulerFlagError,

@@ -12,7 +12,8 @@ use super::codec::{self, DecodeError};
 use super::kernel::*;
 use super::message::{Answer, Message, Messages};
 use super::outcome::{Failure, Outcome};
-use super::{Error, KernelSocket, Operation, Refused, Transport};
+use super::{KernelSocket, Transport};
+use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts};
 
 /// How many changes go out in one datagram. The kernel handles them in turn within one send(2); from about
@@ -81,10 +82,9 @@ impl Client<KernelSocket> {
     /// Opens a socket and looks the family up.
     ///
     /// # Errors
-    /// [`Error::NoFamily`] when ip_vs is not loaded, see [`load_module`](super::load_module).
+    /// [`ErrorKind::NoFamily`] when ip_vs is not loaded, see [`load_module`](super::load_module).
     pub fn connect() -> Result<Self, Error> {
-        let socket =
-            KernelSocket::open().map_err(|source| Error::Socket { call: "socket", source })?;
+        let socket = KernelSocket::open().map_err(|error| Error::io(Operation::Connect, error))?;
         Self::new(socket)
     }
 }
@@ -93,7 +93,7 @@ impl<T: Transport> Client<T> {
     /// Looks the family up over a transport.
     ///
     /// # Errors
-    /// [`Error::NoFamily`] when the kernel has no IPVS.
+    /// [`ErrorKind::NoFamily`] when the kernel has no IPVS.
     pub fn new(transport: T) -> Result<Self, Error> {
         let mut client = Self {
             transport,
@@ -121,19 +121,16 @@ impl<T: Transport> Client<T> {
         self.outgoing.clear();
         self.outgoing.resize(message.buffer_len(), 0);
         message.serialize(&mut self.outgoing);
-        self.send()?;
-        match self.receive_one(&FAMILY, codec::decode_family) {
-            Err(Error::Refused(Refused { errno: Errno::NOENT, .. })) => Err(Error::NoFamily),
-            found => found,
-        }
+        self.send(Operation::FindFamily)?;
+        self.receive_one(&FAMILY, codec::decode_family)
     }
 
     /// Makes one change.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the kernel says no; nothing has changed then.
+    /// The kernel's refusal, with its reason as [`Error::kind`]; nothing has changed then.
     pub fn apply(&mut self, change: &Change) -> Result<(), Error> {
-        Ok(self.apply_all(std::slice::from_ref(change))?.complete()?)
+        self.apply_all([change])?.complete()
     }
 
     /// Makes changes in order, many at a time. Refusals do not keep the kernel from making the other changes; the outcome
@@ -141,7 +138,7 @@ impl<T: Transport> Client<T> {
     ///
     /// ```compile_fail
     /// #![deny(unused_must_use)]
-    /// # use ipvs::{model::Change, netlink::{Client, Error}};
+    /// # use ipvs::{Client, Error, model::Change};
     /// fn clear(client: &mut Client) -> Result<(), Error> {
     ///     client.apply_all(&[Change::Flush])?;
     ///     Ok(())
@@ -149,7 +146,7 @@ impl<T: Transport> Client<T> {
     /// ```
     ///
     /// ```
-    /// # use ipvs::{model::Change, netlink::{Client, Error}};
+    /// # use ipvs::{Client, Error, model::Change};
     /// fn clear(client: &mut Client) -> Result<(), Error> {
     ///     client.apply_all(&[Change::Flush])?.complete()?;
     ///     Ok(())
@@ -158,7 +155,11 @@ impl<T: Transport> Client<T> {
     ///
     /// # Errors
     /// When the socket fails, or the kernel no longer has the family; how many changes were made is not known then.
-    pub fn apply_all(&mut self, changes: &[Change]) -> Result<Outcome, Error> {
+    pub fn apply_all<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a Change>,
+    ) -> Result<Outcome, Error> {
+        let changes: Vec<&Change> = changes.into_iter().collect();
         let mut failures = Vec::new();
         let batch_size = self.batch_size(changes.len())?;
         let mut start = 0;
@@ -170,24 +171,16 @@ impl<T: Transport> Client<T> {
                 let kept = batch.len() - unknown;
                 refusals.truncate(refusals.len() - unknown);
                 let again = self.apply_batch(batch.get(kept..).unwrap_or_default())?;
-                refusals.extend(
-                    again
-                        .into_iter()
-                        .map(|failure| Failure { index: kept + failure.index, ..failure }),
-                );
+                refusals.extend(again.into_iter().map(|failure| failure.shifted(kept)));
             }
-            failures.extend(
-                refusals
-                    .into_iter()
-                    .map(|failure| Failure { index: start + failure.index, ..failure }),
-            );
+            failures.extend(refusals.into_iter().map(|failure| failure.shifted(start)));
             start += batch.len();
         }
         Ok(Outcome::new(failures))
     }
 
     /// Makes changes that fit into one datagram.
-    fn apply_batch(&mut self, changes: &[Change]) -> Result<Vec<Failure>, Error> {
+    fn apply_batch(&mut self, changes: &[&Change]) -> Result<Vec<Failure>, Error> {
         let Some(mut last) = changes.len().checked_sub(1) else { return Ok(Vec::new()) };
         let mut failures = Vec::new();
         self.outgoing.clear();
@@ -205,12 +198,13 @@ impl<T: Transport> Client<T> {
             self.queue(INFO.command, 0);
             last += 1;
         }
-        self.send()?;
+        let operation = changes.first().map_or(Operation::GetInfo, |&change| change.into());
+        self.send(operation)?;
         let mut finished = false;
         while !finished {
-            self.receive()?;
+            self.receive(operation)?;
             for message in Messages(&self.incoming) {
-                let message = message?;
+                let message = message.map_err(|error| Error::malformed(operation, error))?;
                 let place = message.sequence.wrapping_sub(first) as usize;
                 let Some(change) = changes.get(place) else {
                     finished |= place == last;
@@ -218,8 +212,9 @@ impl<T: Transport> Client<T> {
                 };
                 let Answer::End(result) = message.answer else { continue };
                 if let Err(errno) = result {
-                    let refused = Refused { operation: change.into(), errno };
-                    failures.push(Failure { index: place, refused });
+                    let subject = Subject::of(change);
+                    let error = Error::refused((*change).into(), subject, errno.raw_os_error());
+                    failures.push(Failure { index: place, error });
                 }
                 finished |= place == last;
             }
@@ -245,10 +240,8 @@ impl<T: Transport> Client<T> {
         if changes <= 1 {
             return Ok(1);
         }
-        let limit = self
-            .transport
-            .receive_limit()
-            .map_err(|source| Error::Socket { call: "getsockopt", source })?;
+        let limit =
+            self.transport.receive_limit().map_err(|error| Error::io(Operation::Connect, error))?;
         let batch = limit.map_or(BATCH, |limit| (limit / ANSWER).clamp(1, BATCH));
         Ok(*self.batch.insert(batch))
     }
@@ -276,11 +269,12 @@ impl<T: Transport> Client<T> {
     /// Reads one virtual service.
     ///
     /// # Errors
-    /// [`Error::Refused`] with `ESRCH` when it is not there.
+    /// [`ErrorKind::NotFound`] when the service does not exist.
     pub fn service(&mut self, key: &ServiceKey) -> Result<ServiceState, Error> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
         self.get(&SERVICES, codec::decode_service)
+            .map_err(|error| error.with_subject(Subject::Service(*key)))
     }
 
     /// Reads the real servers of a virtual service, in the kernel's order. There are none when the service is
@@ -292,6 +286,7 @@ impl<T: Transport> Client<T> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
         self.dump(&REAL_SERVERS, |bytes| codec::decode_real_server(bytes, key.family()))
+            .map_err(|error| error.with_subject(Subject::Service(*key)))
     }
 
     /// Reads the timeouts.
@@ -338,14 +333,14 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    fn send(&mut self) -> Result<(), Error> {
-        self.finish_dump()?;
-        self.transport.send(&self.outgoing).map_err(|source| Error::Socket { call: "send", source })
+    fn send(&mut self, operation: Operation) -> Result<(), Error> {
+        self.finish_dump(operation)?;
+        self.transport.send(&self.outgoing).map_err(|error| Error::io(operation, error))
     }
 
     /// Reads a dump that was broken off to its end: until then the kernel begins no other on this socket (`EBUSY`), and
     /// its messages take the room of other answers.
-    fn finish_dump(&mut self) -> Result<(), Error> {
+    fn finish_dump(&mut self, operation: Operation) -> Result<(), Error> {
         while let Some(sequence) = self.dump {
             // The end may be in the datagram that was being read.
             let is_end = |message: Message<'_>| {
@@ -354,16 +349,14 @@ impl<T: Transport> Client<T> {
             if Messages(&self.incoming).flatten().any(is_end) {
                 self.dump = None;
             } else {
-                self.receive()?;
+                self.receive(operation)?;
             }
         }
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<(), Error> {
-        self.transport
-            .receive(&mut self.incoming)
-            .map_err(|source| Error::Socket { call: "receive", source })
+    fn receive(&mut self, operation: Operation) -> Result<(), Error> {
+        self.transport.receive(&mut self.incoming).map_err(|error| Error::io(operation, error))
     }
 
     /// Sends a request that has one answer.
@@ -375,7 +368,7 @@ impl<T: Transport> Client<T> {
         self.with_family(|client| {
             client.outgoing.clear();
             client.queue(query.command, 0);
-            client.send()?;
+            client.send(query.operation)?;
             client.receive_one(query, &decode)
         })
     }
@@ -387,11 +380,7 @@ impl<T: Transport> Client<T> {
         mut ask: impl FnMut(&mut Self) -> Result<A, Error>,
     ) -> Result<A, Error> {
         match ask(self) {
-            Err(Error::Refused(Refused { errno: Errno::NOENT, .. }))
-                if self.find_family_again()? =>
-            {
-                ask(self)
-            }
+            Err(error) if error.is_errno(Errno::NOENT) && self.find_family_again()? => ask(self),
             result => result,
         }
     }
@@ -402,21 +391,23 @@ impl<T: Transport> Client<T> {
         query: &Query,
         decode: impl FnOnce(&[u8]) -> Result<A, DecodeError>,
     ) -> Result<A, Error> {
+        let malformed = |error| Error::malformed(query.operation, error);
         loop {
-            self.receive()?;
+            self.receive(query.operation)?;
             for message in Messages(&self.incoming) {
-                let message = message?;
+                let message = message.map_err(malformed)?;
                 if message.sequence != self.sequence {
                     continue;
                 }
-                return match message.answer {
-                    Answer::Payload(payload) => match query.content(payload)? {
-                        Some(content) => Ok(decode(content)?),
-                        None => Err(DecodeError::Missing("content of the answer").into()),
-                    },
-                    Answer::End(Ok(())) => Err(DecodeError::Missing("answer").into()),
-                    Answer::End(Err(errno)) => Err(query.refused(errno)),
+                let content = match message.answer {
+                    Answer::Payload(payload) => query.content(payload),
+                    Answer::End(Ok(())) => Err(DecodeError::Missing("answer")),
+                    Answer::End(Err(errno)) => return Err(query.refused(errno)),
                 };
+                let content = content.and_then(|content| {
+                    content.ok_or(DecodeError::Missing("content of the answer"))
+                });
+                return content.and_then(decode).map_err(malformed);
             }
         }
     }
@@ -431,7 +422,7 @@ impl<T: Transport> Client<T> {
         self.with_family(|client| {
             for _ in 1..DUMPS {
                 match client.dump_once(query, &mut decode) {
-                    Err(Error::Interrupted) => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     result => return result,
                 }
             }
@@ -446,14 +437,15 @@ impl<T: Transport> Client<T> {
     ) -> Result<Vec<A>, Error> {
         self.outgoing.clear();
         self.queue(query.command, NLM_F_DUMP);
-        self.send()?;
+        self.send(query.operation)?;
         self.dump = Some(self.sequence);
         let mut answers = Ok(Vec::new());
         let mut is_interrupted = false;
+        let malformed = |error| Error::malformed(query.operation, error);
         loop {
-            self.receive()?;
+            self.receive(query.operation)?;
             for message in Messages(&self.incoming) {
-                let message = message?;
+                let message = message.map_err(malformed)?;
                 if message.sequence != self.sequence {
                     continue;
                 }
@@ -470,11 +462,13 @@ impl<T: Transport> Client<T> {
                                 .and_then(|bytes| bytes.map(&mut decode).transpose())
                             {
                                 Ok(answer) => read.extend(answer),
-                                Err(error) => answers = Err(error.into()),
+                                Err(error) => answers = Err(malformed(error)),
                             }
                         }
                     }
-                    Answer::End(Ok(())) if is_interrupted => return Err(Error::Interrupted),
+                    Answer::End(Ok(())) if is_interrupted => {
+                        return Err(Error::new(ErrorKind::Interrupted, query.operation));
+                    }
                     Answer::End(Ok(())) => return answers,
                     Answer::End(Err(errno)) => return Err(query.refused(errno)),
                 }
@@ -487,7 +481,7 @@ impl<T: Transport> Client<T> {
 fn trailing_unknown(refusals: &[Failure], changes: usize) -> usize {
     let last = (0..changes).rev().zip(refusals.iter().rev());
     last.take_while(|(place, failure)| {
-        failure.index == *place && failure.refused.errno == Errno::NOENT
+        failure.index == *place && failure.error.is_errno(Errno::NOENT)
     })
     .count()
 }
@@ -535,7 +529,7 @@ impl Query {
     }
 
     fn refused(&self, errno: Errno) -> Error {
-        Refused { operation: self.operation, errno }.into()
+        Error::refused(self.operation, None, errno.raw_os_error())
     }
 }
 

@@ -6,7 +6,6 @@
 
 mod client;
 mod codec;
-mod error;
 mod kernel;
 mod message;
 mod module;
@@ -16,8 +15,6 @@ mod replay;
 mod transport;
 
 pub use client::Client;
-pub use codec::DecodeError;
-pub use error::{Error, Operation, Refused};
 pub use module::load_module;
 pub use outcome::{Failure, Outcome};
 pub use transport::{KernelSocket, Transport};

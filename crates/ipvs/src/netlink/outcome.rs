@@ -1,19 +1,26 @@
 //! The result of many changes at once.
 
-use super::Refused;
+use crate::error::Error;
 
 /// A change that the kernel refused, by its place in what was given to [`Client::apply_all`](super::Client::apply_all).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Failure {
     /// The place of the change, counted from 0.
     pub index: usize,
-    /// Why.
-    pub refused: Refused,
+    /// The kernel's refusal.
+    pub error: Error,
+}
+
+impl Failure {
+    /// The same failure among changes of which there are more before it.
+    pub(super) fn shifted(self, by: usize) -> Self {
+        Self { index: self.index + by, ..self }
+    }
 }
 
 /// The result of many changes: those that the kernel refused did not keep it from making the others.
 #[must_use = "the kernel may have refused changes"]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     failures: Vec<Failure>,
 }
@@ -37,7 +44,12 @@ impl Outcome {
     ///
     /// # Errors
     /// The first refusal, if there is one.
-    pub fn complete(self) -> Result<(), Refused> {
-        self.failures.first().map_or(Ok(()), |failure| Err(failure.refused))
+    pub fn complete(self) -> Result<(), Error> {
+        self.failures.into_iter().next().map_or(Ok(()), |failure| Err(failure.error))
+    }
+
+    /// The changes that the kernel refused, in order.
+    pub fn into_failures(self) -> Vec<Failure> {
+        self.failures
     }
 }

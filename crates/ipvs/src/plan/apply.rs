@@ -1,152 +1,168 @@
-//! A plan to the kernel: all of it, or none.
+//! Applies a plan: all of its steps, or none.
 
 use std::collections::HashSet;
+use std::fmt;
 
-use rustix::io::Errno;
-use thiserror::Error;
+use crate::error::{Error, ErrorKind, Operation};
+use crate::model::{Change, RealServer, RealServerKey, Ruleset, ServiceKey, UnknownAttribute};
+use crate::netlink::{Client, Failure, Transport};
+use crate::plan::{Plan, Step};
+use crate::state::read_ruleset;
 
-use super::{Plan, Step, Table, UnknownAttribute};
-use crate::model::{Change, RealServer, RealServerKey, ServiceKey};
-use crate::netlink::{self, Client, Failure, Operation, Refused, Transport};
-
-/// How many changes go out between two looks at the signals: a few milliseconds of work for the kernel.
+/// The number of changes between two calls of [`Progress::should_stop`].
 const BATCH: usize = 64;
 
-/// Why a plan was not carried out.
-#[derive(Debug, Error)]
-pub enum Cause {
-    /// The kernel refused a change.
-    #[error("{refused}")]
-    Refused {
-        /// Why.
-        refused: Refused,
-        /// The change.
-        change: Box<Change>,
-        /// The line that asks for it; 0 where none does.
-        line: u64,
-    },
-    /// A signal came.
-    #[error("stopped by signal {0}")]
-    Stopped(i32),
-    /// The way to the kernel broke down.
-    #[error(transparent)]
-    Netlink(netlink::Error),
-}
-
-/// What became of the changes that had been made.
-#[derive(Debug)]
-pub enum Undone {
-    /// The table is what it was, except for changes that another program made meanwhile.
-    Whole,
-    /// Some could not be taken back.
-    InPart {
-        /// The first refusal.
-        refused: Option<Refused>,
-        /// What would still lead to the old table from what stands now.
-        left: Vec<Change>,
-    },
-    /// What stands cannot be read.
-    Unknown(netlink::Error),
-}
-
-/// A plan that was not carried out.
-#[derive(Debug, Error)]
-#[error("{cause}")]
-pub struct Broken {
-    /// Why.
-    pub cause: Cause,
-    /// What stands now.
-    pub undone: Undone,
-    /// What this version does not know of entries that were deleted or edited, and so could not bring back. To refuse
-    /// such changes from the start would refuse every restore under a kernel that has a new attribute for all entries.
-    pub not_brought_back: Vec<UnknownAttribute>,
-    /// Services that were removed and added again: their counters begin at 0.
-    pub recreated: Vec<ServiceKey>,
-    /// Whether counters were zeroed.
-    pub has_zeroed: bool,
-    /// How many plans were made and not carried out, this one included.
-    pub attempts: usize,
-    /// The last changes that another program made while plans were carried out, as far as the table shows them.
-    pub in_the_way: Vec<Change>,
-}
-
-impl Broken {
-    /// The first attempt, with nothing lost.
-    pub fn new(cause: Cause, undone: Undone) -> Self {
-        Self {
-            cause,
-            undone,
-            not_brought_back: Vec::new(),
-            recreated: Vec::new(),
-            has_zeroed: false,
-            attempts: 1,
-            in_the_way: Vec::new(),
-        }
-    }
-
-    /// Whether a new plan would do: all is undone, and the plan was made for another table than the kernel has.
-    pub fn is_outdated(&self) -> bool {
-        let Cause::Refused { refused, .. } = &self.cause else { return false };
-        let is_as_before = matches!(self.undone, Undone::Whole) && self.not_brought_back.is_empty();
-        shows_another_table(refused) && is_as_before
-    }
-}
-
-/// Whether the kernel refused a change because its table is not the expected one: an entry to add exists, or an entry to
-/// change does not.
-fn shows_another_table(refused: &Refused) -> bool {
-    use Operation::*;
-
-    match refused.operation {
-        AddService | StartDaemon => refused.errno == Errno::EXIST,
-        AddServer => matches!(refused.errno, Errno::EXIST | Errno::SRCH),
-        EditService | DeleteService | Zero | StopDaemon => refused.errno == Errno::SRCH,
-        EditServer | DeleteServer => matches!(refused.errno, Errno::NOENT | Errno::SRCH),
-        _ => false,
-    }
-}
-
-/// Watches a plan being carried out.
+/// Observes a plan while it is applied.
 pub trait Progress {
-    /// The signal to stop at, if one came.
-    fn signal(&self) -> Option<i32>;
+    /// Whether to stop now and roll back.
+    fn should_stop(&self) -> bool;
 
-    /// So many of all steps are done.
+    /// Called after each batch with the number of steps done and the number of all steps.
     fn done(&mut self, steps: usize, of: usize);
 }
 
-/// Makes all changes of a plan, or none: when the kernel refuses one, or a signal comes, those that were made are
-/// taken back in reverse. Nothing is removed before all that comes is there and the settings are set.
+/// Observes nothing and never stops.
+impl Progress for () {
+    fn should_stop(&self) -> bool {
+        false
+    }
+
+    fn done(&mut self, _: usize, _: usize) {}
+}
+
+/// The reason why a plan was not applied.
+#[derive(Debug)]
+pub enum Cause<O = ()> {
+    /// The kernel refused a step.
+    Refused {
+        /// The refusal.
+        error: Error,
+        /// The step.
+        step: Box<Step<O>>,
+    },
+    /// [`Progress::should_stop`] returned true.
+    Stopped,
+    /// The netlink socket failed, and the outcome of the last batch is unknown.
+    Connection(Error),
+}
+
+/// The outcome of a rollback.
+#[derive(Debug)]
+pub enum Rollback {
+    /// The rules are as before, except for changes that another program made meanwhile.
+    Complete,
+    /// Some steps could not be undone.
+    Partial {
+        /// The first refusal.
+        refused: Option<Error>,
+        /// The changes that would still lead back to the rules as they were before.
+        left: Vec<Change>,
+    },
+    /// The kernel's rules cannot be read.
+    Unknown(Error),
+}
+
+/// A plan that was not applied, and what was left of it.
+#[derive(Debug)]
+pub struct ApplyError<O = ()> {
+    /// The reason.
+    pub cause: Cause<O>,
+    /// The outcome of the rollback.
+    pub rollback: Rollback,
+    /// Attributes that this version does not know, of entries that the plan deleted or edited: the rollback could not
+    /// restore them. A plan that touches such entries is applied all the same, since a newer kernel may send a new
+    /// attribute with every entry.
+    pub lost_attributes: Vec<UnknownAttribute>,
+    /// Services that were deleted and added again: their counters begin at 0.
+    pub recreated: Vec<ServiceKey>,
+    /// Whether counters were zeroed.
+    pub has_zeroed: bool,
+    /// The number of plans that were tried, this one included.
+    pub attempts: usize,
+    /// The last changes that another program made while plans were tried, as far as the rules show them.
+    pub concurrent_changes: Vec<Change>,
+}
+
+impl<O> ApplyError<O> {
+    /// The first attempt, with nothing lost.
+    pub const fn new(cause: Cause<O>, rollback: Rollback) -> Self {
+        Self {
+            cause,
+            rollback,
+            lost_attributes: Vec::new(),
+            recreated: Vec::new(),
+            has_zeroed: false,
+            attempts: 1,
+            concurrent_changes: Vec::new(),
+        }
+    }
+
+    /// Whether a new plan may succeed: the rollback was complete, and another program had changed the rules since they
+    /// were read.
+    pub fn is_outdated(&self) -> bool {
+        let Cause::Refused { error, .. } = &self.cause else { return false };
+        let is_as_before =
+            matches!(self.rollback, Rollback::Complete) && self.lost_attributes.is_empty();
+        shows_other_rules(error) && is_as_before
+    }
+}
+
+impl<O> fmt::Display for ApplyError<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Refused { error, .. } | Cause::Connection(error) => write!(f, "{error}")?,
+            Cause::Stopped => write!(f, "stopped")?,
+        }
+        match &self.rollback {
+            Rollback::Complete => write!(f, "; all steps were rolled back"),
+            Rollback::Partial { left, .. } => {
+                write!(f, "; the rollback failed: {} changes are left", left.len())
+            }
+            Rollback::Unknown(error) => write!(f, "; the rules cannot be read: {error}"),
+        }
+    }
+}
+
+impl<O: fmt::Debug> std::error::Error for ApplyError<O> {}
+
+/// Whether the kernel refused a change because its rules are not the expected ones: an entry to add exists, or an entry
+/// to change does not.
+fn shows_other_rules(error: &Error) -> bool {
+    use Operation::*;
+
+    let is_other = match error.operation() {
+        AddService | StartDaemon => [ErrorKind::Exists].as_slice(),
+        AddServer => &[ErrorKind::Exists, ErrorKind::NoService],
+        EditService | DeleteService | Zero | StopDaemon => &[ErrorKind::NotFound],
+        EditServer | DeleteServer => &[ErrorKind::NotFound, ErrorKind::NoService],
+        _ => &[],
+    };
+    is_other.contains(&error.kind())
+}
+
+/// Applies all steps of a plan, or none: when the kernel refuses one, or `progress` stops, the steps that were made are
+/// undone in reverse. Nothing is deleted before all additions and settings are made.
 ///
 /// # Errors
-/// Why it was not carried out, and what stands now.
-pub fn carry_out<T: Transport>(
-    plan: &Plan,
-    current: &Table,
+/// The reason, and the outcome of the rollback.
+pub fn apply<T: Transport, C: Copy, O: Copy>(
+    plan: &Plan<O>,
+    current: &Ruleset<C>,
     client: &mut Client<T>,
     progress: &mut dyn Progress,
-) -> Result<(), Box<Broken>> {
-    let total = plan.steps().count();
-    let mut made: Vec<&Step> = Vec::with_capacity(total);
+) -> Result<(), Box<ApplyError<O>>> {
+    let total = plan.len();
+    let mut made: Vec<&Step<O>> = Vec::with_capacity(total);
     for part in plan.parts() {
         for batch in part.chunks(BATCH) {
-            let outcome = match progress.signal() {
-                Some(signal) => Err(Cause::Stopped(signal)),
-                None => make(batch, client, &mut made),
+            let outcome = match progress.should_stop() {
+                true => Err(Cause::Stopped),
+                false => make(batch, client, &mut made),
             };
             if let Err(cause) = outcome {
-                // Without an answer, any of the batch may have been made.
-                let doubtful = if matches!(cause, Cause::Netlink(_)) { batch } else { &[] };
-                let (undone, recreated) = undo(&made, doubtful, current, client);
-                let touched = made.iter().copied().chain(doubtful);
-                let not_brought_back = unknown_of(touched.clone(), current);
-                let has_zeroed = touched.clone().any(|step| matches!(step.change, Change::Zero(_)));
-                return Err(Box::new(Broken {
-                    not_brought_back,
-                    recreated,
-                    has_zeroed,
-                    ..Broken::new(cause, undone)
-                }));
+                // Without an answer, any step of the batch may have been made.
+                let doubtful = if matches!(cause, Cause::Connection(_)) { batch } else { &[] };
+                return Err(Box::new(roll_back(cause, &made, doubtful, current, client)));
             }
             progress.done(made.len(), total);
         }
@@ -154,67 +170,80 @@ pub fn carry_out<T: Transport>(
     Ok(())
 }
 
-/// Makes a batch of changes and notes those that the kernel has made.
-fn make<'a, T: Transport>(
-    batch: &'a [Step],
+/// Makes a batch of steps and records those that the kernel has made.
+fn make<'a, T: Transport, O: Copy>(
+    batch: &'a [Step<O>],
     client: &mut Client<T>,
-    made: &mut Vec<&'a Step>,
-) -> Result<(), Cause> {
-    let changes: Vec<Change> = batch.iter().map(|step| step.change.clone()).collect();
-    let outcome = client.apply_all(&changes).map_err(Cause::Netlink)?;
-    let failures = outcome.failures();
+    made: &mut Vec<&'a Step<O>>,
+) -> Result<(), Cause<O>> {
+    let outcome = client.apply_all(batch.iter().map(|step| &step.change));
+    let failures = outcome.map_err(Cause::Connection)?.into_failures();
     let mut failed = failures.iter().map(|failure| failure.index).peekable();
     for (index, step) in batch.iter().enumerate() {
         if failed.next_if_eq(&index).is_none() {
             made.push(step);
         }
     }
-    match failures.first().and_then(|failure| Some((failure.refused, batch.get(failure.index)?))) {
+    let first = failures.into_iter().next();
+    match first.and_then(|failure| Some((failure.error, batch.get(failure.index)?))) {
         None => Ok(()),
-        Some((refused, step)) => {
-            Err(Cause::Refused { refused, change: Box::new(step.change.clone()), line: step.line })
-        }
+        Some((error, step)) => Err(Cause::Refused { error, step: Box::new(step.clone()) }),
     }
 }
 
-/// Undoes steps in reverse, and returns the services that came back. Steps with unknown results come first; an error there
-/// means that the step never happened.
-fn undo<T: Transport>(
-    made: &[&Step],
-    doubtful: &[Step],
-    old: &Table,
+fn roll_back<T: Transport, C: Copy, O: Copy>(
+    cause: Cause<O>,
+    made: &[&Step<O>],
+    doubtful: &[Step<O>],
+    old: &Ruleset<C>,
     client: &mut Client<T>,
-) -> (Undone, Vec<ServiceKey>) {
-    let steps = || doubtful.iter().rev().chain(made.iter().rev().copied());
-    let changes: Vec<Change> = steps().flat_map(|step| step.undo.iter().cloned()).collect();
-    let in_doubt: usize = doubtful.iter().map(|step| step.undo.len()).sum();
-    let outcome = match client.apply_all(&changes) {
-        Ok(outcome) => outcome,
-        // Nobody knows which of them came back: all may have.
-        Err(_) => return (what_is_left(None, old, client), recreated(&changes, &[])),
-    };
-    let failures = outcome.failures();
-    let recreated = recreated(&changes, failures);
-    let mut refusals = failures
-        .iter()
-        .filter(|failure| failure.index >= in_doubt)
-        .map(|failure| failure.refused)
-        .peekable();
-    let first = refusals.peek().copied();
-    if first.is_none() && doubtful.is_empty() {
-        return (Undone::Whole, recreated);
+) -> ApplyError<O> {
+    let (rollback, recreated) = undo(made, doubtful, old, client);
+    let touched = || made.iter().copied().chain(doubtful);
+    ApplyError {
+        lost_attributes: lost_attributes(touched(), old),
+        recreated,
+        has_zeroed: touched().any(|step| matches!(step.change, Change::Zero(_))),
+        ..ApplyError::new(cause, rollback)
     }
-    // The table has no settings.
-    let setting = refusals.find(|refused| is_setting(refused) && !shows_another_table(refused));
-    let undone = match what_is_left(first, old, client) {
-        Undone::InPart { left, .. } if setting.is_none() && !is_of(steps(), &left) => Undone::Whole,
-        undone => undone,
-    };
-    (undone, recreated)
 }
 
-/// The services that undoing has added, and so all that were removed.
-fn recreated(undoing: &[Change], failures: &[Failure]) -> Vec<ServiceKey> {
+/// Undoes steps in reverse, and returns the services that were added again. Steps with unknown results come first; an
+/// error there means that the step never happened.
+fn undo<T: Transport, C: Copy, O: Copy>(
+    made: &[&Step<O>],
+    doubtful: &[Step<O>],
+    old: &Ruleset<C>,
+    client: &mut Client<T>,
+) -> (Rollback, Vec<ServiceKey>) {
+    let steps = || doubtful.iter().rev().chain(made.iter().rev().copied());
+    let changes: Vec<&Change> = steps().flat_map(|step| &step.undo).collect();
+    let in_doubt: usize = doubtful.iter().map(|step| step.undo.len()).sum();
+    let failures = match client.apply_all(changes.iter().copied()) {
+        Ok(outcome) => outcome.into_failures(),
+        // The socket failed: any of the services may have been added again.
+        Err(_) => return (compare(None, old, client), recreated(&changes, &[])),
+    };
+    let recreated = recreated(&changes, &failures);
+    let mut refusals = failures.into_iter().filter(|failure| failure.index >= in_doubt).peekable();
+    if refusals.peek().is_none() && doubtful.is_empty() {
+        return (Rollback::Complete, recreated);
+    }
+    let refusals: Vec<Error> = refusals.map(|failure| failure.error).collect();
+    // The comparison of rules does not show settings.
+    let is_setting_lost =
+        refusals.iter().any(|error| is_setting(error) && !shows_other_rules(error));
+    let rollback = match compare(refusals.into_iter().next(), old, client) {
+        Rollback::Partial { left, .. } if !is_setting_lost && !is_about(steps(), &left) => {
+            Rollback::Complete
+        }
+        rollback => rollback,
+    };
+    (rollback, recreated)
+}
+
+/// The services that undoing has added. The plan had deleted them.
+fn recreated(undoing: &[&Change], failures: &[Failure]) -> Vec<ServiceKey> {
     let refused: HashSet<usize> = failures.iter().map(|failure| failure.index).collect();
     let made = undoing.iter().enumerate().filter(|(index, _)| !refused.contains(index));
     made.filter_map(|(_, change)| match change {
@@ -224,24 +253,24 @@ fn recreated(undoing: &[Change], failures: &[Failure]) -> Vec<ServiceKey> {
     .collect()
 }
 
-fn is_setting(refused: &Refused) -> bool {
+fn is_setting(error: &Error) -> bool {
     use Operation::*;
 
-    matches!(refused.operation, SetTimeouts | StartDaemon | StopDaemon)
+    matches!(error.operation(), SetTimeouts | StartDaemon | StopDaemon)
 }
 
 /// Whether any of these changes is about a service or a real server that the steps have changed. Other programs have
 /// changed the others.
-fn is_of<'a>(steps: impl Iterator<Item = &'a Step>, changes: &[Change]) -> bool {
+fn is_about<'a, O: 'a>(steps: impl Iterator<Item = &'a Step<O>>, changes: &[Change]) -> bool {
     let touched: HashSet<_> = steps
         .flat_map(|step| std::iter::once(&step.change).chain(&step.undo))
-        .filter_map(subject)
+        .filter_map(entry)
         .collect();
-    changes.iter().filter_map(subject).any(|subject| touched.contains(&subject))
+    changes.iter().filter_map(entry).any(|entry| touched.contains(&entry))
 }
 
-/// The entry of the table that a change is about.
-fn subject(change: &Change) -> Option<(ServiceKey, Option<RealServerKey>)> {
+/// The entry of the rules that a change is about.
+fn entry(change: &Change) -> Option<(ServiceKey, Option<RealServerKey>)> {
     match change {
         Change::AddService(service) | Change::EditService(service) => Some((service.key, None)),
         Change::DeleteService(key) => Some((*key, None)),
@@ -253,8 +282,11 @@ fn subject(change: &Change) -> Option<(ServiceKey, Option<RealServerKey>)> {
     }
 }
 
-/// What the kernel has said of entries that steps delete or edit, and no change can say.
-fn unknown_of<'a>(steps: impl Iterator<Item = &'a Step>, old: &Table) -> Vec<UnknownAttribute> {
+/// The unknown attributes of entries that steps delete or edit.
+fn lost_attributes<'a, C, O: 'a>(
+    steps: impl Iterator<Item = &'a Step<O>>,
+    old: &Ruleset<C>,
+) -> Vec<UnknownAttribute> {
     if old.unknown_attributes.is_empty() {
         return Vec::new();
     }
@@ -282,18 +314,18 @@ fn unknown_of<'a>(steps: impl Iterator<Item = &'a Step>, old: &Table) -> Vec<Unk
     old.unknown_attributes.iter().filter(is_lost).copied().collect()
 }
 
-/// Compares what stands now with what stood before.
-fn what_is_left<T: Transport>(
-    refused: Option<Refused>,
-    old: &Table,
+/// Compares the kernel's rules with the rules before the plan.
+fn compare<T: Transport, C: Copy>(
+    refused: Option<Error>,
+    old: &Ruleset<C>,
     client: &mut Client<T>,
-) -> Undone {
-    match Table::read(client) {
-        Err(error) => Undone::Unknown(error),
+) -> Rollback {
+    match read_ruleset::<(), T>(client) {
+        Err(error) => Rollback::Unknown(error),
         Ok(now) => {
-            let way_back = Plan::between(&now, old);
+            let way_back = Plan::between(&now, &old.without_settings());
             let left = way_back.steps().map(|step| step.change.clone()).collect();
-            Undone::InPart { refused, left }
+            Rollback::Partial { refused, left }
         }
     }
 }

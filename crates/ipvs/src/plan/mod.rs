@@ -1,19 +1,14 @@
 //! From the rules that the kernel has to the rules that are wanted, without losing one, or a connection.
 //!
-//! A [`Plan`] holds only what differs between two tables, in an order in which no service that stays is ever missing:
-//! what comes first is added, what goes is removed last. [`carry_out`] makes all of it happen or none, and
-//! [`carry_out_repeatedly`] plans again when another program changes the table meanwhile.
+//! A [`Plan`] holds only the differences between two rulesets, in an order in which no service that stays is ever
+//! missing: additions come first, removals last. [`apply`] applies all of it or nothing.
 //!
-//! Knows netlink; knows no rule text, no file and no terminal.
+//! Knows no rule text, no file, no signal and no terminal.
 
 mod apply;
 mod retry;
-mod ruleset;
 mod steps;
-mod target;
 
-pub use apply::{Broken, Cause, Progress, Undone, carry_out};
-pub use retry::{Prepared, carry_out_repeatedly};
-pub use ruleset::{Server, Service, Table, TableError, UnknownAttribute};
+pub use apply::{ApplyError, Cause, Progress, Rollback, apply};
+pub use retry::{Applied, Prepared, apply_with_retries};
 pub use steps::{Plan, Step};
-pub use target::{Existing, Rule, Target};

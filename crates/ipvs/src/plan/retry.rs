@@ -1,66 +1,71 @@
-//! Carries out plans while other programs change the table: a plan that the table has overtaken is made again.
+//! Applies plans while other programs change the rules: an outdated plan is made again.
 
-use super::{Broken, Plan, Progress, Table, carry_out};
+use super::{ApplyError, Plan, Progress, apply};
+use crate::model::{Change, Ruleset};
 use crate::netlink::{Client, Transport};
+use crate::state::read_ruleset;
 
-/// How many plans are tried. Commands of other programs take no lock, so one may always come between reading and
-/// changing.
+/// The number of plans that are tried. Other programs take no lock, so one may change the rules between any reading and
+/// the changes that follow.
 const ATTEMPTS: usize = 5;
 
-/// A plan and the table that it was made for.
+/// A plan and the rules that it starts from.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Prepared<O = ()> {
     /// The plan.
-    pub plan: Plan,
-    /// The kernel's table.
-    pub current: Table,
+    pub plan: Plan<O>,
+    /// The kernel's rules when the plan was made.
+    pub current: Ruleset<O>,
 }
 
-/// Carries out a plan as [`carry_out`] does. Where another program has changed the table since it was read, `again` makes
+/// The outcome of [`apply_with_retries`]: the outer error is that of the function that plans again.
+pub type Applied<O, E> = Result<Result<(), Box<ApplyError<O>>>, E>;
+
+/// Applies a plan as [`apply`] does. Where another program has changed the rules since they were read, `plan_again` makes
 /// a new plan, up to five in all.
 ///
 /// # Errors
-/// The outer error is that of `again`: everything is undone then. The inner one tells why the last plan was not carried
-/// out, and which changes of another program came in its way.
-pub fn carry_out_repeatedly<T: Transport, E>(
-    first: Prepared,
+/// The outer error is that of `plan_again`: the rollback was complete then. The inner error tells why the last plan was
+/// not applied, and which changes of another program it met.
+pub fn apply_with_retries<T: Transport, O: Copy, E>(
+    first: Prepared<O>,
     client: &mut Client<T>,
     progress: &mut dyn Progress,
-    mut again: impl FnMut(&mut Client<T>) -> Result<Prepared, E>,
-) -> Result<Result<(), Box<Broken>>, E> {
+    mut plan_again: impl FnMut(&mut Client<T>) -> Result<Prepared<O>, E>,
+) -> Applied<O, E> {
     let mut prepared = first;
-    let (mut recreated, mut has_zeroed, mut in_the_way) = (Vec::new(), false, Vec::new());
+    let (mut recreated, mut has_zeroed, mut concurrent_changes) = (Vec::new(), false, Vec::new());
     let mut attempts = 1;
     loop {
         let Prepared { plan, current } = &prepared;
-        let Err(mut broken) = carry_out(plan, current, client, progress) else { return Ok(Ok(())) };
-        recreated.append(&mut broken.recreated);
-        has_zeroed |= broken.has_zeroed;
-        if broken.is_outdated() {
+        let Err(mut failed) = apply(plan, current, client, progress) else { return Ok(Ok(())) };
+        recreated.append(&mut failed.recreated);
+        has_zeroed |= failed.has_zeroed;
+        if failed.is_outdated() {
             if attempts < ATTEMPTS {
-                let next = again(client)?;
-                note_changes(&mut in_the_way, current, &next.current);
+                let next = plan_again(client)?;
+                record_changes(&mut concurrent_changes, current, &next.current);
                 prepared = next;
                 attempts += 1;
                 continue;
             }
-            // The message is complete without this.
-            if let Ok(now) = Table::read(client) {
-                note_changes(&mut in_the_way, current, &now);
+            // The error is complete without these changes, so a failed reading is ignored.
+            if let Ok(now) = read_ruleset(client) {
+                record_changes(&mut concurrent_changes, current, &now);
             }
-            broken.in_the_way = in_the_way;
+            failed.concurrent_changes = concurrent_changes;
         }
         recreated.sort_unstable();
         recreated.dedup();
-        return Ok(Err(Box::new(Broken { recreated, has_zeroed, attempts, ..*broken })));
+        return Ok(Err(Box::new(ApplyError { recreated, has_zeroed, attempts, ..*failed })));
     }
 }
 
-/// Notes the changes between two readings. Another program may have undone its own: the ones noted before stay then.
-fn note_changes(noted: &mut Vec<crate::model::Change>, before: &Table, now: &Table) {
-    let changes = Plan::between(before, now);
-    let mut changes = changes.steps().map(|step| step.change.clone()).peekable();
-    if changes.peek().is_some() {
-        *noted = changes.collect();
+/// Records the changes between two readings. When there are none, because the other program has undone its own, the
+/// changes recorded before stay.
+fn record_changes<O: Copy>(recorded: &mut Vec<Change>, before: &Ruleset<O>, now: &Ruleset<O>) {
+    let changes = Plan::between(before, &now.without_settings());
+    if !changes.is_empty() {
+        *recorded = changes.steps().map(|step| step.change.clone()).collect();
     }
 }

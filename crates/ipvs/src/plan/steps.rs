@@ -1,143 +1,168 @@
-//! From one table to another: only what differs, in an order that loses nothing.
+//! The steps from one ruleset to another: only the differences, in an order that loses nothing.
 
-use super::{Server, Service, Table, Target};
-use crate::model::{Change, Family, ServiceKey, SyncDaemon, SyncRole, Timeouts};
+use std::cmp::Ordering;
 
-/// One change and the way back.
+use crate::model::{
+    Change, Family, RealServer, Ruleset, ServerRule, ServiceKey, ServiceRules, Settings,
+    SyncDaemon, Timeouts,
+};
+
+/// A change and the way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct Step<O = ()> {
     /// The change.
     pub change: Change,
-    /// What takes it back, in order.
+    /// The changes that undo it, in order.
     pub undo: Vec<Change>,
-    /// The line that asks for it; 0 where none does, as for what is no longer in the file.
-    pub line: u64,
+    /// The origin of the rule that asks for the change. `None` where no rule does: for an entry that is deleted because
+    /// no rule names it.
+    pub origin: Option<O>,
 }
 
-/// Changes in parts, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// Services and real servers that come or are edited.
-    pub additions: Vec<Step>,
-    /// Timeouts and sync daemons. They come before the removals, because undoing a removal does not bring the
-    /// counters of a service back: a value that the kernel refuses is found while nothing is removed.
-    pub settings: Vec<Step>,
-    /// Services and real servers that go. They go when all that comes is there, so that the kernel's hooks and every
-    /// service that stays are in place all the time.
-    pub removals: Vec<Step>,
+/// The steps from one ruleset to another, in parts that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan<O = ()> {
+    /// Services and real servers to add or edit.
+    pub additions: Vec<Step<O>>,
+    /// Timeouts and sync daemons. They precede the removals, because undoing a removal does not restore the counters of
+    /// a service: a setting that the kernel refuses fails while nothing is removed.
+    pub settings: Vec<Step<O>>,
+    /// Services and real servers to delete. They follow all additions, so that the kernel keeps its hooks, and every
+    /// service that stays, all the time.
+    pub removals: Vec<Step<O>>,
     /// Sync daemons that the kernel refuses to start before the removals.
-    pub late_daemons: Vec<Step>,
-    /// Counters that are zeroed. Nothing brings them back, so they come last.
-    pub zeroed: Vec<Step>,
+    pub late_daemons: Vec<Step<O>>,
+    /// Counters to zero. Nothing restores them, so they come last.
+    pub zeroed: Vec<Step<O>>,
 }
 
-impl Plan {
-    /// The changes from one table to another.
-    pub fn between(current: &Table, target: &Table) -> Self {
+impl<O> Default for Plan<O> {
+    fn default() -> Self {
+        let (additions, settings, removals) = (Vec::new(), Vec::new(), Vec::new());
+        Self { additions, settings, removals, late_daemons: Vec::new(), zeroed: Vec::new() }
+    }
+}
+
+impl<O: Copy> Plan<O> {
+    /// The steps from the current rules to the wanted ones. A setting that the wanted rules leave open stays.
+    pub fn between<C: Copy>(current: &Ruleset<C>, wanted: &Ruleset<O>) -> Self {
         let mut plan = Self::default();
-        for (key, wanted) in &target.services {
-            match current.services.get(key) {
-                Some(known) => plan.adapt(key, known, wanted),
-                None => plan.create(key, wanted),
+        let mut deletions = Vec::new();
+        for pair in pairs(current.services(), wanted.services(), |one| *one.key(), |one| *one.key())
+        {
+            match pair {
+                (Some(current), Some(wanted)) => plan.edit_service(current, wanted),
+                (None, Some(wanted)) => plan.add_service(wanted),
+                (Some(current), None) => deletions.push(delete_service(current)),
+                (None, None) => {}
             }
         }
-        for (key, known) in &current.services {
-            if !target.services.contains_key(key) {
-                plan.removals.push(Step {
-                    change: Change::DeleteService(*key),
-                    undo: creation(key, known),
-                    line: 0,
-                });
-            }
-        }
+        plan.removals.append(&mut deletions);
+        plan.set(&current.settings, &wanted.settings);
         plan
     }
 
-    fn create(&mut self, key: &ServiceKey, wanted: &Service) {
+    fn add_service(&mut self, wanted: &ServiceRules<O>) {
         self.additions.push(Step {
-            change: Change::AddService(wanted.service.clone()),
-            undo: vec![Change::DeleteService(*key)],
-            line: wanted.line,
+            change: Change::AddService(wanted.service().clone()),
+            undo: vec![Change::DeleteService(*wanted.key())],
+            origin: wanted.origin().copied(),
         });
-        for server in wanted.servers.values() {
-            self.add(key, server);
+        for rule in wanted.servers() {
+            self.add_server(wanted.key(), rule);
         }
     }
 
-    fn add(&mut self, key: &ServiceKey, Server { server, line }: &Server) {
+    fn add_server(&mut self, key: &ServiceKey, ServerRule { server, origin }: &ServerRule<O>) {
         self.additions.push(Step {
             change: Change::AddServer(*key, *server),
             undo: vec![Change::DeleteServer(*key, server.key)],
-            line: *line,
+            origin: *origin,
         });
     }
 
-    fn adapt(&mut self, key: &ServiceKey, known: &Service, wanted: &Service) {
-        if !known.service.serves_as(&wanted.service) {
+    fn edit_service<C: Copy>(&mut self, current: &ServiceRules<C>, wanted: &ServiceRules<O>) {
+        let key = wanted.key();
+        if !current.service().serves_as(wanted.service()) {
             self.additions.push(Step {
-                change: Change::EditService(wanted.service.clone()),
-                undo: vec![Change::EditService(known.service.clone())],
-                line: wanted.line,
+                change: Change::EditService(wanted.service().clone()),
+                undo: vec![Change::EditService(current.service().clone())],
+                origin: wanted.origin().copied(),
             });
         }
-        for (server_key, wanted) in &wanted.servers {
-            match known.servers.get(server_key) {
-                None => self.add(key, wanted),
-                Some(known) if !known.server.serves_as(&wanted.server) => {
-                    self.additions.push(Step {
-                        change: Change::EditServer(*key, wanted.server),
-                        undo: vec![Change::EditServer(*key, known.server)],
-                        line: wanted.line,
-                    })
-                }
-                Some(_) => {}
-            }
-        }
-        for (server_key, known) in &known.servers {
-            if !wanted.servers.contains_key(server_key) {
-                self.removals.push(Step {
-                    change: Change::DeleteServer(*key, *server_key),
-                    undo: vec![Change::AddServer(*key, known.server)],
-                    line: 0,
-                });
+        for pair in pairs(
+            current.servers(),
+            wanted.servers(),
+            |rule| rule.server.key,
+            |rule| rule.server.key,
+        ) {
+            match pair {
+                (Some(current), Some(wanted)) => self.edit_server(key, &current.server, wanted),
+                (None, Some(wanted)) => self.add_server(key, wanted),
+                (Some(current), None) => self.removals.push(Step {
+                    change: Change::DeleteServer(*key, current.server.key),
+                    undo: vec![Change::AddServer(*key, current.server)],
+                    origin: None,
+                }),
+                (None, None) => {}
             }
         }
     }
 
-    /// Adds the settings that differ from the timeouts and daemons that the kernel has, and the counters to zero.
-    pub fn add_settings(&mut self, target: &Target, timeouts: &Timeouts, daemons: &[SyncDaemon]) {
-        let differs = |wanted: &Timeouts| wanted.over(timeouts) != *timeouts;
-        if let Some((wanted, line)) = target.timeouts.as_ref().filter(|(wanted, _)| differs(wanted))
-        {
-            self.settings.push(Step {
-                change: Change::SetTimeouts(*wanted),
-                undo: vec![Change::SetTimeouts(*timeouts)],
-                line: *line,
+    fn edit_server(&mut self, key: &ServiceKey, current: &RealServer, wanted: &ServerRule<O>) {
+        if !current.serves_as(&wanted.server) {
+            self.additions.push(Step {
+                change: Change::EditServer(*key, wanted.server),
+                undo: vec![Change::EditServer(*key, *current)],
+                origin: wanted.origin,
             });
         }
-        for (role, wanted) in
-            [(SyncRole::Master, &target.master), (SyncRole::Backup, &target.backup)]
+    }
+
+    fn set<C: Copy>(&mut self, current: &Settings<C>, wanted: &Settings<O>) {
+        let timeouts = current.timeouts.map(|(timeouts, _)| timeouts);
+        self.set_timeouts(timeouts, wanted);
+        for (current, wanted) in
+            [(&current.master, &wanted.master), (&current.backup, &wanted.backup)]
         {
-            let running = daemons.iter().find(|daemon| daemon.role == role);
-            if let Some((wanted, line)) = wanted {
-                self.set_daemon(running, wanted.as_ref(), *line);
+            let running = current.as_ref().and_then(|(daemon, _)| daemon.as_ref());
+            if let Some((wanted, origin)) = wanted {
+                self.set_daemon(running, wanted.as_ref(), *origin);
             }
         }
-        for (change, line) in &target.zeroed {
-            // Counters do not come back.
-            self.zeroed.push(Step { change: change.clone(), undo: Vec::new(), line: *line });
+        for (service, origin) in &wanted.zeroed {
+            let change = Change::Zero(*service);
+            self.zeroed.push(Step { change, undo: Vec::new(), origin: *origin });
         }
         // The kernel starts no daemon while a service has a real server of another address family.
         if self.removals.iter().any(removes_other_family) {
-            let is_of_daemon =
-                |step: &Step| matches!(step.change, Change::StartDaemon(_) | Change::StopDaemon(_));
+            let is_of_daemon = |step: &Step<O>| {
+                matches!(step.change, Change::StartDaemon(_) | Change::StopDaemon(_))
+            };
             (self.late_daemons, self.settings) =
                 std::mem::take(&mut self.settings).into_iter().partition(is_of_daemon);
         }
     }
 
-    /// A daemon cannot be edited: one that has to be different stops first.
-    fn set_daemon(&mut self, running: Option<&SyncDaemon>, wanted: Option<&SyncDaemon>, line: u64) {
+    fn set_timeouts(&mut self, current: Option<Timeouts>, wanted: &Settings<O>) {
+        let Some((wanted, origin)) = &wanted.timeouts else { return };
+        if current.is_some_and(|current| wanted.over(&current) == current) {
+            return;
+        }
+        self.settings.push(Step {
+            change: Change::SetTimeouts(*wanted),
+            undo: current.map(Change::SetTimeouts).into_iter().collect(),
+            origin: *origin,
+        });
+    }
+
+    /// A daemon cannot be edited: one that differs stops first.
+    fn set_daemon(
+        &mut self,
+        running: Option<&SyncDaemon>,
+        wanted: Option<&SyncDaemon>,
+        origin: Option<O>,
+    ) {
         if running.zip(wanted).is_some_and(|(running, wanted)| running.serves_as(wanted)) {
             return;
         }
@@ -145,45 +170,83 @@ impl Plan {
             self.settings.push(Step {
                 change: Change::StopDaemon(running.role),
                 undo: vec![Change::StartDaemon(running.clone())],
-                line,
+                origin,
             });
         }
         if let Some(wanted) = wanted {
             self.settings.push(Step {
                 change: Change::StartDaemon(wanted.clone()),
                 undo: vec![Change::StopDaemon(wanted.role)],
-                line,
+                origin,
             });
         }
     }
+}
 
+impl<O> Plan<O> {
     /// The parts in order. A part begins when the kernel has made all changes of the parts before it.
-    pub fn parts(&self) -> [&[Step]; 5] {
+    pub fn parts(&self) -> [&[Step<O>]; 5] {
         let Self { additions, settings, removals, late_daemons, zeroed } = self;
         [additions, settings, removals, late_daemons, zeroed]
+    }
+
+    /// All steps in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step<O>> {
+        self.parts().into_iter().flatten()
+    }
+
+    /// The number of steps.
+    pub fn len(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether the plan leaves services, real servers and settings as they are.
     pub fn zeroes_only(&self) -> bool {
         self.steps().all(|step| matches!(step.change, Change::Zero(_)))
     }
+}
 
-    /// All steps in order.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.parts().into_iter().flatten()
-    }
+/// Pairs the items of two sequences that have the same key. Both sequences are in the order of their keys; an item whose
+/// key the other sequence lacks stands alone.
+fn pairs<A, B, K: Ord>(
+    ones: impl IntoIterator<Item = A>,
+    others: impl IntoIterator<Item = B>,
+    key_of_one: impl Fn(&A) -> K,
+    key_of_other: impl Fn(&B) -> K,
+) -> impl Iterator<Item = (Option<A>, Option<B>)> {
+    let mut ones = ones.into_iter().peekable();
+    let mut others = others.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let order = match (ones.peek(), others.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(one), Some(other)) => key_of_one(one).cmp(&key_of_other(other)),
+        };
+        Some(match order {
+            Ordering::Less => (ones.next(), None),
+            Ordering::Greater => (None, others.next()),
+            Ordering::Equal => (ones.next(), others.next()),
+        })
+    })
 }
 
 /// Whether a step removes a real server whose address is of another family than its service.
-fn removes_other_family(step: &Step) -> bool {
+fn removes_other_family<O>(step: &Step<O>) -> bool {
     step.undo.iter().any(|change| match change {
         Change::AddServer(key, server) => Family::of(server.key.address) != key.family(),
         _ => false,
     })
 }
 
-/// The changes that make a service out of nothing.
-fn creation(key: &ServiceKey, service: &Service) -> Vec<Change> {
-    let servers = service.servers.values().map(|known| Change::AddServer(*key, known.server));
-    std::iter::once(Change::AddService(service.service.clone())).chain(servers).collect()
+fn delete_service<C, O>(current: &ServiceRules<C>) -> Step<O> {
+    let key = *current.key();
+    let servers = current.servers().iter().map(|rule| Change::AddServer(key, rule.server));
+    let undo = std::iter::once(Change::AddService(current.service().clone())).chain(servers);
+    Step { change: Change::DeleteService(key), undo: undo.collect(), origin: None }
 }

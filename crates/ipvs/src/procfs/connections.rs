@@ -5,9 +5,10 @@ use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use super::NetFile;
 use super::fields::{decimal, text, words};
 use super::lines::Lines;
-use super::{Error, NetFile};
+use crate::error::Error;
 use crate::model::{
     Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget, EngineData,
 };
@@ -61,7 +62,7 @@ impl<R: Read> Connections<R> {
         let Some(line) = self.lines.next()? else { return Ok(None) };
         match parse_connection(line, self.has_origin) {
             Some(connection) => Ok(Some(connection)),
-            None => Err(Error::unexpected(path, line)),
+            None => Err(path.unexpected(line)),
         }
     }
 }

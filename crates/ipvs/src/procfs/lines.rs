@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::{Error, NetFile};
+use super::NetFile;
+use crate::error::{Error, Operation};
 
 /// The size of the buffer. The kernel returns at most a page a read, or one entry that is longer.
 const CAPACITY: usize = 8 * 1024;
@@ -67,7 +68,7 @@ impl<R: Read> Lines<R> {
                     return Ok(length);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(Error::Read { path: self.path, source }),
+                Err(error) => return Err(self.path.failed(Operation::ReadFile, error)),
             }
         }
     }

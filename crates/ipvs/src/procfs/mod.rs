@@ -8,7 +8,7 @@ mod services;
 use std::fs::File;
 use std::io;
 
-use thiserror::Error;
+use crate::error::{Error, ErrorKind, Operation, Subject};
 
 pub use connections::{Connections, has_connections};
 pub use services::{ListedService, ServicesFile};
@@ -44,41 +44,17 @@ impl NetFile {
     }
 
     pub(crate) fn open(self) -> Result<File, Error> {
-        File::open(self.path()).map_err(|source| Error::Open { path: self, source })
+        File::open(self.path()).map_err(|error| self.failed(Operation::OpenFile, error))
     }
-}
 
-/// Why a file of /proc could not be read.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// It cannot be opened: ip_vs is not loaded, or /proc is not mounted.
-    #[error("cannot open file {} ({source})", .path.usual_path())]
-    Open {
-        /// The file.
-        path: NetFile,
-        /// The error of open(2).
-        source: io::Error,
-    },
-    /// A read failed.
-    #[error("cannot read file {} ({source})", .path.usual_path())]
-    Read {
-        /// The file.
-        path: NetFile,
-        /// The error of read(2).
-        source: io::Error,
-    },
-    /// A line has a form that this version does not know.
-    #[error("unexpected input from {} (`{line}')", .path.usual_path())]
-    Unexpected {
-        /// The file.
-        path: NetFile,
-        /// The line.
-        line: String,
-    },
-}
+    fn failed(self, operation: Operation, error: io::Error) -> Error {
+        Error::io(operation, error).with_subject(Subject::File(self.usual_path().into()))
+    }
 
-impl Error {
-    fn unexpected(path: NetFile, line: &[u8]) -> Self {
-        Self::Unexpected { path, line: String::from_utf8_lossy(line).into_owned() }
+    /// A line in a form that this version does not know.
+    fn unexpected(self, line: &[u8]) -> Error {
+        Error::new(ErrorKind::Malformed, Operation::ReadFile)
+            .with_subject(Subject::File(self.usual_path().into()))
+            .with_detail(format!("`{}'", String::from_utf8_lossy(line)))
     }
 }

@@ -9,9 +9,10 @@ use std::ops::Range;
 
 use rustix::time::{ClockId, clock_getres};
 
+use super::NetFile;
 use super::fields::{decimal, hexadecimal, text, words};
 use super::lines::Lines;
-use super::{Error, NetFile};
+use crate::error::Error;
 use crate::model::{
     Family, Forwarding, Info, Netmask, Persistence, Protocol, RealServerKey, RealServerSummary,
     SchedulerFlags, ServiceKey, Tunnel, Version, VirtualService,
@@ -49,9 +50,9 @@ impl ServicesFile {
         let mut parser = Parser::new(u64::try_from(clock.tv_nsec).unwrap_or(1));
         let mut lines = Lines::new(NetFile::Services, file);
         while let Some(line) = lines.next()? {
-            parser.line(line).ok_or_else(|| Error::unexpected(NetFile::Services, line))?;
+            parser.line(line).ok_or_else(|| NetFile::Services.unexpected(line))?;
         }
-        parser.content.ok_or_else(|| Error::unexpected(NetFile::Services, b""))
+        parser.content.ok_or_else(|| NetFile::Services.unexpected(b""))
     }
 
     /// The real servers of the service at an index of [`ServicesFile::services`], in the kernel's order.

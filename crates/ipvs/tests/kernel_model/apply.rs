@@ -2,23 +2,14 @@
 
 use std::io;
 
-use ipvs::model::Change;
+use ipvs::model::{Change, Ruleset};
 use ipvs::netlink::Client;
-use ipvs::plan::{Broken, Cause, Plan, Progress, Table, Undone, carry_out};
+use ipvs::plan::{ApplyError, Cause, Plan, Rollback, apply};
+use ipvs::state::read_ruleset;
 use ipvs_test::kernel::{Kernel, Service, Socket};
 use ipvs_test::values;
 use proptest::prelude::*;
 use rustix::io::Errno;
-
-struct Unwatched;
-
-impl Progress for Unwatched {
-    fn signal(&self) -> Option<i32> {
-        None
-    }
-
-    fn done(&mut self, _steps: usize, _of: usize) {}
-}
 
 /// Two tables that have something in common: of the second history, the changes come on top of the first.
 fn tables() -> impl Strategy<Value = [Kernel; 2]> {
@@ -58,12 +49,12 @@ fn sorted(kernel: &Kernel) -> Vec<Service> {
     services
 }
 
-fn read(kernel: &Kernel) -> Table {
-    Table::read(&mut Client::new(kernel.socket()).unwrap()).unwrap()
+fn read(kernel: &Kernel) -> Ruleset {
+    read_ruleset(&mut Client::new(kernel.socket()).unwrap()).unwrap()
 }
 
-fn apply(plan: &Plan, current: &Table, socket: Socket) -> Result<(), Box<Broken>> {
-    carry_out(plan, current, &mut Client::new(socket).unwrap(), &mut Unwatched)
+fn apply_over(plan: &Plan, current: &Ruleset, socket: Socket) -> Result<(), Box<ApplyError>> {
+    apply(plan, current, &mut Client::new(socket).unwrap(), &mut ())
 }
 
 proptest! {
@@ -73,7 +64,7 @@ proptest! {
     fn plan_leads_to_the_table_that_is_wanted([old, new] in tables()) {
         let (current, target) = (read(&old), read(&new));
         let plan = Plan::between(&current, &target);
-        apply(&plan, &current, old.socket()).unwrap();
+        apply_over(&plan, &current, old.socket()).unwrap();
         prop_assert_eq!(sorted(&old), sorted(&new));
         prop_assert_eq!(Plan::between(&read(&old), &target).steps().count(), 0);
     }
@@ -88,13 +79,13 @@ proptest! {
                 Some(change) if change == step => Err(Errno::NOMEM),
                 _ => Ok(()),
             });
-            let broken = apply(&plan, &current, socket).unwrap_err();
-            prop_assert!(matches!(broken.undone, Undone::Whole), "step {}: {:?}", step, broken);
-            let Cause::Refused { refused, change, .. } = &broken.cause else {
+            let broken = apply_over(&plan, &current, socket).unwrap_err();
+            prop_assert!(matches!(broken.rollback, Rollback::Complete), "step {}: {:?}", step, broken);
+            let Cause::Refused { error, step: refused } = &broken.cause else {
                 panic!("step {step}: {broken:?}");
             };
-            prop_assert_eq!(refused.errno, Errno::NOMEM);
-            prop_assert_eq!(&**change, &plan.steps().nth(step - 1).unwrap().change);
+            prop_assert_eq!(error.errno(), Some(Errno::NOMEM.raw_os_error()));
+            prop_assert_eq!(&refused.change, &plan.steps().nth(step - 1).unwrap().change);
             prop_assert_eq!(sorted(&kernel), sorted(&old), "step {}", step);
         }
     }
@@ -109,10 +100,10 @@ proptest! {
                 Some(change) if change >= step => Err(Errno::NOMEM),
                 _ => Ok(()),
             });
-            let left = match apply(&plan, &current, socket).unwrap_err().undone {
-                Undone::Whole => Vec::new(),
-                Undone::InPart { left, .. } => left,
-                Undone::Unknown(error) => panic!("step {step}: {error}"),
+            let left = match apply_over(&plan, &current, socket).unwrap_err().rollback {
+                Rollback::Complete => Vec::new(),
+                Rollback::Partial { left, .. } => left,
+                Rollback::Unknown(error) => panic!("step {step}: {error}"),
             };
             let mut client = Client::new(kernel.socket()).unwrap();
             for change in &left {
@@ -133,13 +124,13 @@ proptest! {
                 number if number == broken => Err(io::ErrorKind::TimedOut.into()),
                 _ => Ok(()),
             });
-            match apply(&plan, &current, socket) {
+            match apply_over(&plan, &current, socket) {
                 Ok(()) => {
                     prop_assert_eq!(sorted(&kernel), sorted(&new));
                     break;
                 }
                 Err(error) => {
-                    prop_assert!(matches!(error.undone, Undone::Whole), "{}: {:?}", broken, error);
+                    prop_assert!(matches!(error.rollback, Rollback::Complete), "{}: {:?}", broken, error);
                     prop_assert_eq!(sorted(&kernel), sorted(&old), "receive {}", broken);
                 }
             }

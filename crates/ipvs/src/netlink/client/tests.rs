@@ -29,6 +29,11 @@ fn answer(name: &str) -> Vec<u8> {
     answering(FIRST, &fixture(name))
 }
 
+/// Whether a client failed because the replay has no more answers.
+fn is_end_of_answers(error: &Error) -> bool {
+    error.kind() == ErrorKind::Timeout && std::error::Error::source(error).is_some()
+}
+
 /// The kernel's word on a request: 0, or an errno.
 fn acknowledgement(sequence: u32, errno: Option<Errno>) -> Vec<u8> {
     let mut message = answering(sequence, &fixture("ack"));
@@ -115,9 +120,9 @@ fn each_change_is_a_command_of_its_own() {
 fn kernel_without_the_family_is_told_from_one_that_refuses() {
     let connect = |answer: Vec<u8>| Client::new(Replay::new([answer])).unwrap_err();
     let missing = connect(answering(FAMILY, &fixture("family_missing")));
-    assert!(matches!(missing, Error::NoFamily), "{missing}");
+    assert_eq!(missing.kind(), ErrorKind::NoFamily, "{missing}");
     let forbidden = connect(acknowledgement(FAMILY, Some(Errno::PERM)));
-    assert!(matches!(forbidden, Error::Refused(_)), "{forbidden}");
+    assert_eq!(forbidden.kind(), ErrorKind::NotPermitted, "{forbidden}");
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn dump_is_read_to_its_end_over_many_datagrams() {
 #[test]
 fn dump_that_does_not_end_is_an_error() {
     let error = client([answer("services")]).services().unwrap_err();
-    assert!(matches!(error, Error::Socket { call: "receive", .. }), "{error}");
+    assert!(is_end_of_answers(&error), "{error}");
 }
 
 #[test]
@@ -142,8 +147,8 @@ fn dump_that_ends_with_an_errno_is_refused() {
     let mut done = answer("done");
     done[HEADER..].copy_from_slice(&(-Errno::NOBUFS.raw_os_error()).to_ne_bytes());
     let error = client([answer("services"), done]).services().unwrap_err();
-    let refused = Refused { operation: Operation::ListServices, errno: Errno::NOBUFS };
-    assert!(matches!(error, Error::Refused(error) if error == refused), "{error}");
+    assert_eq!(error.operation(), Operation::ListServices);
+    assert_eq!(error.errno(), Some(Errno::NOBUFS.raw_os_error()));
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn dump_is_begun_again_whichever_message_says_that_it_was_interrupted() {
         let again = |number| answering(FIRST + number, &dump.concat());
         let mut restless = client((0..).map(again).take(DUMPS));
         let error = restless.services().unwrap_err();
-        assert!(matches!(error, Error::Interrupted), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
         assert_eq!(restless.transport.sent.len(), 1 + DUMPS);
 
         let whole = [answer("services"), answer("done")].concat();
@@ -201,16 +206,20 @@ fn what_one_request_asks_for_is_what_it_gets() {
 }
 
 #[test]
-fn refusal_says_what_was_asked_in_the_words_of_1_31() {
+fn refusal_names_the_operation_and_the_entry() {
     let key = service(1).key;
     let error = client([answer("error_missing")]).service(&key).unwrap_err();
-    assert_eq!(error.to_string(), "No such service");
+    assert_eq!(error.to_string(), "cannot read service tcp 10.0.0.1:80: no such service");
     let error = client([answer("error_permission")]).services().unwrap_err();
-    assert_eq!(error.to_string(), "Permission denied (you must be root)");
+    assert_eq!(
+        error.to_string(),
+        "cannot read the services: CAP_NET_ADMIN in the initial user namespace is needed"
+    );
     let error = client([answer("error_exists")]).apply(&additions(1)[0]).unwrap_err();
-    assert_eq!(error.to_string(), "Service already exists");
+    assert_eq!(error.to_string(), "cannot add service tcp 10.0.0.0:80: it exists already");
     let error = client([answer("error_missing")]).apply(&Change::DeleteService(key));
-    assert_eq!(error.unwrap_err().to_string(), "No such service");
+    let text = error.unwrap_err().to_string();
+    assert_eq!(text, "cannot delete service tcp 10.0.0.1:80: no such service");
 }
 
 #[test]
@@ -223,12 +232,9 @@ fn of_three_changes_the_second_and_the_last_are_refused() {
     ]);
     let outcome = client.apply_all(&additions(3)).unwrap();
     let failures = outcome.failures();
-    let failures: Vec<(usize, String)> =
-        failures.iter().map(|failure| (failure.index, failure.refused.to_string())).collect();
-    let expected = [
-        (1, "Service already exists".to_owned()),
-        (2, "Scheduler or persistence engine not found".to_owned()),
-    ];
+    let failures: Vec<(usize, ErrorKind)> =
+        failures.iter().map(|failure| (failure.index, failure.error.kind())).collect();
+    let expected = [(1, ErrorKind::Exists), (2, ErrorKind::NoScheduler)];
     assert_eq!(failures, expected);
 }
 
@@ -297,7 +303,7 @@ fn daemon_that_is_stopped_before_it_began_is_waited_for_no_longer_than_the_next_
 fn change_whose_answer_never_comes_is_not_reported_as_made() {
     for answers in [vec![], vec![acknowledgement(FIRST, Some(Errno::EXIST))]] {
         let error = client(answers).apply_all(&additions(2)).unwrap_err();
-        assert!(matches!(error, Error::Socket { call: "receive", .. }), "{error}");
+        assert!(is_end_of_answers(&error), "{error}");
     }
 }
 
@@ -322,7 +328,7 @@ fn client_is_of_use_after_an_answer_that_cannot_be_read() {
             answering(FIRST + 1, &fixture("done")),
         ]);
         let error = client.services().unwrap_err();
-        assert!(matches!(error, Error::Decode(_)), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
         assert_eq!(client.services().unwrap().len(), 8);
     }
 }
@@ -338,7 +344,7 @@ fn dump_that_is_cut_short_is_a_shorter_list_between_messages_and_an_error_elsewh
         let services = client([whole[..end].to_vec(), answer("done")]).services();
         match (services, ends.iter().position(|&between| between == end)) {
             (Ok(services), Some(count)) => assert_eq!(services.len(), count),
-            (Err(Error::Decode(_)), None) => {}
+            (Err(error), None) if error.kind() == ErrorKind::Malformed => {}
             (outcome, _) => panic!("{end}: {outcome:?}"),
         }
     }
@@ -394,7 +400,7 @@ fn number_that_is_no_errno_is_an_error() {
         let mut answer = acknowledgement(FIRST, None);
         answer[HEADER..HEADER + 4].copy_from_slice(&i32::to_ne_bytes(code));
         let error = client([answer]).apply(&Change::Flush).unwrap_err();
-        assert!(matches!(error, Error::Decode(_)), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
     }
 }
 
@@ -494,7 +500,7 @@ fn dump_that_breaks_off_at_any_message_is_read_to_its_end_before_the_next_reques
         let mut client = OneDump::client();
         client.transport.breaks_after = Some(breaks_after);
         let error = client.services().unwrap_err();
-        assert!(matches!(error, Error::Socket { call: "receive", .. }), "{error}");
+        assert!(is_end_of_answers(&error), "{error}");
         assert_eq!(client.services().unwrap().len(), 8, "after {breaks_after} messages");
 
         client.transport.breaks_after = Some(breaks_after);
@@ -553,7 +559,7 @@ fn family_that_is_gone_is_named_and_not_a_scheduler() {
     let of_dump = client(gone()).services().unwrap_err();
     let of_question = client(gone()).info().unwrap_err();
     for error in [of_change, of_dump, of_question] {
-        assert!(matches!(error, Error::NoFamily), "{error}");
+        assert_eq!(error.kind(), ErrorKind::NoFamily, "{error}");
     }
 }
 

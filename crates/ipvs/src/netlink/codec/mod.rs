@@ -23,7 +23,7 @@ use crate::netlink::kernel::*;
 
 /// Bytes from the kernel that are not what linux/ip_vs.h says.
 #[derive(Debug, Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// A frame or an attribute is cut short.
     #[error(transparent)]
     Frame(#[from] netlink_packet_core::DecodeError),

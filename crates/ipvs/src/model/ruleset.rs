@@ -1,0 +1,355 @@
+//! Rules: the virtual services and real servers that the kernel has, or that are wanted.
+//!
+//! A ruleset changes as the kernel's table would. Each entry may carry its origin, such as the line of a file that asks
+//! for it; the library never looks into an origin.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use thiserror::Error;
+
+use super::{
+    Change, RealServer, RealServerKey, ServiceKey, SyncDaemon, SyncRole, Timeouts, VirtualService,
+};
+
+/// A change and its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule<O> {
+    /// The change.
+    pub change: Change,
+    /// The place that asks for it, such as a line of a file.
+    pub origin: O,
+}
+
+/// A virtual service with its real servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRules<O = ()> {
+    service: VirtualService,
+    origin: Option<O>,
+    /// In the order of their keys.
+    servers: Vec<ServerRule<O>>,
+}
+
+/// A real server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerRule<O = ()> {
+    /// The server.
+    pub server: RealServer,
+    /// The place that asks for it. `None` for a server that the kernel has.
+    pub origin: Option<O>,
+}
+
+/// Virtual services with their real servers, and the settings of the namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruleset<O = ()> {
+    services: BTreeMap<ServiceKey, ServiceRules<O>>,
+    /// Timeouts, sync daemons and counters.
+    pub settings: Settings<O>,
+    /// The attributes of a newer kernel that this version does not know. They are listed apart, since there are almost
+    /// never any.
+    pub unknown_attributes: Vec<UnknownAttribute>,
+}
+
+/// The settings of a namespace. `None` leaves a setting as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings<O = ()> {
+    /// The connection timeouts. A timeout of 0 stays as it is.
+    pub timeouts: Option<(Timeouts, Option<O>)>,
+    /// The master daemon: the one that runs, or none.
+    pub master: Option<(Option<SyncDaemon>, Option<O>)>,
+    /// The backup daemon: the one that runs, or none.
+    pub backup: Option<(Option<SyncDaemon>, Option<O>)>,
+    /// The counters to zero: of one service, or of all.
+    pub zeroed: Vec<(Option<ServiceKey>, Option<O>)>,
+}
+
+/// An attribute of a newer kernel that this version does not know. An entry that is made again lacks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAttribute {
+    /// The virtual service.
+    pub service: ServiceKey,
+    /// Its real server, if the attribute is a real server's.
+    pub server: Option<RealServerKey>,
+    /// The attribute's number in linux/ip_vs.h.
+    pub number: u16,
+}
+
+/// A change that does not fit a ruleset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RuleConflict<O> {
+    /// The service to add exists with other settings; this origin asked for it.
+    #[error("the service exists with other settings")]
+    ServiceExists(O),
+    /// The service to edit, delete or zero is missing.
+    #[error("no such service")]
+    NoSuchService,
+    /// The service of a real server is missing.
+    #[error("the service of the real server is missing")]
+    NoServiceForServer,
+    /// The real server to add exists with other settings; this origin asked for it.
+    #[error("the real server exists with other settings")]
+    ServerExists(O),
+    /// The real server to edit or delete is missing.
+    #[error("no such real server")]
+    NoSuchServer,
+}
+
+impl<O> Default for Ruleset<O> {
+    fn default() -> Self {
+        Self {
+            services: BTreeMap::new(),
+            settings: Settings::default(),
+            unknown_attributes: Vec::new(),
+        }
+    }
+}
+
+impl<O> Default for Settings<O> {
+    fn default() -> Self {
+        Self { timeouts: None, master: None, backup: None, zeroed: Vec::new() }
+    }
+}
+
+impl<O> Settings<O> {
+    /// Whether no setting is given and no counter is zeroed.
+    pub fn is_empty(&self) -> bool {
+        let Self { timeouts, master, backup, zeroed } = self;
+        timeouts.is_none() && master.is_none() && backup.is_none() && zeroed.is_empty()
+    }
+
+    fn daemon(&mut self, role: SyncRole) -> &mut Option<(Option<SyncDaemon>, Option<O>)> {
+        match role {
+            SyncRole::Master => &mut self.master,
+            SyncRole::Backup => &mut self.backup,
+        }
+    }
+}
+
+impl<O> ServiceRules<O> {
+    /// A service without an origin, and its real servers. Of two servers with the same key the last counts.
+    pub fn new(service: VirtualService, servers: impl IntoIterator<Item = RealServer>) -> Self {
+        let servers = servers.into_iter().map(|server| ServerRule { server, origin: None });
+        let mut servers: Vec<ServerRule<O>> = servers.collect();
+        // The kernel lists the newest first, and servers are mostly added in order.
+        servers.reverse();
+        servers.sort_by_key(|rule| rule.server.key);
+        servers.dedup_by_key(|rule| rule.server.key);
+        Self { service, origin: None, servers }
+    }
+
+    /// The service.
+    pub fn service(&self) -> &VirtualService {
+        &self.service
+    }
+
+    /// The service's key.
+    pub fn key(&self) -> &ServiceKey {
+        &self.service.key
+    }
+
+    /// The place that asks for the service. `None` for a service that the kernel has.
+    pub fn origin(&self) -> Option<&O> {
+        self.origin.as_ref()
+    }
+
+    /// The real servers in the order of their keys.
+    pub fn servers(&self) -> &[ServerRule<O>] {
+        &self.servers
+    }
+
+    /// The index of a server, or the index where it would be inserted.
+    fn position(&self, key: &RealServerKey) -> Result<usize, usize> {
+        // Files and kernels mostly give servers in order.
+        match self.servers.last() {
+            Some(last) if last.server.key < *key => Err(self.servers.len()),
+            _ => self.servers.binary_search_by_key(key, |rule| rule.server.key),
+        }
+    }
+
+    fn find(&mut self, key: &RealServerKey) -> Result<&mut ServerRule<O>, RuleConflict<O>> {
+        let found = self.position(key).ok().and_then(|place| self.servers.get_mut(place));
+        found.ok_or(RuleConflict::NoSuchServer)
+    }
+}
+
+impl<O: Copy> ServiceRules<O> {
+    /// Applies a change of a real server. Any other change has no effect.
+    fn apply(&mut self, change: &Change, origin: Option<O>) -> Result<(), RuleConflict<O>> {
+        match change {
+            Change::AddServer(_, server) => self.add_server(ServerRule { server: *server, origin }),
+            Change::EditServer(_, server) => {
+                *self.find(&server.key)? = ServerRule { server: *server, origin };
+                Ok(())
+            }
+            Change::DeleteServer(_, key) => {
+                let place = self.position(key).map_err(|_| RuleConflict::NoSuchServer)?;
+                self.servers.remove(place);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add_server(&mut self, added: ServerRule<O>) -> Result<(), RuleConflict<O>> {
+        match self.position(&added.server.key) {
+            Err(place) => self.servers.insert(place, added),
+            Ok(_) => {
+                let known = self.find(&added.server.key)?;
+                match known.origin {
+                    Some(origin) if known.server != added.server => {
+                        return Err(RuleConflict::ServerExists(origin));
+                    }
+                    _ => *known = added,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<O> Ruleset<O> {
+    /// The services in the order of their keys.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = &ServiceRules<O>> {
+        self.services.values()
+    }
+
+    /// The service with this key.
+    pub fn service(&self, key: &ServiceKey) -> Option<&ServiceRules<O>> {
+        self.services.get(key)
+    }
+
+    /// Whether there is no service. Settings do not count.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// The number of real servers of all services together.
+    pub fn server_count(&self) -> usize {
+        self.services().map(|rules| rules.servers.len()).sum()
+    }
+
+    /// The same rules without settings.
+    pub fn without_settings(&self) -> Self
+    where
+        O: Clone,
+    {
+        let Self { services, settings: _, unknown_attributes } = self;
+        Self {
+            services: services.clone(),
+            settings: Settings::default(),
+            unknown_attributes: unknown_attributes.clone(),
+        }
+    }
+
+    /// Inserts a service with its real servers in place of one with the same key.
+    pub fn insert(&mut self, rules: ServiceRules<O>) {
+        self.services.insert(rules.service.key, rules);
+    }
+}
+
+impl<O> FromIterator<ServiceRules<O>> for Ruleset<O> {
+    fn from_iter<I: IntoIterator<Item = ServiceRules<O>>>(rules: I) -> Self {
+        let services = rules.into_iter().map(|rules| (rules.service.key, rules)).collect();
+        Self { services, ..Self::default() }
+    }
+}
+
+impl<O: Copy> Ruleset<O> {
+    /// Applies changes in order, as the kernel would. A change that does not fit is skipped and returned with its
+    /// conflict.
+    pub fn apply_all(&mut self, rules: &[Rule<O>]) -> Vec<(O, RuleConflict<O>)> {
+        let mut conflicts = Vec::new();
+        // Real servers of a service mostly follow each other: their service is looked up once.
+        for run in rules.chunk_by(|one, next| is_of_same_service(&one.change, &next.change)) {
+            let key = run.first().and_then(|rule| rule.change.service_of_server());
+            let Some(key) = key else {
+                for rule in run {
+                    let result = self.apply(&rule.change, Some(rule.origin));
+                    conflicts.extend(result.err().map(|conflict| (rule.origin, conflict)));
+                }
+                continue;
+            };
+            let mut service = self.services.get_mut(key);
+            for rule in run {
+                let service = service.as_mut().ok_or(RuleConflict::NoServiceForServer);
+                let result =
+                    service.and_then(|service| service.apply(&rule.change, Some(rule.origin)));
+                conflicts.extend(result.err().map(|conflict| (rule.origin, conflict)));
+            }
+        }
+        conflicts
+    }
+
+    /// Applies a change, as the kernel would. An entry that the kernel had before (without an origin) may be added again
+    /// with other settings. An entry with an origin may be added again only with the same settings.
+    ///
+    /// # Errors
+    /// The reason why the change does not fit.
+    pub fn apply(&mut self, change: &Change, origin: Option<O>) -> Result<(), RuleConflict<O>> {
+        match change {
+            Change::AddService(service) => self.add_service(service, origin)?,
+            Change::EditService(service) => {
+                let known = self.services.get_mut(&service.key);
+                let known = known.ok_or(RuleConflict::NoSuchService)?;
+                known.service = service.clone();
+                known.origin = origin;
+            }
+            Change::DeleteService(key) => {
+                self.services.remove(key).ok_or(RuleConflict::NoSuchService)?;
+                // A deleted service has no counters to zero.
+                self.settings.zeroed.retain(|(zeroed, _)| zeroed.as_ref() != Some(key));
+            }
+            Change::AddServer(key, _)
+            | Change::EditServer(key, _)
+            | Change::DeleteServer(key, _) => {
+                let service = self.services.get_mut(key);
+                service.ok_or(RuleConflict::NoServiceForServer)?.apply(change, origin)?;
+            }
+            Change::Flush => {
+                self.services.clear();
+                self.settings.zeroed.retain(|(zeroed, _)| zeroed.is_none());
+            }
+            Change::Zero(Some(key)) if !self.services.contains_key(key) => {
+                return Err(RuleConflict::NoSuchService);
+            }
+            Change::Zero(key) => self.settings.zeroed.push((*key, origin)),
+            Change::SetTimeouts(timeouts) => {
+                let before = self.settings.timeouts.map(|(timeouts, _)| timeouts);
+                let timeouts = before.map_or(*timeouts, |before| timeouts.over(&before));
+                self.settings.timeouts = Some((timeouts, origin));
+            }
+            Change::StartDaemon(daemon) => {
+                *self.settings.daemon(daemon.role) = Some((Some(daemon.clone()), origin));
+            }
+            Change::StopDaemon(role) => *self.settings.daemon(*role) = Some((None, origin)),
+        }
+        Ok(())
+    }
+
+    fn add_service(
+        &mut self,
+        service: &VirtualService,
+        origin: Option<O>,
+    ) -> Result<(), RuleConflict<O>> {
+        match self.services.entry(service.key) {
+            Entry::Vacant(entry) => {
+                let service = service.clone();
+                entry.insert(ServiceRules { service, origin, servers: Vec::new() });
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                if let Some(earlier) = known.origin.filter(|_| !known.service.serves_as(service)) {
+                    return Err(RuleConflict::ServiceExists(earlier));
+                }
+                known.service = service.clone();
+                known.origin = origin;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two changes are changes of real servers of the same service.
+fn is_of_same_service(one: &Change, next: &Change) -> bool {
+    one.service_of_server().is_some() && one.service_of_server() == next.service_of_server()
+}

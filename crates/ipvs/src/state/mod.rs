@@ -1,0 +1,14 @@
+//! The kernel's table as values: one walk reads it, and everything else collects what the walk visits.
+//!
+//! The kernel lists services with one dump and the real servers of each service with another. It marks no dump as
+//! interrupted, so a reading during changes may have a service twice or lack one.
+
+mod agreement;
+mod snapshot;
+mod summary;
+mod walk;
+
+pub use agreement::{read_consistent, same_entries};
+pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_settings};
+pub use summary::{ServiceSummary, Summary};
+pub use walk::{Order, Selection, walk};

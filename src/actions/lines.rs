@@ -13,7 +13,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Error;
 use super::session::Session;
 use crate::model::Change;
-use ipvs_rules::{Command, LineError, Parsed, first_line, parse_line};
+use ipvs_rules::{
+    Command, LineError, Parsed, first_line, line_count, other_interpreter, parse_line,
+};
 
 /// How many changes are gathered before they are sent: several full datagrams.
 const BATCH: usize = 256;
@@ -61,7 +63,9 @@ pub struct Lines<I> {
     broken: Option<io::Error>,
     /// A line is too long: what is left of it is skipped.
     is_skipping: bool,
+    /// The number of the line, or of its first part.
     number: u64,
+    next_number: u64,
     due: Due,
 }
 
@@ -85,6 +89,7 @@ impl<I: Read + AsFd> Lines<I> {
             broken: None,
             is_skipping: false,
             number: 0,
+            next_number: 1,
             due: Due {
                 changes: Vec::with_capacity(BATCH),
                 numbers: Vec::with_capacity(BATCH),
@@ -131,10 +136,16 @@ impl<I: Read + AsFd> Lines<I> {
         let next = self.buffer.len() - after.len();
         let was_skipping = std::mem::replace(&mut self.is_skipping, !is_whole);
         if was_skipping {
+            self.next_number += line_count(line) as u64 - 1;
             self.start = next;
             return Ok(true);
         }
-        self.number += 1;
+        self.number = self.next_number;
+        self.next_number += line_count(line) as u64;
+        let script = if self.number == 1 { other_interpreter(line) } else { None };
+        if let Some(program) = script {
+            return Err(Error::Script { program });
+        }
         match parse_line(line) {
             Ok(None) => {}
             Ok(Some(parsed)) => {

@@ -78,6 +78,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// An input whose first line gives it to another program.
+    #[error("cannot restore a script for {program}: run it, and save the table that it makes")]
+    Script {
+        /// The program.
+        program: String,
+    },
     /// A file of rules has lines that cannot be restored.
     #[error("{}", bad_lines(.file, .lines))]
     BadLines {

@@ -10,9 +10,9 @@ use ipvs::{Client, Ruleset};
 use super::Error;
 use super::session::Session;
 use crate::kernel::{Lock, LockError};
-use crate::resolve::Labels;
+use crate::resolve::{Labels, Resolver};
 use crate::restore::{LineNumber, RuleFile};
-use ipvs_rules::write_change;
+use ipvs_rules::{other_interpreter, write_change};
 
 /// The entries of the kernel that a file does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn check(
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let mut file = RuleFile::read(restore.text, &mut session.resolver);
+    let mut file = restore.read(&mut session.resolver)?;
     // Whether an edit or a deletion fits what is there, and what that leads to, depends on what the kernel has.
     let table = match restore.existing {
         Existing::Replaced => Some(follow(&mut file, Wanted::default())),
@@ -156,7 +156,7 @@ pub fn prepare<'a>(
     restore: &Restore<'a>,
     session: &mut Session,
 ) -> Result<PreparedRestore<'a>, Error> {
-    let mut file = RuleFile::read(restore.text, &mut session.resolver);
+    let mut file = restore.read(&mut session.resolver)?;
     // Before the kernel is asked for anything, the file has to be good.
     let target = restore.follow_into_nothing(&mut file)?;
     let prepared = restore.plan(&mut file, target, session.client()?)?;
@@ -175,7 +175,7 @@ impl PreparedRestore<'_> {
         let result: Applied<LineNumber, Error> =
             session.client().map_err(Error::from).and_then(|client| {
                 apply_with_retries(prepared, client, watcher, |client| {
-                    let mut file = RuleFile::read(restore.text, &mut resolver);
+                    let mut file = restore.read(&mut resolver)?;
                     let wanted = restore.follow_into_nothing(&mut file)?;
                     restore.plan(&mut file, wanted, client)
                 })
@@ -186,7 +186,15 @@ impl PreparedRestore<'_> {
     }
 }
 
-impl Restore<'_> {
+impl<'a> Restore<'a> {
+    /// Parses the lines, unless they are a script for another program.
+    fn read(&self, resolver: &mut Resolver) -> Result<RuleFile<'a>, Error> {
+        match other_interpreter(self.text) {
+            Some(program) => Err(Error::Script { program }),
+            None => Ok(RuleFile::read(self.text, resolver)),
+        }
+    }
+
     /// The table that the file leads to, where that does not depend on the kernel's.
     fn follow_into_nothing(&self, file: &mut RuleFile<'_>) -> Result<Option<Wanted>, Error> {
         let wanted = match self.existing {

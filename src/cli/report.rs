@@ -173,6 +173,7 @@ fn action_status(error: &Error) -> u8 {
         Error::NotApplied { .. } => REFUSED,
         Error::Input(_)
         | Error::ReadFile { .. }
+        | Error::Script { .. }
         | Error::BadLines { .. }
         | Error::NoRules { .. }
         | Error::UnmeantClearing { .. } => WRONG_VALUE,

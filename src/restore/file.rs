@@ -129,6 +129,7 @@ impl<'a> RuleFile<'a> {
 /// The words of a line, shortened if there are many.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line.get(..SHOWN).unwrap_or(line));
+    let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
     let mut text = text.trim().escape_debug().to_string();
     if line.len() > SHOWN {
         text.push_str("...");

@@ -69,6 +69,8 @@ mod saves;
 #[cfg(test)]
 mod schedulers;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod sync;
 #[cfg(test)]
 mod system_calls;

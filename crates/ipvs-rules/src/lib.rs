@@ -38,7 +38,7 @@ pub use answers::{Answers, NamesRefused};
 pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{RuleError, ValueError};
-pub use line::{LineError, Words, first_line, lines, words};
+pub use line::{LineError, Words, first_line, line_count, lines, other_interpreter, words};
 pub use parser::{parse_command, parse_line, parse_numeric_line};
 pub use table::{
     COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, ValueSpec,

@@ -18,6 +18,11 @@ pub enum LineError {
     /// The line is longer than [`LineError::MAX_LENGTH`] bytes.
     #[error("longer than {max} bytes", max = Self::MAX_LENGTH)]
     TooLong,
+    /// It ends with a `\`, and nothing follows that it could be joined with.
+    #[error(
+        "unexpected argument \\ (at the end of a line it joins the next, and this is the last)"
+    )]
+    NoNextLine,
     /// The words are not a command.
     #[error(transparent)]
     Rule(#[from] RuleError),
@@ -28,30 +33,47 @@ impl LineError {
     pub const MAX_LENGTH: usize = 64 * 1024;
 }
 
-/// The first line of a text, without its newline, and the text behind it. `None` if the text has no newline.
+/// The first line of a text, without its newline, and the text behind it. A line that ends with a word `\` includes the
+/// next. Returns `None` if the newline at the end is missing.
 #[inline]
 pub fn first_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = memchr::memchr(b'\n', text)?;
-    Some((text.get(..end)?, text.get(end + 1..)?))
+    let mut start = 0;
+    loop {
+        let end = start + memchr::memchr(b'\n', text.get(start..)?)?;
+        let line = text.get(..end)?;
+        if !is_continued(line) {
+            return Some((line, text.get(end + 1..)?));
+        }
+        start = end + 1;
+    }
 }
 
-/// The lines of a whole text with their numbers, from 1. The last line may lack its newline.
+/// How many lines of the file a line takes that [`first_line`] returned.
+pub fn line_count(line: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', line).count() + 1
+}
+
+/// The lines of a whole text with their numbers, from 1; a joined line has the number of its first part. The last line
+/// may lack its newline.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut rest = Some(text).filter(|text| !text.is_empty());
-    let lines = std::iter::from_fn(move || {
+    let mut next = 1;
+    std::iter::from_fn(move || {
         let text = rest?;
-        let (line, after) = first_line(text).unwrap_or((text, b""));
+        let (line, after) =
+            first_line(text).unwrap_or((text.strip_suffix(b"\n").unwrap_or(text), b""));
         rest = Some(after).filter(|after| !after.is_empty());
-        Some(line)
-    });
-    (1..).zip(lines)
+        let number = next;
+        next += line_count(line) as u64;
+        Some((number, line))
+    })
 }
 
-/// Splits a line at blanks, tabs and carriage returns. There is no quoting. The word `ipvsadm` is skipped, and so is a
-/// comment: everything from a word that begins with `#`.
+/// Splits a line at blanks, tabs and line ends. There is no quoting. The word `ipvsadm` is skipped, and so are its path as
+/// the first word, a `\` before a newline, and a comment: everything from a word that begins with `#`.
 ///
 /// # Errors
-/// When the bytes are not text, or the line is too long.
+/// When the bytes are not text, the line is too long, or it ends with a `\` that joins it with a next line.
 pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
     if line.len() > LineError::MAX_LENGTH {
         return Err(LineError::TooLong);
@@ -63,9 +85,55 @@ pub fn words(line: &[u8]) -> Result<Words<'_>, LineError> {
         Ok(line) => line,
         Err(error) => before_comment(line, &error)?,
     };
+    if is_continued(line.strip_suffix('\n').unwrap_or(line).as_bytes()) {
+        return Err(LineError::NoNextLine);
+    }
     // Some editors write a byte order mark before the first line.
-    Ok(Words { rest: line.strip_prefix('\u{feff}').unwrap_or(line) })
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
+    Ok(Words { rest: after_program_path(line) })
 }
+
+/// A line without its first word, if that is the path of ipvsadm, as scripts have it.
+fn after_program_path(line: &str) -> &str {
+    let start = line.trim_start_matches([' ', '\t']);
+    if start.starts_with('-') {
+        return line;
+    }
+    let (word, rest) = start.split_once([' ', '\t', '\r', '\n']).unwrap_or((start, ""));
+    if word.ends_with("/ipvsadm") && !word.starts_with('#') { rest } else { line }
+}
+
+/// Tests whether a line includes the next: it ends with the word `\`, outside a comment.
+fn is_continued(line: &[u8]) -> bool {
+    let Some(before) = line.strip_suffix(b"\r").unwrap_or(line).strip_suffix(b"\\") else {
+        return false;
+    };
+    let last_line = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+    let is_word = last_line.last().is_none_or(is_blank);
+    is_word && !last_line.split(is_blank).any(|word| word.starts_with(b"#"))
+}
+
+/// The program that runs a text, if its first line says so and it is another than ipvsadm or ipvsadm-restore.
+pub fn other_interpreter(text: &[u8]) -> Option<String> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let rest = text.strip_prefix(b"#!")?;
+    let line = rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line.get(..PATH_MAX).unwrap_or(line));
+    let mut words = line.split_ascii_whitespace();
+    // A comment may begin with a `!`.
+    let path = words.next().filter(|path| path.starts_with('/'))?;
+    let is = |path: &str, name| path.rsplit('/').next() == Some(name);
+    let run = match is(path, "env") {
+        true => words.find(|word| !word.starts_with('-')).unwrap_or(path),
+        false => path,
+    };
+    let is_ours = is(run, "ipvsadm") || is(run, "ipvsadm-restore");
+    (!is_ours).then(|| run.to_owned())
+}
+
+/// The longest path that the kernel takes.
+const PATH_MAX: usize = 4096;
 
 /// The text before a comment, if only the comment has bytes that are not text.
 #[cold]
@@ -102,12 +170,21 @@ impl<'a> Iterator for Words<'a> {
                 break;
             }
             self.rest = rest.get(word.len() + 1..).unwrap_or_default();
-            if !word.is_empty() && word != "ipvsadm" {
+            if word.is_empty() || word == "ipvsadm" {
+                continue;
+            }
+            let is_joint = word == "\\" && end.and_then(|end| rest.get(end..)).is_some_and(joins);
+            if !is_joint {
                 return Some(word);
             }
         }
         None
     }
+}
+
+/// Tests for a newline at the start.
+fn joins(next: &str) -> bool {
+    next.starts_with('\n') || next.starts_with("\r\n")
 }
 
 #[cfg(test)]
@@ -132,6 +209,58 @@ mod tests {
     #[test]
     fn words_are_split_at_blanks_and_the_program_is_skipped() {
         assert_eq!(split(b"  ipvsadm -A\t-t 10.0.0.1:80 \r\n"), ["-A", "-t", "10.0.0.1:80"]);
+    }
+
+    #[test]
+    fn path_of_the_program_is_left_out_as_its_name_is() {
+        for line in
+            ["/sbin/ipvsadm -C", "  ./ipvsadm\t-C", "$BIN/ipvsadm -C", "\u{feff}/sbin/ipvsadm -C"]
+        {
+            assert_eq!(split(line.as_bytes()), ["-C"], "{line}");
+        }
+        assert_eq!(split(b"-A /sbin/ipvsadm"), ["-A", "/sbin/ipvsadm"]);
+        assert_eq!(split(b"#/sbin/ipvsadm -C"), [""; 0]);
+        assert_eq!(split(b"/sbin/ipvsadm"), [""; 0]);
+    }
+
+    fn numbered(text: &str) -> Vec<(u64, Vec<&str>)> {
+        let lines = lines(text.as_bytes());
+        lines.map(|(number, line)| (number, split(line))).collect()
+    }
+
+    #[test]
+    fn backslash_behind_a_blank_joins_a_line_with_the_next() {
+        for end in ["\n", "\r\n"] {
+            let text = "-A -t V \\\n  -s rr \\\n\\\n-p # \\\n-C \\ \\".replace('\n', end);
+            let lines = super::lines(text.as_bytes()).collect::<Vec<_>>();
+            let [(1, first), (5, last)] = lines.as_slice() else { panic!("{lines:?}") };
+            assert_eq!(split(first), ["-A", "-t", "V", "-s", "rr", "-p"]);
+            assert!(matches!(words(last), Err(LineError::NoNextLine)));
+        }
+        assert_eq!(
+            numbered("-a\\\n-b \\ \n# \\\n-c"),
+            [(1, vec!["-a\\"]), (2, vec!["-b", "\\"]), (3, vec![]), (4, vec!["-c"]),]
+        );
+        assert!(matches!(words(b"-C \\"), Err(LineError::NoNextLine)));
+        assert!(matches!(words(b"-C \\\n"), Err(LineError::NoNextLine)));
+        assert_eq!(first_line(b"-C \\\n"), None);
+    }
+
+    #[test]
+    fn first_line_names_another_program() {
+        for (text, program) in [
+            ("#!/bin/sh\n-C", Some("/bin/sh")),
+            ("#! /bin/bash -x\r\n-C", Some("/bin/bash")),
+            ("#!/usr/bin/env bash", Some("bash")),
+            ("#!/usr/bin/env -S ipvsadm -R\n", None),
+            ("#!/usr/sbin/ipvsadm -R\r\n", None),
+            ("#!/usr/sbin/ipvsadm-restore\n", None),
+            ("#!!! by hand !!!\n", None),
+            ("#!\n#!/bin/sh\n", None),
+            ("-C\n#!/bin/sh", None),
+        ] {
+            assert_eq!(other_interpreter(text.as_bytes()).as_deref(), program, "{text:?}");
+        }
     }
 
     #[test]

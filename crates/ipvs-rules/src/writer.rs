@@ -172,7 +172,7 @@ fn value<T: Display>(
 fn name(out: &mut (impl Write + ?Sized), short: &str, long: &str, name: &str) -> io::Result<()> {
     if !is_word(name) {
         write!(out, " {short} <{}>", name.escape_debug())
-    } else if name == "ipvsadm" || name.starts_with('#') {
+    } else if name == "ipvsadm" || name == "\\" || name.starts_with('#') {
         write!(out, " {long}={name}")
     } else {
         write!(out, " {short} {name}")

@@ -201,7 +201,7 @@ pub fn reported_change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// A name with any character that is not a NUL.
+/// A name with any character that is not a NUL; a character takes up to four bytes, and names have room for 15.
 fn any_name<N: FromStr<Err = NameError> + fmt::Debug>() -> impl Strategy<Value = N> {
     prop_oneof![name(), "[^\0]{1,3}".prop_map(|name| name.parse().unwrap())]
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use crate::answers::Answers;
 use crate::error::{RuleError, ValueError};
-use crate::table::{CommandName, OPTIONS, OptionName, OptionSpec, Presence};
+use crate::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
 use crate::tunnel::TunnelOptions;
 use crate::values::{Endpoint, number};
 use ipvs::model::{
@@ -142,14 +142,49 @@ impl OptionGroups {
     /// The first option in the table that the command requires and the set lacks, or that the command rejects and the
     /// set contains.
     pub(super) fn first_fault(self, command: CommandName) -> Option<&'static OptionSpec> {
-        let mut groups = OPTIONS.iter().filter(|spec| spec.option == spec.group);
-        groups.find(|spec| match spec.presence_with(command) {
-            Presence::Required => !self.contains(spec.group),
-            Presence::Allowed => false,
-            Presence::Refused => self.contains(spec.group),
-        })
+        let GroupMasks { required, refused } = GROUP_MASKS.get(command as usize)?;
+        let faults = (required & !self.0) | (refused & self.0);
+        // The bit of a group is the place of its first option in the table. Without a fault the place is 64, which is
+        // behind the table.
+        OPTIONS.get(usize::try_from(faults.trailing_zeros()).ok()?)
     }
 }
+
+/// The groups that a command requires and rejects, a bit for each.
+#[derive(Clone, Copy)]
+struct GroupMasks {
+    required: u64,
+    refused: u64,
+}
+
+impl GroupMasks {
+    const fn of(command: CommandName) -> Self {
+        let mut masks = Self { required: 0, refused: 0 };
+        let mut rest = OPTIONS;
+        while let [spec, after @ ..] = rest {
+            let bit = 1 << spec.group as u8;
+            match spec.presence_with(command) {
+                Presence::Required => masks.required |= bit,
+                Presence::Refused => masks.refused |= bit,
+                Presence::Allowed => {}
+            }
+            rest = after;
+        }
+        masks
+    }
+}
+
+/// The masks by [`CommandName`], made at compile time since every rule line is checked.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it and would report it")]
+static GROUP_MASKS: [GroupMasks; COMMANDS.len()] = {
+    let mut all = [GroupMasks { required: 0, refused: 0 }; COMMANDS.len()];
+    let mut rest = COMMANDS;
+    while let [spec, after @ ..] = rest {
+        all[spec.command as usize] = GroupMasks::of(spec.command);
+        rest = after;
+    }
+    all
+};
 
 impl<'a> Options<'a> {
     /// Adds one option.

@@ -183,13 +183,19 @@ impl OptionSpec {
     }
 
     /// The relation of a command to this option.
-    pub fn presence_with(&self, command: CommandName) -> Presence {
-        match (self.owners.contains(&command), self.presence, command) {
-            (false, ..) => Refused,
-            // Without a service, these commands work on all services.
-            (true, Required, List | Zero | Save) => Allowed,
-            (true, presence, _) => presence,
+    pub const fn presence_with(&self, command: CommandName) -> Presence {
+        let mut owners = self.owners;
+        while let [owner, others @ ..] = owners {
+            if *owner as u8 == command as u8 {
+                return match (self.presence, command) {
+                    // Without a service, these commands work on all services.
+                    (Required, List | Zero | Save) => Allowed,
+                    (presence, _) => presence,
+                };
+            }
+            owners = others;
         }
+        Refused
     }
 }
 

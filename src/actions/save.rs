@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use ipvs::state::{Order, Selection, ServiceSnapshot, read_consistent, same_entries, walk};
+use ipvs::state::{ListedRules, read_consistent, read_rules, same_entries};
 use ipvs::{Client, ErrorKind};
 use tempfile::Builder;
 
@@ -25,7 +25,7 @@ pub fn save(save: &Save, session: &mut Session, out: &mut dyn Write) -> Result<(
         Some(_) => save_consistently(save, session, out),
         None => {
             let client = session.client()?;
-            let services = read_once(save.service.into(), client)?;
+            let services = read_rules(client, save.service.into())?;
             let rules = rules_of(services, save, client)?;
             print(&rules, save, session, out)
         }
@@ -76,15 +76,6 @@ impl Rule {
     }
 }
 
-fn read_once(selection: Selection, client: &mut Client) -> Result<Vec<ServiceSnapshot>, Error> {
-    let mut services = Vec::new();
-    walk(client, selection, Order::Sorted, |service, servers| {
-        services.push(ServiceSnapshot { service, servers });
-        Ok::<_, Error>(())
-    })?;
-    Ok(services)
-}
-
 fn restless(error: ipvs::Error) -> Error {
     match error.kind() {
         ErrorKind::Interrupted => Error::Restless,
@@ -94,16 +85,16 @@ fn restless(error: ipvs::Error) -> Error {
 
 /// The changes that make the table out of nothing, in the order of `-L`.
 fn rules_of(
-    services: Vec<ServiceSnapshot>,
+    services: Vec<ListedRules>,
     save: &Save,
     client: &mut Client,
 ) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::with_capacity(services.len());
-    for ServiceSnapshot { service: state, servers } in services {
-        let key = state.service.key;
-        rules.push(Rule::new(Change::AddService(state.service), &state.unknown_attributes));
-        rules.extend(servers.into_iter().map(|state| {
-            Rule::new(Change::AddServer(key, state.server), &state.unknown_attributes)
+    for ListedRules { service, servers } in services {
+        let key = service.entry.key;
+        rules.push(Rule::new(Change::AddService(service.entry), &service.unknown_attributes));
+        rules.extend(servers.into_iter().map(|server| {
+            Rule::new(Change::AddServer(key, server.entry), &server.unknown_attributes)
         }));
     }
     if save.with_settings {

@@ -1,6 +1,6 @@
 //! What there is to list, as JSON.
 
-use ipvs::state::{Order, walk};
+use ipvs::state::{Counted, Order, walk};
 
 use super::{Page, open_connections};
 use crate::actions::{Error, Session};
@@ -17,7 +17,7 @@ pub(super) fn list(
         JsonSubject::Table(selection) => {
             let info = session.client()?.info()?;
             let mut list = JsonList::of_services(&mut page.lines, &info).map_err(Error::Output)?;
-            walk(session.client()?, selection.into(), Order::Sorted, |state, servers| {
+            walk(session.client()?, Counted, selection.into(), Order::Sorted, |state, servers| {
                 page.try_add(|out| list.service(out, &state, &servers))
             })?;
             page.try_add(|out| list.end(out))?;

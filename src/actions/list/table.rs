@@ -6,7 +6,7 @@ use ipvs::ErrorKind;
 use ipvs::error::{Operation, Subject};
 use ipvs::model::{RealServerState, ServiceKey, ServiceState};
 use ipvs::procfs::ServicesFile;
-use ipvs::state::{Order, Selection, ServiceSummary, Summary, walk};
+use ipvs::state::{Counted, Order, Selection, ServiceSummary, Summary, walk};
 use rustix::io::Errno;
 
 use super::Page;
@@ -84,7 +84,7 @@ fn list_walked(
         let view = TableView { format: style.format, labels: &Labels::numeric() };
         let mut is_first = true;
         let client = session.client()?;
-        walk(client, selection, style.order, |state, servers| {
+        walk(client, Counted, selection, style.order, |state, servers| {
             if std::mem::take(&mut is_first) {
                 page.try_add(|out| view.write_heading(out))?;
             }
@@ -93,7 +93,7 @@ fn list_walked(
         return if is_first { page.try_add(|out| view.write_heading(out)) } else { Ok(()) };
     }
     let mut all = Vec::new();
-    walk(session.client()?, selection, style.order, |state, servers| {
+    walk(session.client()?, Counted, selection, style.order, |state, servers| {
         all.push((state, servers));
         Ok::<_, Error>(())
     })?;

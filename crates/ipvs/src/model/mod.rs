@@ -39,5 +39,5 @@ pub use service::{
     Family, Netmask, OtherProtocol, Persistence, PersistenceError, Protocol, SchedulerFlagError,
     SchedulerFlags, ServiceKey, VirtualService,
 };
-pub use state::{Info, RealServerState, RealServerSummary, ServiceState, Version};
+pub use state::{Configured, Info, RealServerState, RealServerSummary, ServiceState, Version};
 pub use timeouts::Timeouts;

@@ -16,6 +16,9 @@ pub struct RealServerKey {
 
 impl Ord for RealServerKey {
     fn cmp(&self, other: &Self) -> Ordering {
+        if let (IpAddr::V4(one), IpAddr::V4(another)) = (self.address, other.address) {
+            return (one.to_bits(), self.port).cmp(&(another.to_bits(), other.port));
+        }
         let bytes = |address| match address {
             IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
             IpAddr::V6(address) => address.to_bits(),

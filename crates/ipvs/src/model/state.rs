@@ -4,6 +4,15 @@ use std::fmt;
 
 use super::{Counters, Forwarding, Rates, RealServer, RealServerKey, VirtualService};
 
+/// The settings of a virtual service or real server, as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configured<T> {
+    /// The settings.
+    pub entry: T,
+    /// The numbers of attributes that this version does not know. Rules that are saved without them are incomplete.
+    pub unknown_attributes: Vec<u16>,
+}
+
 /// A virtual service as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceState {

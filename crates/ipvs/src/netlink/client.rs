@@ -12,7 +12,7 @@ use super::codec::{self, DecodeError};
 use super::kernel::*;
 use super::message::{Answer, Message, Messages};
 use super::outcome::{Failure, Outcome};
-use super::{KernelSocket, Transport};
+use super::{Counted, Detail, KernelSocket, Transport};
 use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts};
 
@@ -249,21 +249,24 @@ impl<T: Transport> Client<T> {
     /// Reads all virtual services, in the kernel's order.
     ///
     /// # Errors
-    /// When the kernel refuses, or sends what cannot be read.
+    /// The kernel's refusal, or a malformed answer.
     pub fn services(&mut self) -> Result<Vec<ServiceState>, Error> {
-        self.services_with(|state| state)
+        self.services_in::<Counted, _>(|state| state)
     }
 
-    /// As [`Client::services`], with what `keep` makes of each: there may be many, and most callers need a part.
+    /// Reads all virtual services in a detail, in the kernel's order, and keeps what `keep` makes of each.
     ///
     /// # Errors
     /// As [`Client::services`].
-    pub fn services_with<A>(
+    pub fn services_in<D: Detail, A>(
         &mut self,
-        mut keep: impl FnMut(ServiceState) -> A,
+        mut keep: impl FnMut(D::Service) -> A,
     ) -> Result<Vec<A>, Error> {
         self.attributes.clear();
-        self.dump(&SERVICES, |bytes| codec::decode_service(bytes).map(&mut keep))
+        self.dump(&SERVICES, |bytes| match D::service(bytes) {
+            Ok(service) => Ok(keep(service)),
+            Err(error) => Err(error.0),
+        })
     }
 
     /// Reads one virtual service.
@@ -271,21 +274,40 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// [`ErrorKind::NotFound`] when the service does not exist.
     pub fn service(&mut self, key: &ServiceKey) -> Result<ServiceState, Error> {
+        self.service_in::<Counted>(key)
+    }
+
+    /// Reads one virtual service in a detail.
+    ///
+    /// # Errors
+    /// As [`Client::service`].
+    pub fn service_in<D: Detail>(&mut self, key: &ServiceKey) -> Result<D::Service, Error> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
-        self.get(&SERVICES, codec::decode_service)
+        self.get(&SERVICES, |bytes| D::service(bytes).map_err(|error| error.0))
             .map_err(|error| error.with_subject(Subject::Service(*key)))
     }
 
-    /// Reads the real servers of a virtual service, in the kernel's order. There are none when the service is
-    /// not there.
+    /// Reads the real servers of a virtual service, in the kernel's order. A service that does not exist has none.
     ///
     /// # Errors
-    /// When the kernel refuses, or sends what cannot be read.
+    /// The kernel's refusal, or a malformed answer.
     pub fn real_servers(&mut self, key: &ServiceKey) -> Result<Vec<RealServerState>, Error> {
+        self.real_servers_in::<Counted>(key)
+    }
+
+    /// Reads the real servers of a virtual service in a detail, in the kernel's order.
+    ///
+    /// # Errors
+    /// As [`Client::real_servers`].
+    pub fn real_servers_in<D: Detail>(
+        &mut self,
+        key: &ServiceKey,
+    ) -> Result<Vec<D::Server>, Error> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
-        self.dump(&REAL_SERVERS, |bytes| codec::decode_real_server(bytes, key.family()))
+        let family = key.family();
+        self.dump(&REAL_SERVERS, |bytes| D::server(bytes, family).map_err(|error| error.0))
             .map_err(|error| error.with_subject(Subject::Service(*key)))
     }
 

@@ -6,6 +6,7 @@
 
 mod client;
 mod codec;
+mod detail;
 mod kernel;
 mod message;
 mod module;
@@ -15,6 +16,7 @@ mod replay;
 mod transport;
 
 pub use client::Client;
+pub use detail::{Counted, Decode, Detail, Rules};
 pub use module::load_module;
 pub use outcome::{Failure, Outcome};
 pub use transport::{KernelSocket, Transport};

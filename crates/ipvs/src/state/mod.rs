@@ -8,7 +8,8 @@ mod snapshot;
 mod summary;
 mod walk;
 
-pub use agreement::{read_consistent, same_entries};
+pub use crate::netlink::{Counted, Rules};
+pub use agreement::{ListedRules, read_consistent, read_rules, same_entries};
 pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_settings};
 pub use summary::{ServiceSummary, Summary};
 pub use walk::{Order, Selection, walk};

@@ -6,7 +6,7 @@ use crate::model::{
     Info, RealServerState, Ruleset, ServiceRules, ServiceState, Settings, SyncRole,
     UnknownAttribute,
 };
-use crate::netlink::{Client, Transport};
+use crate::netlink::{Client, Counted, Rules, Transport};
 
 /// The kernel's table with its counters and numbers of connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Snapshot {
     pub fn read<T: Transport>(client: &mut Client<T>) -> Result<Self, Error> {
         let info = client.info()?;
         let mut services = Vec::new();
-        walk(client, Selection::All, Order::Sorted, |service, servers| {
+        walk(client, Counted, Selection::All, Order::Sorted, |service, servers| {
             services.push(ServiceSnapshot { service, servers });
             Ok::<_, Error>(())
         })?;
@@ -49,19 +49,19 @@ impl Snapshot {
 /// The kernel's refusal, or a malformed answer.
 pub fn read_ruleset<O, T: Transport>(client: &mut Client<T>) -> Result<Ruleset<O>, Error> {
     let mut ruleset = Ruleset::default();
-    walk(client, Selection::All, Order::Kernel, |service, servers| {
+    walk(client, Rules, Selection::All, Order::Kernel, |service, servers| {
         let unknown = &mut ruleset.unknown_attributes;
-        let key = service.service.key;
+        let key = service.entry.key;
         let mut record = |server, numbers: &[u16]| {
             let attribute = |&number| UnknownAttribute { service: key, server, number };
             unknown.extend(numbers.iter().map(attribute));
         };
         record(None, &service.unknown_attributes);
-        for state in &servers {
-            record(Some(state.server.key), &state.unknown_attributes);
+        for server in &servers {
+            record(Some(server.entry.key), &server.unknown_attributes);
         }
-        let servers = servers.into_iter().map(|state| state.server);
-        ruleset.insert(ServiceRules::new(service.service, servers));
+        let servers = servers.into_iter().map(|server| server.entry);
+        ruleset.insert(ServiceRules::new(service.entry, servers));
         Ok::<_, Error>(())
     })?;
     Ok(ruleset)

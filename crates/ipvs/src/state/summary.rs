@@ -9,9 +9,9 @@
 use super::walk::Order;
 use crate::error::Error;
 use crate::model::{
-    Info, RealServerState, RealServerSummary, ServiceKey, ServiceState, VirtualService,
+    Configured, Info, RealServerState, RealServerSummary, ServiceKey, VirtualService,
 };
-use crate::netlink::{Client, Transport};
+use crate::netlink::{Client, Rules, Transport};
 use crate::procfs::ServicesFile;
 
 /// The table without counters.
@@ -62,9 +62,9 @@ impl Summary {
                 found.ok().and_then(|place| indices.get(place)).map(|&(_, index)| index)
             }
         };
-        let mut services = client.services_with(|ServiceState { service, .. }| {
-            let index = index_of(&service.key);
-            (service, index.map_or(Servers::Dumped(Vec::new()), Servers::InFile))
+        let mut services = client.services_in::<Rules, _>(|Configured { entry, .. }| {
+            let index = index_of(&entry.key);
+            (entry, index.map_or(Servers::Dumped(Vec::new()), Servers::InFile))
         })?;
         for (service, servers) in &mut services {
             if let Servers::Dumped(servers) = servers {

@@ -1,8 +1,8 @@
 //! The one reader of the kernel's table.
 
 use crate::error::Error;
-use crate::model::{RealServerState, ServiceKey, ServiceState};
-use crate::netlink::{Client, Transport};
+use crate::model::ServiceKey;
+use crate::netlink::{Client, Detail, Transport};
 
 /// The services to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,47 +30,48 @@ pub enum Order {
     Kernel,
 }
 
-/// Reads services, and visits each with its real servers as soon as these are read. Memory holds all services, but the
-/// real servers of one service at a time.
+/// Reads services in a detail, and visits each with its real servers as soon as these are read. Memory holds all
+/// services, but the real servers of one service at a time.
 ///
 /// # Errors
 /// The kernel's refusal, a malformed answer, or the error of `visit`, which ends the walk.
-pub fn walk<T: Transport, E: From<Error>>(
+pub fn walk<D: Detail, T: Transport, E: From<Error>>(
     client: &mut Client<T>,
+    _detail: D,
     selection: Selection,
     order: Order,
-    mut visit: impl FnMut(ServiceState, Vec<RealServerState>) -> Result<(), E>,
+    mut visit: impl FnMut(D::Service, Vec<D::Server>) -> Result<(), E>,
 ) -> Result<(), E> {
-    for service in read_services(client, selection, order)? {
-        let servers = read_servers(client, &service.service.key, order)?;
+    for service in read_services::<D, T>(client, selection, order)? {
+        let servers = read_servers::<D, T>(client, D::service_key(&service), order)?;
         visit(service, servers)?;
     }
     Ok(())
 }
 
-pub(super) fn read_services<T: Transport>(
+pub(super) fn read_services<D: Detail, T: Transport>(
     client: &mut Client<T>,
     selection: Selection,
     order: Order,
-) -> Result<Vec<ServiceState>, Error> {
+) -> Result<Vec<D::Service>, Error> {
     let mut services = match selection {
-        Selection::All => client.services()?,
-        Selection::One(key) => vec![client.service(&key)?],
+        Selection::All => client.services_in::<D, _>(|service| service)?,
+        Selection::One(key) => vec![client.service_in::<D>(&key)?],
     };
     if order == Order::Sorted {
-        services.sort_unstable_by_key(|state| state.service.key);
+        services.sort_unstable_by(|one, other| D::service_key(one).cmp(D::service_key(other)));
     }
     Ok(services)
 }
 
-pub(super) fn read_servers<T: Transport>(
+pub(super) fn read_servers<D: Detail, T: Transport>(
     client: &mut Client<T>,
     service: &ServiceKey,
     order: Order,
-) -> Result<Vec<RealServerState>, Error> {
-    let mut servers = client.real_servers(service)?;
+) -> Result<Vec<D::Server>, Error> {
+    let mut servers = client.real_servers_in::<D>(service)?;
     if order == Order::Sorted {
-        servers.sort_unstable_by_key(|state| state.server.key);
+        servers.sort_unstable_by(|one, other| D::server_key(one).cmp(D::server_key(other)));
     }
     Ok(servers)
 }

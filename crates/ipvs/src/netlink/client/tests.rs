@@ -517,7 +517,7 @@ fn client_is_of_use_after_a_callback_that_panics() {
         let mut client = OneDump::client();
         let mut seen = 0;
         let panicking = catch_unwind(AssertUnwindSafe(|| {
-            client.services_with(|_| {
+            client.services_in::<Counted, _>(|_| {
                 seen += 1;
                 assert_ne!(seen, panics_at, "as a callback may");
             })
@@ -530,7 +530,8 @@ fn client_is_of_use_after_a_callback_that_panics() {
     let again =
         [answering(FIRST + 1, &fixture("services")), answering(FIRST + 1, &fixture("done"))];
     let mut client = client([at_once, again.concat()]);
-    let panicking = AssertUnwindSafe(|| client.services_with(|_| panic!("as a callback may")));
+    let panicking =
+        AssertUnwindSafe(|| client.services_in::<Counted, _>(|_| panic!("as a callback may")));
     assert!(catch_unwind(panicking).is_err());
     assert_eq!(client.services().unwrap().len(), 8);
 }

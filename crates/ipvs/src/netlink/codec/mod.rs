@@ -15,8 +15,8 @@ use thiserror::Error;
 pub(super) use attribute::attributes;
 pub(super) use config::{decode_family, decode_info, decode_timeouts};
 pub(super) use daemon::decode_daemon;
-pub(super) use real_server::decode_real_server;
-pub(super) use service::{decode_service, encode_service_key};
+pub(super) use real_server::{decode_configured_server, decode_real_server};
+pub(super) use service::{decode_configured_service, decode_service, encode_service_key};
 
 use crate::model::{Change, NameError};
 use crate::netlink::kernel::*;

@@ -5,8 +5,8 @@ use super::attribute::{attributes, put, put_address, put_nested, put_u32};
 use super::service::{family_from_number, family_number};
 use super::stats::Stats;
 use crate::model::{
-    Family, Forwarding, OtherForwarding, OtherTunnel, RealServer, RealServerKey, RealServerState,
-    Tunnel, TunnelChecksum,
+    Configured, Family, Forwarding, OtherForwarding, OtherTunnel, RealServer, RealServerKey,
+    RealServerState, Tunnel, TunnelChecksum,
 };
 use crate::netlink::kernel::*;
 
@@ -66,12 +66,42 @@ fn decode_tunnel(kind: u8, port: u16, flags: u16) -> Tunnel {
     }
 }
 
-/// Reads the inside of an `IPVS_CMD_ATTR_DEST`. Kernels before 3.18 do not say the server's family: it is
-/// the service's then.
+/// Decodes the inside of an `IPVS_CMD_ATTR_DEST`. Kernels before 3.18 do not send the server's family: it is the
+/// service's then.
 pub(in crate::netlink) fn decode_real_server(
     bytes: &[u8],
     service_family: Family,
 ) -> Result<RealServerState, DecodeError> {
+    let Attributes { configured, connections, stats } = decode_attributes(bytes, service_family)?;
+    let [active_connections, inactive_connections, persistent_connections] = connections;
+    let (counters, rates) = stats.decode()?;
+    Ok(RealServerState {
+        server: configured.entry,
+        active_connections,
+        inactive_connections,
+        persistent_connections,
+        counters,
+        rates,
+        unknown_attributes: configured.unknown_attributes,
+    })
+}
+
+/// As [`decode_real_server`], without counters and numbers of connections.
+pub(in crate::netlink) fn decode_configured_server(
+    bytes: &[u8],
+    service_family: Family,
+) -> Result<Configured<RealServer>, DecodeError> {
+    decode_attributes(bytes, service_family).map(|attributes| attributes.configured)
+}
+
+struct Attributes<'a> {
+    configured: Configured<RealServer>,
+    /// Active, inactive and persistent.
+    connections: [u32; 3],
+    stats: Stats<'a>,
+}
+
+fn decode_attributes(bytes: &[u8], service_family: Family) -> Result<Attributes<'_>, DecodeError> {
     let mut family = service_family;
     let mut address = None;
     let mut port = None;
@@ -113,26 +143,14 @@ pub(in crate::netlink) fn decode_real_server(
         }
         (_, None) => Forwarding::Masquerading,
     };
-    let (counters, rates) = stats.decode()?;
-    Ok(RealServerState {
-        server: RealServer {
-            key: RealServerKey {
-                address: address
-                    .ok_or(DecodeError::Missing("IPVS_DEST_ATTR_ADDR"))?
-                    .address(family)?,
-                port: port.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_PORT"))?,
-            },
-            forwarding,
-            weight,
-            upper_threshold,
-            lower_threshold,
-        },
-        active_connections,
-        inactive_connections,
-        persistent_connections,
-        counters,
-        rates,
-        unknown_attributes,
+    let address = address.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_ADDR"))?.address(family)?;
+    let port = port.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_PORT"))?;
+    let key = RealServerKey { address, port };
+    let server = RealServer { key, forwarding, weight, upper_threshold, lower_threshold };
+    Ok(Attributes {
+        configured: Configured { entry: server, unknown_attributes },
+        connections: [active_connections, inactive_connections, persistent_connections],
+        stats,
     })
 }
 

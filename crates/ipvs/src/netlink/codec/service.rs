@@ -6,7 +6,7 @@ use super::DecodeError;
 use super::attribute::{attributes, put, put_address, put_nested, put_text, put_u32};
 use super::stats::Stats;
 use crate::model::{
-    Family, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey, ServiceState,
+    Configured, Family, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey, ServiceState,
     VirtualService,
 };
 use crate::netlink::kernel::*;
@@ -84,8 +84,21 @@ pub(super) fn encode_service(buffer: &mut Vec<u8>, service: &VirtualService) {
     });
 }
 
-/// Reads the inside of an `IPVS_CMD_ATTR_SERVICE`.
+/// Decodes the inside of an `IPVS_CMD_ATTR_SERVICE`.
 pub(in crate::netlink) fn decode_service(bytes: &[u8]) -> Result<ServiceState, DecodeError> {
+    let (Configured { entry, unknown_attributes }, stats) = decode_attributes(bytes)?;
+    let (counters, rates) = stats.decode()?;
+    Ok(ServiceState { service: entry, counters, rates, unknown_attributes })
+}
+
+/// As [`decode_service`], without counters.
+pub(in crate::netlink) fn decode_configured_service(
+    bytes: &[u8],
+) -> Result<Configured<VirtualService>, DecodeError> {
+    decode_attributes(bytes).map(|(configured, _)| configured)
+}
+
+fn decode_attributes(bytes: &[u8]) -> Result<(Configured<VirtualService>, Stats<'_>), DecodeError> {
     let mut family = None;
     let mut protocol = None;
     let mut address = None;
@@ -151,25 +164,20 @@ pub(in crate::netlink) fn decode_service(bytes: &[u8]) -> Result<ServiceState, D
     if flags & !IP_VS_SVC_F_KNOWN != 0 {
         unknown_attributes.push(IPVS_SVC_ATTR_FLAGS);
     }
-    let (counters, rates) = stats.decode()?;
-    Ok(ServiceState {
-        service: VirtualService {
-            key,
-            scheduler: scheduler.ok_or(DecodeError::Missing("IPVS_SVC_ATTR_SCHED_NAME"))?,
-            scheduler_flags: SchedulerFlags::new([
-                has(IP_VS_SVC_F_SCHED1),
-                has(IP_VS_SVC_F_SCHED2),
-                has(IP_VS_SVC_F_SCHED3),
-            ]),
-            persistence,
-            unused_netmask: None,
-            engine,
-            one_packet: has(IP_VS_SVC_F_ONEPACKET),
-        },
-        counters,
-        rates,
-        unknown_attributes,
-    })
+    let service = VirtualService {
+        key,
+        scheduler: scheduler.ok_or(DecodeError::Missing("IPVS_SVC_ATTR_SCHED_NAME"))?,
+        scheduler_flags: SchedulerFlags::new([
+            has(IP_VS_SVC_F_SCHED1),
+            has(IP_VS_SVC_F_SCHED2),
+            has(IP_VS_SVC_F_SCHED3),
+        ]),
+        persistence,
+        unused_netmask: None,
+        engine,
+        one_packet: has(IP_VS_SVC_F_ONEPACKET),
+    };
+    Ok((Configured { entry: service, unknown_attributes }, stats))
 }
 
 #[cfg(test)]

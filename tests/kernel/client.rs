@@ -96,5 +96,5 @@ fn a_client_survives_a_reloaded_module() {
     // A scheduler that the kernel does not find has the same number.
     let missing = VirtualService { scheduler: "nosuch".parse().unwrap(), ..service };
     let error = client().apply(&Change::EditService(missing)).unwrap_err();
-    assert_eq!(error.to_string(), "Scheduler or persistence engine not found");
+    assert_eq!(error.kind(), ErrorKind::NoScheduler);
 }

@@ -2,6 +2,8 @@
 //! question for the family on its way, so that the kernel answers what it answers for a family that is not there, and
 //! the thread's /proc is an empty one.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
@@ -67,5 +69,38 @@ fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
         );
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{what}");
         assert_eq!(output.status.code(), Some(2), "{what}");
+    }
+}
+
+/// A script in modprobe's place notes that it ran, and its environment. An empty kernel.modprobe bans loading.
+#[test]
+fn modprobe_gets_no_environment_and_an_empty_setting_is_respected() {
+    fresh_namespace();
+    empty_proc();
+    let place = tempfile::tempdir().unwrap();
+    let (script, note) = (place.path().join("modprobe"), place.path().join("note"));
+    fs::write(&script, format!("#!/bin/bash -p\nexport -p >{}\n", note.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all("/proc/sys/kernel").unwrap();
+    let question: String =
+        question_for_another().iter().map(|byte| format!("{byte:02x}")).collect();
+    let inject = format!("inject=sendto:poke_enter=@arg2={question}");
+    for (setting, runs) in [(script.to_str().unwrap(), true), ("", false)] {
+        let _ = fs::remove_file(&note);
+        fs::write("/proc/sys/kernel/modprobe", format!("{setting}\n")).unwrap();
+        let output = Command::new("timeout")
+            .args(["60", "strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", &inject])
+            .args([Program::ours().name(), "-C"])
+            .env("MODPROBE_OPTIONS", "--config=/tmp/evil")
+            .env("BASH_ENV", "/tmp/evil")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(note.exists(), runs, "{setting:?}");
+        if runs {
+            let environment = fs::read_to_string(&note).unwrap();
+            assert!(!environment.contains("evil"), "{environment}");
+        }
     }
 }

@@ -1,29 +1,63 @@
 //! Loading ip_vs into the kernel where it is a module.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Where modprobe is when the kernel does not say.
 const USUAL_PATH: &str = "/sbin/modprobe";
 
-/// Runs modprobe for ip_vs by its absolute path, which the kernel knows, and without a shell. What modprobe
-/// prints is dropped.
+/// Runs modprobe for ip_vs by its absolute path, which the kernel knows, without a shell and with an empty environment:
+/// modprobe reads options from it. What modprobe prints is dropped.
 ///
 /// # Errors
-/// When modprobe cannot be started. That it did not find the module shows in the family being missing still.
+/// When modprobe cannot be started, or kernel.modprobe is empty, which bans loading. That modprobe did not find the
+/// module shows in the family being missing still.
 pub fn load_module() -> io::Result<()> {
-    let path = fs::read_to_string("/proc/sys/kernel/modprobe")
-        .map(|path| PathBuf::from(path.trim_end()))
-        .ok()
-        .filter(|path| path.is_absolute())
-        .unwrap_or_else(|| PathBuf::from(USUAL_PATH));
+    let setting = fs::read("/proc/sys/kernel/modprobe");
+    let path = modprobe_path(setting.ok().as_deref())
+        .ok_or_else(|| io::Error::other("kernel.modprobe is empty: no module may be loaded"))?;
     Command::new(path)
         .args(["--", "ip_vs"])
+        .env_clear()
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .map(|_| ())
+}
+
+/// The path of modprobe for a setting of kernel.modprobe; `None` where loading is banned.
+fn modprobe_path(setting: Option<&[u8]>) -> Option<PathBuf> {
+    let Some(setting) = setting else { return Some(USUAL_PATH.into()) };
+    let path = Path::new(OsStr::from_bytes(setting.strip_suffix(b"\n").unwrap_or(setting)));
+    match path.as_os_str().as_bytes() {
+        b"" => None,
+        _ if path.is_absolute() => Some(path.to_owned()),
+        _ => Some(USUAL_PATH.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_setting_bans_modprobe_and_a_missing_one_does_not() {
+        for (setting, path) in [
+            (Some("/usr/sbin/modprobe\n"), Some("/usr/sbin/modprobe")),
+            (Some("/opt/with blank\n"), Some("/opt/with blank")),
+            (Some("\n"), None),
+            (Some(""), None),
+            (Some("modprobe\n"), Some(USUAL_PATH)),
+            (None, Some(USUAL_PATH)),
+        ] {
+            let found = modprobe_path(setting.map(str::as_bytes));
+            assert_eq!(found, path.map(PathBuf::from), "{setting:?}");
+        }
+    }
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use ipvs::kernel::Lock;
+use ipvs::kernel::{Lock, LockError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::network::{Host, fresh_namespace};
 use crate::program::{Outcome, Program};
@@ -28,7 +29,7 @@ fn lock() -> Lock {
 
 fn lock_file() -> PathBuf {
     let inode = fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
-    format!("/run/ipvsadm.{inode}.lock").into()
+    format!("/run/ipvsadm/{inode}.lock").into()
 }
 
 #[test]
@@ -129,4 +130,26 @@ fn where_nothing_can_be_locked_a_restore_goes_on() {
     // A mount namespace belongs to a thread.
     let shown = thread::spawn(in_its_own_mounts).join().unwrap();
     assert!(shown.contains("restoring without a lock"), "{shown}");
+}
+
+/// A FIFO in the file's place must not block; a directory that others can write to is not used.
+#[test]
+fn what_others_put_in_the_place_of_the_lock_does_not_stop_a_restore() {
+    fresh_namespace();
+    drop(lock());
+    let file = lock_file();
+    fs::remove_file(&file).unwrap();
+    mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    restore(&["--wait=0"]).succeeded();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(Kernel::open().rules().services.len(), 1);
+    let in_its_own_mounts = || {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let nothing: Option<&str> = None;
+        mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+        mount(Some("run"), "/run/ipvsadm", Some("tmpfs"), MsFlags::empty(), Some("mode=777"))
+            .unwrap();
+        matches!(Lock::wait(Duration::ZERO), Err(LockError::Unavailable { .. }))
+    };
+    assert!(thread::spawn(in_its_own_mounts).join().unwrap());
 }

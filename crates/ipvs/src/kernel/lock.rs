@@ -2,14 +2,19 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, mkdir, open, openat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use thiserror::Error;
+
+/// Where the lock files are.
+const DIRECTORY: &str = "/run/ipvsadm";
 
 /// How often a lock that another holds is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -40,7 +45,7 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Waits for the lock of the calling thread's network namespace: a flock(2) on a file in /run that is named
+    /// Waits for the lock of the calling thread's network namespace: a flock(2) on a file in /run/ipvsadm that is named
     /// by the namespace's inode.
     ///
     /// # Errors
@@ -48,21 +53,24 @@ impl Lock {
     pub fn wait(patience: Duration) -> Result<Self, LockError> {
         let namespace = fs::metadata("/proc/thread-self/ns/net").map(|file| file.ino());
         let path = match namespace {
-            Ok(inode) => PathBuf::from(format!("/run/ipvsadm.{inode}.lock")),
+            Ok(inode) => Path::new(DIRECTORY).join(format!("{inode}.lock")),
             Err(source) => {
-                return Err(LockError::Unavailable { path: PathBuf::from("/run"), source });
+                return Err(LockError::Unavailable { path: PathBuf::from(DIRECTORY), source });
             }
         };
         let unavailable = |source| LockError::Unavailable { path: path.clone(), source };
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            // A link there is nobody's of ours.
-            .custom_flags(i32::from_ne_bytes(OFlags::NOFOLLOW.bits().to_ne_bytes()))
-            .open(&path)
-            .map_err(unavailable)?;
+        let directory = open_directory().map_err(unavailable)?;
+        // A FIFO there must not block, and a link must not be followed.
+        let flags = OFlags::WRONLY
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
+        let name = path.file_name().unwrap_or_default();
+        let file = openat(directory, name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| unavailable(errno.into()))?;
+        let file = File::from(file);
         let start = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -73,5 +81,25 @@ impl Lock {
                 Err(errno) => return Err(unavailable(errno.into())),
             }
         }
+    }
+}
+
+/// Opens the directory of the lock files, and makes it first where it is missing.
+///
+/// # Errors
+/// Also when other users could put files there: they would decide whether a restore runs.
+fn open_directory() -> io::Result<OwnedFd> {
+    match mkdir(DIRECTORY, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = open(DIRECTORY, flags, Mode::empty())?;
+    let stat = fstat(&directory)?;
+    let is_trusted = stat.st_uid == 0 || stat.st_uid == geteuid().as_raw();
+    if is_trusted && stat.st_mode & 0o022 == 0 {
+        Ok(directory)
+    } else {
+        Err(io::Error::other("other users can write to the directory"))
     }
 }

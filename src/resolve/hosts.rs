@@ -103,10 +103,24 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     Ok(addresses)
 }
 
-/// The name of an address.
+/// Whether a name could be taken for an address, for a port behind an address, or for another column of a listing. Whoever
+/// answers reverse look-ups for an address chooses its name.
+fn misleads(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let is_number = match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => last.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    is_number || name.contains(|c: char| c.is_control() || c.is_whitespace() || ":[]".contains(c))
+}
+
+/// The name of an address, if it has one that does not mislead.
 pub(super) fn name(address: &IpAddr) -> Reply<Option<String>> {
     match getnameinfo(&SocketAddr::new(*address, 0), NAME_ONLY) {
-        Ok((name, _)) => Reply { answer: Some(name), is_heard: true },
+        Ok((name, _)) => {
+            Reply { answer: Some(name).filter(|name| !misleads(name)), is_heard: true }
+        }
         Err(error) => Reply { answer: None, is_heard: is_heard(&error) },
     }
 }
@@ -204,6 +218,32 @@ mod tests {
 
     fn heard<A>(answer: A) -> Reply<A> {
         Reply { answer, is_heard: true }
+    }
+
+    #[test]
+    fn name_that_reads_as_an_address_or_a_port_misleads() {
+        for name in [
+            "",
+            "10.0.0.9",
+            "10.0.0.9.",
+            "010.9",
+            "0xa000009",
+            "1.2.3.0XFF",
+            "80",
+            "::1",
+            "web:80",
+            "[web]",
+            "web 80",
+            "web\u{1b}[2J",
+            "web\u{9b}m",
+        ] {
+            assert!(misleads(name), "{name:?}");
+        }
+        for name in
+            ["web", "1-2-3-4.example", "10.0.0.9.example.", "beef", "9a", "under_score", "a/24"]
+        {
+            assert!(!misleads(name), "{name:?}");
+        }
     }
 
     #[test]

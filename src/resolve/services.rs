@@ -63,7 +63,10 @@ fn read(text: &str) -> Tables {
         };
         let Some(protocol) = known.into_iter().find(is_named) else { continue };
         let Ok(port) = port.parse() else { continue };
-        tables.names.entry((protocol, port)).or_insert_with(|| name.to_owned());
+        // A name of digits would read as another port.
+        if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            tables.names.entry((protocol, port)).or_insert_with(|| name.to_owned());
+        }
         for name in std::iter::once(name).chain(words) {
             tables.ports.entry((protocol, name.to_owned())).or_insert(port);
         }
@@ -95,8 +98,10 @@ mod tests {
              web 80/tcp\n\
              domain 53/udp\n\
              broken\n\
-             odd 70000/tcp\n",
+             odd 70000/tcp\n\
+             443 8443/tcp\n",
         );
+        assert_eq!(tables.names.get(&(Protocol::Tcp, 8443)), None);
         assert_eq!(tables.names[&(Protocol::Tcp, 80)], "http");
         assert_eq!(tables.ports[&(Protocol::Tcp, "www".into())], 80);
         assert_eq!(tables.ports[&(Protocol::Tcp, "web".into())], 80);

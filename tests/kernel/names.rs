@@ -116,6 +116,30 @@ fn names_in_a_listing_are_those_of_1_31() {
     }
 }
 
+/// Whoever answers reverse look-ups for an address chooses its name.
+#[test]
+fn a_name_that_reads_as_an_address_or_a_port_stays_a_number() {
+    let hosts = "10.0.0.2 10.9.9.9\n10.0.0.3 443\n10.0.0.4 web:443\n10.0.0.5 0x0a090909\n10.0.0.6 web\n10.0.0.7 \u{1b}[2J\n";
+    let _names = Names::with_hosts("misleading", hosts);
+    ours("-A -t 10.0.0.1:8080 -s rr");
+    for last in 2..=7 {
+        ours(&format!("-a -t 10.0.0.1:8080 -r 10.0.0.{last}:9999 -m"));
+    }
+    let listing = ours("-L");
+    let servers = listing.lines().skip(4).map(|line| line.split_whitespace().nth(1).unwrap());
+    let mut servers: Vec<&str> = servers.collect();
+    servers.sort_unstable();
+    let expected = [
+        "10.0.0.2:9999",
+        "10.0.0.3:9999",
+        "10.0.0.4:9999",
+        "10.0.0.5:9999",
+        "10.0.0.7:9999",
+        "web:9999",
+    ];
+    assert_eq!(servers, expected, "{listing}");
+}
+
 /// A thousand real servers behind a name server that never answers.
 #[test]
 fn a_dead_name_server_costs_a_listing_seconds() {

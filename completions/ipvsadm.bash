@@ -71,6 +71,23 @@ _ipvsadm_save='-n --all --allow-empty -h --help -V --version'
 _ipvsadm_restore='--check --diff --noflush --allow-empty --no-empty --wait -h --help -V --version'
 # --- End of the table.
 
+# The lines of a text as the array lines. The builtins read and mapfile read a pipe one byte a system call, and a
+# here-string may be a pipe; a command substitution is read in blocks.
+_ipvsadm_lines() {
+  local - IFS=$'\n'
+  set -f
+  lines=($1)
+}
+
+# The words of a text as the array words.
+_ipvsadm_words() {
+  local - IFS=$' \t\n'
+  set -f
+  words=($1)
+}
+
+# The functions that look for values add them to the array values.
+
 # What the kernel has as modules with a name: ip_vs_ and what stands behind it.
 _ipvsadm_modules() {
   local file name release prefix=$1 found=' '
@@ -79,49 +96,61 @@ _ipvsadm_modules() {
     [[ -e $file ]] || continue
     name=${file##*/"$prefix"}
     name=${name%%.*}
-    [[ ($prefix = ip_vs_ && ($name = pe_* || $name = ftp)) || $found = *" $name "* ]] || found+="$name "
+    [[ ($prefix = ip_vs_ && ($name = pe_* || $name = ftp)) || $found = *" $name "* ]] && continue
+    found+="$name "
+    values+=("$name")
   done
-  [[ $found != ' ' ]] && echo "$found"
+  [[ $found != ' ' ]]
 }
 
 # The services of a protocol, as a listing has it in its first column.
 _ipvsadm_services() {
-  local protocol address rest
+  local line
+  local -a lines
   [[ -r /proc/net/ip_vs ]] || return
-  while read -r protocol address rest; do
-    [[ $protocol != "$2" ]] || echo "$address"
-  done < <("$1" -L -n 2>/dev/null)
+  _ipvsadm_lines "$("$1" -L -n 2>/dev/null)"
+  for line in "${lines[@]}"; do
+    [[ $line = "$2 "* ]] || continue
+    line=${line#"$2"}
+    line=${line#"${line%%[! ]*}"}
+    values+=("${line%% *}")
+  done
 }
 
 # The real servers of a service: an option and its value.
 _ipvsadm_servers() {
-  local arrow address rest
+  local line
+  local -a lines
   [[ -r /proc/net/ip_vs ]] || return
-  while read -r arrow address rest; do
-    [[ $arrow != '->' || $address = RemoteAddress:Port ]] || printf '%s\n' "$address"
-  done < <("$1" -L -n "--$2" "$3" $4 2>/dev/null)
+  _ipvsadm_lines "$("$1" -L -n "--$2" "$3" $4 2>/dev/null)"
+  for line in "${lines[@]}"; do
+    [[ $line = '  -> '* && $line != *RemoteAddress:Port* ]] || continue
+    line=${line#'  -> '}
+    values+=("${line%% *}")
+  done
 }
 
 # Values of the option or command with a long name, after what is to stand before each.
 _ipvsadm_values() {
-  local program=$1 option=$2 before=$3 typed=$4 values= kept name
+  local program=$1 option=$2 before=$3 typed=$4 kept name
+  local -a values=()
   case $option in
   tcp-service | udp-service | sctp-service | fwmark-service)
     [[ $command != add-service ]] || return
     name=${option%%-*}
     [[ $name = fwmark ]] && name=FWM || name=${name^^}
-    values=$(_ipvsadm_services "$program" "$name") ;;
+    _ipvsadm_services "$program" "$name" ;;
   real-server)
     [[ $command = edit-server || $command = delete-server ]] && [[ -n $service ]] || return
-    values=$(_ipvsadm_servers "$program" "$service_option" "$service" ${ipv6:+-6}) ;;
+    _ipvsadm_servers "$program" "$service_option" "$service" ${ipv6:+-6} ;;
   scheduler)
-    values=$(_ipvsadm_modules ip_vs_) || values='rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh' ;;
+    _ipvsadm_modules ip_vs_ || values=(rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh) ;;
   pe)
-    values=$(_ipvsadm_modules ip_vs_pe_) || values=sip ;;
+    _ipvsadm_modules ip_vs_pe_ || values=(sip) ;;
   sched-flags)
     case $scheduler in
-    sh | mh) values="$scheduler-fallback $scheduler-port" ;;
-    *) values='flag-1 flag-2 flag-3' ;;
+    sh | mh) values=("$scheduler-fallback" "$scheduler-port") ;;
+    *) values=(flag-1 flag-2 flag-3) ;;
     esac
     if [[ $typed = *,* ]]; then
       kept=${typed%,*},
@@ -130,14 +159,21 @@ _ipvsadm_values() {
     fi ;;
   mcast-interface)
     for name in /sys/class/net/*; do
-      [[ ! -d $name ]] || values+=" ${name##*/}"
+      [[ ! -d $name ]] || values+=("${name##*/}")
     done ;;
-  tun-type) values='ipip gue gre' ;;
-  start-daemon | stop-daemon) values='master backup' ;;
+  tun-type) values=(ipip gue gre) ;;
+  start-daemon | stop-daemon) values=(master backup) ;;
   esac
-  for name in $values; do
-    [[ $name != "$typed"* || ",$kept" = *",$name,"* ]] || COMPREPLY+=("$before$name")
+  for name in "${values[@]}"; do
+    [[ $name != "$typed"* || ",$kept" = *",$name,"* ]] || _ipvsadm_add "$before$name"
   done
+}
+
+# Adds a completion, quoted: an interface may be called $(id).
+_ipvsadm_add() {
+  local word=$1 safe='[]a-zA-Z0-9.:,=_@%+/[-]'
+  [[ -z ${word//$safe/} ]] || printf -v word %q "$word"
+  COMPREPLY+=("$word")
 }
 
 # readline completes what stands behind the last of its word breaks, not all of the word.
@@ -148,32 +184,33 @@ _ipvsadm_reply() {
 }
 
 _ipvsadm_files() {
-  local file
+  local -a lines
   compopt -o filenames
-  while IFS= read -r file; do
-    COMPREPLY+=("$file")
-  done < <(compgen -f -- "$1")
+  _ipvsadm_lines "$(compgen -f -- "$1")"
+  COMPREPLY+=("${lines[@]}")
 }
 
 _ipvsadm() {
-  local -a words
+  local -a words lines
   local line=${COMP_LINE:0:COMP_POINT} typed word rest letter i
   local command= given=' ' service= service_option= scheduler= ipv6=
   local -A takes=() option_of=() group_of=()
-  local pending= maybe= long short group kind owners
+  local pending= maybe= long
 
-  while read -r short long group kind owners; do
-    [[ -n $long ]] || continue
-    takes[$long]=$kind
-    group_of[$long]=$group
+  _ipvsadm_lines "$_ipvsadm_commands$_ipvsadm_options"
+  for word in "${lines[@]}"; do
+    _ipvsadm_words "$word"
+    long=${words[1]}
+    takes[$long]=${words[3]}
+    group_of[$long]=${words[2]}
     option_of[--$long]=$long
-    for letter in ${short//,/ }; do
+    for letter in ${words[0]//,/ }; do
       option_of[-$letter]=$long
     done
-  done <<<"$_ipvsadm_commands$_ipvsadm_options"
+  done
 
   # What is typed so far, read as the program reads it.
-  read -ra words <<<"${line//\\/}"
+  _ipvsadm_words "${line//\\/}"
   typed=
   if [[ $line != *[[:blank:]] ]]; then
     typed=${words[-1]}
@@ -273,9 +310,12 @@ _ipvsadm_note_value() {
 
 # The names of a part of the table that may come next.
 _ipvsadm_names() {
-  local short long group kind owners letter
-  while read -r short long group kind owners; do
-    [[ -n $long ]] || continue
+  local line short long group owners letter
+  local -a lines words
+  _ipvsadm_lines "$1"
+  for line in "${lines[@]}"; do
+    _ipvsadm_words "$line"
+    short=${words[0]} long=${words[1]} group=${words[2]} owners=${words[4]}
     if [[ -n $command ]]; then
       [[ ,$owners, = *",$command,"* ]] || continue
       [[ $given != *" $group "* ]] || continue
@@ -289,7 +329,7 @@ _ipvsadm_names() {
       printf '%s\n' "-$letter"
     done
     printf '%s\n' "--$long"
-  done <<<"$1"
+  done
 }
 
 _ipvsadm_companion() {

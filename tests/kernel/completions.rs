@@ -300,3 +300,52 @@ fn without_ipvs_completion_is_silent_and_has_the_schedulers_that_everyone_has() 
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "\n\novf\n");
 }
+
+/// What is inserted is quoted: a name must not run, expand or become several words.
+#[test]
+fn bash_quotes_an_interface_that_is_named_as_a_command() {
+    fresh_namespace();
+    let script = "
+        . \"$COMPLETIONS/ipvsadm.bash\"
+        COMP_LINE='ipvsadm --start-daemon master --mcast-interface '
+        COMP_POINT=${#COMP_LINE}; _ipvsadm ipvsadm
+        printf '%s\\n' \"${COMPREPLY[@]}\"
+        eval \"printf '%s\\n' ${COMPREPLY[*]}\"";
+    let add = "for name in '$(id)' '*' '`id`;' 'a b'; do ip link add \"$name\" type dummy; done";
+    let output = shell("unshare", &home("quoted"))
+        .args(["-m", "bash", "-c"])
+        .arg(format!("{add} 2>/dev/null; mount -t sysfs none /sys && exec bash -c \"$1\""))
+        .args(["sh", script])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let mut names = lines.split_off(lines.len() / 2);
+    lines.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(lines, ["\\$\\(id\\)", "\\*", "\\`id\\`\\;", "lo"], "{text}");
+    assert_eq!(names, ["$(id)", "*", "`id`;", "lo"], "{text}");
+}
+
+/// `read` takes a pipe one byte a system call.
+#[test]
+fn bash_reads_a_listing_in_blocks() {
+    fresh_namespace();
+    let rules: String = (1..=500).map(|port| format!("-A -t 10.0.0.1:{port} -s rr\n")).collect();
+    Program::ours().feed(["-R"], rules.as_bytes()).succeeded();
+    let home = home("blocks");
+    let script = "
+        . \"$COMPLETIONS/ipvsadm.bash\"
+        COMP_LINE='ipvsadm -D -t '; COMP_POINT=${#COMP_LINE}
+        _ipvsadm ipvsadm; echo ${#COMPREPLY[@]}";
+    let output = shell("strace", &home)
+        .args(["-qq", "-o", "calls", "-e", "trace=read", "bash", "-c", script])
+        .current_dir(&home)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "500\n", "{output:?}");
+    let calls = fs::read_to_string(home.join("calls")).unwrap();
+    let reads = calls.lines().count();
+    assert!(reads < 1000, "{reads} reads of a listing of {} bytes", rules.len());
+}

@@ -10,6 +10,7 @@ pub mod restore;
 mod actions;
 pub mod cli;
 pub mod errors;
+mod process;
 // Public for the benchmarks; what it writes may change with the listings.
 #[doc(hidden)]
 pub mod view;

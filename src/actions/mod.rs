@@ -85,12 +85,14 @@ pub enum Error {
         program: String,
     },
     /// A file of rules has lines that cannot be restored.
-    #[error("{}", bad_lines(.file, .lines))]
+    #[error("{}", bad_lines(.file, .lines, *.more))]
     BadLines {
         /// The file's name.
         file: String,
-        /// The lines.
+        /// The lines that the message lists.
         lines: Vec<BadLine>,
+        /// The number of further ones.
+        more: usize,
     },
     /// A file of rules leads to an empty table.
     #[error("{file}: no virtual service in it; an empty file is not restored with --no-empty")]
@@ -182,8 +184,11 @@ fn unmeant_clearing(file: &str, services: usize, has_other_lines: bool) -> Strin
     )
 }
 
-fn bad_lines(file: &str, lines: &[BadLine]) -> String {
-    let lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
+fn bad_lines(file: &str, lines: &[BadLine], more: usize) -> String {
+    let mut lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more (ipvsadm-restore --check lists all)"));
+    }
     lines.join("\n")
 }
 

@@ -32,6 +32,9 @@ pub trait Watcher: Progress {
 /// The rules that a file leads to.
 type Wanted = Ruleset<LineNumber>;
 
+/// The most bad lines that a restore lists. A file of something else may have millions.
+const MOST_BAD_LINES: usize = 50;
+
 /// Whether a restore may leave the kernel without a virtual service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyTable {
@@ -72,7 +75,7 @@ pub fn check(
         Existing::Replaced => Some(follow(&mut file, Wanted::default())),
         Existing::Kept => None,
     };
-    restore.judge(&mut file, table.as_ref())?;
+    restore.judge(&mut file, table.as_ref(), usize::MAX)?;
     let condition = if restore.may_clear(&file) {
         ""
     } else {
@@ -201,7 +204,7 @@ impl<'a> Restore<'a> {
             Existing::Replaced => Some(follow(file, Wanted::default())),
             Existing::Kept => None,
         };
-        self.judge(file, wanted.as_ref())?;
+        self.judge(file, wanted.as_ref(), MOST_BAD_LINES)?;
         Ok(wanted)
     }
 
@@ -226,7 +229,7 @@ impl<'a> Restore<'a> {
             }
             None => {
                 let wanted = follow(file, current.clone());
-                self.judge(file, Some(&wanted))?;
+                self.judge(file, Some(&wanted), MOST_BAD_LINES)?;
                 wanted
             }
         };
@@ -245,11 +248,18 @@ impl<'a> Restore<'a> {
     }
 
     /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no
-    /// rules.
-    fn judge(&self, file: &mut RuleFile<'_>, table: Option<&Wanted>) -> Result<(), Error> {
+    /// rules. The error lists `most` bad lines.
+    fn judge(
+        &self,
+        file: &mut RuleFile<'_>,
+        table: Option<&Wanted>,
+        most: usize,
+    ) -> Result<(), Error> {
         if !file.bad_lines.is_empty() {
-            let lines = std::mem::take(&mut file.bad_lines);
-            return Err(Error::BadLines { file: self.name.to_owned(), lines });
+            let mut lines = std::mem::take(&mut file.bad_lines);
+            let more = lines.len().saturating_sub(most);
+            lines.truncate(most);
+            return Err(Error::BadLines { file: self.name.to_owned(), lines, more });
         }
         let is_empty = table.map_or(file.rules.is_empty(), |table| table.is_empty());
         if self.empty_table == EmptyTable::Refused && is_empty {

@@ -8,6 +8,8 @@ use ipvs::plan::Cause;
 
 use super::front;
 use crate::actions::Error;
+use crate::process::{WaitingStream, visible};
+use crate::restore::shortened;
 use ipvs_rules::{LineError, RuleError, TokenError};
 
 /// Why a program ends without having done everything.
@@ -83,8 +85,7 @@ impl Failure {
             _ => {}
         }
         if let Self::Companion(error) = self {
-            let _ = error.print();
-            return;
+            return say(&error.render().to_string());
         }
         let mut text = self.sentence();
         if let Some(line) = line {
@@ -104,15 +105,14 @@ impl Failure {
             text.push_str(further);
             text.push('\n');
         }
-        // There is nowhere to say that standard error is closed.
-        let _ = io::stderr().write_all(text.as_bytes());
+        say(&text);
     }
 
     fn sentence(&self) -> String {
         match self {
             Self::Usage(error) => error.to_string(),
             Self::Companion(error) => error.to_string(),
-            Self::Line(error) => error.to_string(),
+            Self::Line(error) => shortened(&error.to_string()),
             Self::Signals(error) => format!("cannot catch signals: {error}"),
             Self::Reading(error) | Self::Action(error) => match error {
                 Error::Library(error) if error.kind() == ErrorKind::NoFamily => {
@@ -152,6 +152,12 @@ impl Failure {
         let hints = if io::stderr().is_terminal() { hints } else { &[] };
         std::iter::once(ARE_YOU_SURE).chain(hints.iter().copied()).collect()
     }
+}
+
+/// Writes to standard error. Words, paths and names in a text may hold escape sequences, which must not reach a terminal.
+fn say(text: &str) {
+    // Nothing can be reported where standard error is closed.
+    let _ = WaitingStream(io::stderr()).write_all(visible(text).as_bytes());
 }
 
 /// The status for what a command did.

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, LineWriter, Read, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use super::help::{write_help, write_version};
 use super::report::{CHANGES, DONE, Failure};
 use super::watch::Watch;
 use crate::actions::{self, Error, Event, Lines, Restore, Session};
+use crate::process::{TerminalWriter, WaitingStream};
 use ipvs_rules::{Command, RuleError, Save, Tokens, parse_command};
 
 /// ipvsadm(8).
@@ -26,7 +27,7 @@ pub fn ipvsadm() -> ExitCode {
         match command {
             Command::Restore(file) => {
                 let file = file.map(as_typed);
-                restore_lines(file.as_deref(), session, &mut io::stdout().lock())
+                restore_lines(file.as_deref(), session, &mut standard_output())
             }
             Command::Save(save) => with_output(|out| {
                 let save = Save { file: save.file.map(as_typed), ..save };
@@ -129,10 +130,15 @@ fn as_typed(path: PathBuf) -> PathBuf {
 
 /// Runs a command that prints, and makes sure that all of it was printed.
 fn with_output(command: impl FnOnce(&mut dyn Write) -> Result<u8, Failure>) -> Result<u8, Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = standard_output();
     let status = command(&mut out)?;
     out.flush().map_err(Error::Output)?;
     Ok(status)
+}
+
+/// Standard output, line by line as std has it.
+fn standard_output() -> LineWriter<TerminalWriter<StdoutLock<'static>>> {
+    LineWriter::new(TerminalWriter::new(io::stdout().lock()))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
@@ -146,7 +152,7 @@ fn read_standard_input() -> Result<Vec<u8>, Error> {
         let _ = writeln!(io::stderr(), "{waits}");
     }
     let mut text = Vec::new();
-    io::stdin().lock().read_to_end(&mut text).map_err(Error::Input)?;
+    WaitingStream(io::stdin().lock()).read_to_end(&mut text).map_err(Error::Input)?;
     Ok(text)
 }
 

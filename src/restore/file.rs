@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use thiserror::Error;
 
+use super::quoted::{quoted_line, shortened};
 use crate::errors::conflict_sentence;
 use crate::model::{Change, RuleConflict};
 use crate::resolve::Resolver;
@@ -29,7 +30,7 @@ pub enum Problem {
 pub struct BadLine {
     /// Its number, from 1.
     pub line: u64,
-    /// Its words, shortened if there are many.
+    /// The start of it.
     pub text: String,
     /// Its fault.
     pub problem: Problem,
@@ -37,7 +38,7 @@ pub struct BadLine {
 
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.line, self.text, self.problem)
+        write!(f, "{}: {}: {}", self.line, self.text, shortened(&self.problem.to_string()))
     }
 }
 
@@ -63,9 +64,6 @@ pub struct RuleFile<'a> {
 
 /// A line that waits for names, with its number and its text.
 type WaitingLine<'a> = (u64, &'a [u8], Box<WaitingCommand<'a>>);
-
-/// How much of a bad line is shown.
-const SHOWN: usize = 120;
 
 impl<'a> RuleFile<'a> {
     /// Parses all lines of a text. The names in them are looked up together.
@@ -110,7 +108,7 @@ impl<'a> RuleFile<'a> {
             Ok(_) => Problem::NotARule,
             Err(error) => Problem::Line(error),
         };
-        self.bad_lines.push(BadLine { line: number, text: shown(line), problem });
+        self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
     }
 
     /// Marks lines that could be read as bad all the same; they come in order.
@@ -120,21 +118,10 @@ impl<'a> RuleFile<'a> {
             let number = u64::from(number.get());
             let line = lines.find(|&(line, _)| line == number).map_or(&b""[..], |(_, line)| line);
             let problem = Problem::Conflict(conflict);
-            self.bad_lines.push(BadLine { line: number, text: shown(line), problem });
+            self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
         }
         self.bad_lines.sort_by_key(|bad| bad.line);
     }
-}
-
-/// The words of a line, shortened if there are many.
-fn shown(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line.get(..SHOWN).unwrap_or(line));
-    let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
-    let mut text = text.trim().escape_debug().to_string();
-    if line.len() > SHOWN {
-        text.push_str("...");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -164,7 +151,7 @@ mod tests {
         text.extend_from_slice(b"\n\xff\x07");
         let file = RuleFile::read(&text, &mut Resolver::new());
         let [long, binary] = file.bad_lines.as_slice() else { panic!("two bad lines") };
-        assert!(long.text.len() < 130);
+        assert!(long.text.len() <= 80);
         assert_eq!(binary.text, "\u{fffd}\\u{7}");
     }
 }

@@ -3,7 +3,9 @@
 //! Knows rules and plans; knows no options and no streams.
 
 mod file;
+mod quoted;
 #[cfg(test)]
 mod tests;
 
 pub use file::{BadLine, LineNumber, Problem, Rule, RuleFile};
+pub(crate) use quoted::shortened;

@@ -71,6 +71,8 @@ mod schedulers;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod sync;
 #[cfg(test)]
 mod system_calls;

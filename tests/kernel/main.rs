@@ -21,6 +21,8 @@ mod differences;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod hostile_directory;
+#[cfg(test)]
 mod kernel_model;
 #[cfg(test)]
 mod ldirectord;
@@ -64,6 +66,8 @@ mod restore_wire;
 mod rights;
 #[cfg(test)]
 mod save_file;
+#[cfg(test)]
+mod save_stream;
 #[cfg(test)]
 mod saves;
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn a_listing_and_a_save_wait_for_a_non_blocking_standard_output() {
     for (program, arguments) in [
         (Program::ours(), &["-L", "-n"][..]),
         (Program::ours(), &["-S", "-n"]),
+        (Program::save(), &["-n", "/dev/stdout"]),
     ] {
         let expected = program.run(arguments).succeeded().to_owned();
         assert!(expected.len() > 64 * 1024);
@@ -111,6 +112,7 @@ fn messages_show_escape_sequences_in_paths_and_words() {
     let path = place.path().join(OsStr::from_bytes(b"\x1b[2Jrules"));
     let lines = [
         Program::restore().run([&path]),
+        Program::save().run([&path.join("in")]),
         Program::ours().run(["-R".as_ref(), path.as_os_str()]),
         Program::ours().line("-A -t \x1b[2J:80"),
         Program::ours().line("-A -t 10.0.0.1:80 -s \x1b[2J-of-17-bytes-or-more"),

@@ -1,0 +1,125 @@
+//! A save to an open file, a FIFO or under limits, and one that a signal ends.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+
+const RULES: &str = "-A -t 10.0.0.1:80 -s rr\n";
+
+/// How many saves are ended by each signal.
+const MOMENTS: u32 = 25;
+
+fn table() {
+    fresh_namespace();
+    Program::ours().feed(["-R"], RULES.as_bytes()).succeeded();
+}
+
+fn shell(script: &str, place: &Path) -> (Option<i32>, String) {
+    let output = Command::new("bash")
+        .args(["-c", script, "bash", Program::save().name()])
+        .current_dir(place)
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn standard_output_by_its_name_is_written_to_where_it_is() {
+    table();
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    for (script, expected) in [
+        ("echo old >log; \"$1\" -n /dev/stdout >>log", format!("old\n{RULES}")),
+        ("{ echo start; \"$1\" -n /dev/fd/1; echo end; } >log", format!("start\n{RULES}end\n")),
+        (
+            "{ echo start; \"$1\" -n /proc/self/fd/2; echo end; } >log 2>&1",
+            format!("start\n{RULES}end\n"),
+        ),
+        ("echo old >log; \"$1\" -n /dev/fd/3 3>>log", format!("old\n{RULES}")),
+        ("\"$1\" -n /dev/stdout | cat >log", RULES.to_owned()),
+    ] {
+        assert_eq!(shell(script, place.path()), (Some(0), String::new()), "{script}");
+        assert_eq!(fs::read_to_string(&log).unwrap(), expected, "{script}");
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_fifo_is_waited_for_but_not_for_ever() {
+    table();
+    let place = tempfile::tempdir().unwrap();
+    let fifo = place.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let outcome = Program::save().run([&fifo]);
+    let sentence = outcome.refused(1);
+    assert!(sentence.contains("no program has opened it for reading"), "{sentence}");
+    let reader = thread::spawn({
+        let fifo = fifo.clone();
+        move || {
+            sleep(Duration::from_millis(500));
+            let mut text = String::new();
+            fs::File::open(fifo).unwrap().read_to_string(&mut text).unwrap();
+            text
+        }
+    });
+    Program::save().run(["-n".as_ref(), fifo.as_os_str()]).succeeded();
+    assert_eq!(reader.join().unwrap(), RULES);
+}
+
+#[test]
+fn a_file_larger_than_the_limit_is_an_error_and_leaves_nothing() {
+    table();
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("rules"), "# old\n").unwrap();
+    let (code, said) = shell("ulimit -f 0; exec \"$1\" rules", place.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("File too large"), "{said}");
+    assert_eq!(fs::read_to_string(place.path().join("rules")).unwrap(), "# old\n");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+/// In a file system with files that have no name, and in the build directory's, which may have none: User Mode Linux's
+/// view of the machine's files.
+#[test]
+fn a_save_that_a_signal_ends_leaves_no_temporary_file() {
+    table();
+    for base in [Path::new("/tmp"), Path::new(env!("CARGO_TARGET_TMPDIR"))] {
+        let place = tempfile::tempdir_in(base).unwrap();
+        let file = place.path().join("rules");
+        let start = Instant::now();
+        Program::save().run([&file]).succeeded();
+        let time = start.elapsed();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+            let mut ended = 0;
+            for moment in 0..MOMENTS {
+                fs::write(&file, "# old\n").unwrap();
+                let mut child =
+                    Program::save().command(["-n".as_ref(), file.as_os_str()]).spawn().unwrap();
+                sleep(time * (500 + 40 * moment) / 1000);
+                let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+                kill(process, signal).unwrap();
+                let status = child.wait().unwrap();
+                ended += u32::from(status.signal().is_some());
+                let content = fs::read_to_string(&file).unwrap();
+                assert!(content == "# old\n" || content == RULES, "half a file:\n{content}");
+                let names: Vec<_> = fs::read_dir(place.path())
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name())
+                    .collect();
+                assert_eq!(names, ["rules"], "{signal}");
+            }
+            println!("{signal} ended {ended} of {MOMENTS} in {}", base.display());
+        }
+    }
+}

@@ -186,7 +186,7 @@ fn rule_lines(rules: &[Rule], save: &Save, session: &mut Session) -> Result<Line
     Ok(Lines { text, comments })
 }
 
-/// Whether a text has rules that saving nothing would lose.
+/// Tells if a text has rules that saving nothing would lose.
 fn holds_rules(text: &[u8]) -> bool {
     use CommandName::{Set, StartDaemon, StopDaemon};
 

@@ -2,7 +2,7 @@
 //! and access control list.
 //!
 //! Safe in directories where other users can write. A path is resolved once, to an open directory and a name in it, and
-//! all later calls work on these. Must not know what is written.
+//! all later calls work on these. It must not know the content.
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -129,7 +129,7 @@ impl AtomicFile {
         Err(Errno::LOOP.into())
     }
 
-    /// The content; `None` where there is no file, or one that is written to and never replaced.
+    /// The content. A missing file, and one that is written to and never replaced, have none.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -354,12 +354,12 @@ fn split(path: &[u8]) -> io::Result<(&[u8], &[u8])> {
     }
 }
 
-/// Whether an entry belongs to root or the caller.
+/// Tells if an entry belongs to root or the caller.
 fn is_trusted(stat: &Stat) -> bool {
     stat.st_uid == 0 || stat.st_uid == geteuid().as_raw()
 }
 
-/// Whether a file in a sticky directory is another user's. fs.protected_regular and fs.protected_fifos refuse such a file
+/// Tells if a file in a sticky directory is another user's. fs.protected_regular and fs.protected_fifos refuse such a file
 /// to a shell's redirection.
 fn is_foreign(file: &Stat, directory: &Stat) -> bool {
     let mode = directory.st_mode;

@@ -103,7 +103,7 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     Ok(addresses)
 }
 
-/// Whether a name could be taken for an address, for a port behind an address, or for another column of a listing. Whoever
+/// Tells if a name could be taken for an address, for a port behind an address, or for another column of a listing. Whoever
 /// answers reverse look-ups for an address chooses its name.
 fn misleads(name: &str) -> bool {
     let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();

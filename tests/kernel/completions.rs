@@ -301,7 +301,7 @@ fn without_ipvs_completion_is_silent_and_has_the_schedulers_that_everyone_has() 
     assert_eq!(String::from_utf8_lossy(&output.stdout), "\n\novf\n");
 }
 
-/// What is inserted is quoted: a name must not run, expand or become several words.
+/// Inserted values are quoted: a name must not run, expand or become several words.
 #[test]
 fn bash_quotes_an_interface_that_is_named_as_a_command() {
     fresh_namespace();

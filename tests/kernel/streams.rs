@@ -74,7 +74,7 @@ fn a_listing_and_a_save_wait_for_a_non_blocking_standard_output() {
     }
 }
 
-/// What a terminal gets from a command that a shell runs with the program's name as `$0`.
+/// Runs a shell command, with the program's path as `$PROGRAM`, and returns the output that its terminal gets.
 fn on_a_terminal(program: &Program, command: &str) -> String {
     let output = Command::new("script")
         .args(["-qec", command, "/dev/null"])

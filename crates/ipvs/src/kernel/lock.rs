@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use thiserror::Error;
 
-/// Where the lock files are.
+/// The directory of the lock files.
 const DIRECTORY: &str = "/run/ipvsadm";
 
 /// How often a lock that another holds is tried again.

@@ -14,8 +14,8 @@ const USUAL_PATH: &str = "/sbin/modprobe";
 /// modprobe reads options from it. What modprobe prints is dropped.
 ///
 /// # Errors
-/// When modprobe cannot be started, or kernel.modprobe is empty, which bans loading. That modprobe did not find the
-/// module shows in the family being missing still.
+/// When modprobe cannot be started, or kernel.modprobe is empty, which bans loading. A module that modprobe did not find
+/// is no error here: the family is still missing then.
 pub fn load_module() -> io::Result<()> {
     let setting = fs::read("/proc/sys/kernel/modprobe");
     let path = modprobe_path(setting.ok().as_deref())
@@ -31,7 +31,7 @@ pub fn load_module() -> io::Result<()> {
         .map(|_| ())
 }
 
-/// The path of modprobe for a setting of kernel.modprobe; `None` where loading is banned.
+/// The path of modprobe for a setting of kernel.modprobe. There is none where loading is banned.
 fn modprobe_path(setting: Option<&[u8]>) -> Option<PathBuf> {
     let Some(setting) = setting else { return Some(USUAL_PATH.into()) };
     let path = Path::new(OsStr::from_bytes(setting.strip_suffix(b"\n").unwrap_or(setting)));

@@ -68,6 +68,7 @@ fn comment_lines(text: &str, markers: &[&str]) -> Vec<String> {
 fn manual_line(line: &str) -> String {
     let text = match line.strip_prefix('.') {
         None => line,
+        Some("EX" | "EE") => return "```".to_owned(),
         Some(request) => match request.split_once(' ') {
             Some(("B" | "I" | "BR" | "RB" | "IR" | "RI" | "BI", words)) => words,
             _ => return String::new(),

@@ -14,8 +14,8 @@ const USUAL_PATH: &str = "/sbin/modprobe";
 /// modprobe reads options from it. What modprobe prints is dropped.
 ///
 /// # Errors
-/// When modprobe cannot be started, or kernel.modprobe is empty, which bans loading. A module that modprobe did not find
-/// is no error here: the family is still missing then.
+/// When modprobe cannot be started, or kernel.modprobe is empty, which bans loading. The status of modprobe is ignored:
+/// without the module, the family is still missing.
 pub fn load_module() -> io::Result<()> {
     let setting = fs::read("/proc/sys/kernel/modprobe");
     let path = modprobe_path(setting.ok().as_deref())

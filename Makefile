@@ -56,7 +56,7 @@ check: rust ## format, lints, documentation, and the tests that need no kernel
 
 test: check ## everything: check, then the tests on a real IPVS kernel, side by side with ipvsadm 1.31
 	tests/provide kernel reference traffic labs callers trace shells
-	$(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
+	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 	$(MAKE) --no-print-directory licenses test-boot

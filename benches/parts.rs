@@ -18,8 +18,8 @@ use ipvs::procfs::Connections;
 use ipvs_rules::{
     Command, ConnectionColumns, ListFormat, parse_line, parse_numeric_line, write_change,
 };
+use ipvsadm::output::{TableView, write_connection};
 use ipvsadm::resolve::Labels;
-use ipvsadm::view::{TableView, write_connection};
 
 fn main() -> anyhow::Result<()> {
     let mut criterion = Criterion::default()

@@ -5,15 +5,15 @@
 pub use ipvs::{kernel, model, netlink, plan, procfs};
 
 pub mod resolve;
-pub mod restore;
+pub mod rules_file;
 
-mod actions;
 pub mod cli;
+mod commands;
 pub mod errors;
 mod process;
 // Public for the benchmarks; what it writes may change with the listings.
 #[doc(hidden)]
-pub mod view;
+pub mod output;
 
 /// The README's example, compiled.
 #[cfg(doctest)]

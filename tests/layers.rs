@@ -56,9 +56,9 @@ const PACKAGES: [Package; 4] = [
             ("process", 1),
             ("resolve", 1),
             ("errors", 1),
-            ("restore", 2),
-            ("view", 4),
-            ("actions", 5),
+            ("output", 2),
+            ("rules_file", 2),
+            ("commands", 5),
             ("cli", 6),
             // The library's, under the names that they have there.
             ("model", 0),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::actions::EmptyTable;
-use crate::actions::Existing;
+use crate::commands::EmptyTable;
+use crate::commands::Existing;
 use ipvs_rules::Save;
 
 /// How many seconds a restore waits for another to end: with no `--wait`, and with one that has no number.

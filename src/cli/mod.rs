@@ -1,7 +1,7 @@
 //! From argv to an exit status: the three programs.
 //!
 //! Responsible for standard streams, arguments, messages and exit statuses; what a command does is in
-//! `actions`.
+//! `commands`.
 
 mod companions;
 mod front;

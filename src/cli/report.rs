@@ -7,9 +7,9 @@ use ipvs::error::Operation;
 use ipvs::plan::Cause;
 
 use super::front;
-use crate::actions::Error;
+use crate::commands::Error;
 use crate::process::{WaitingStream, visible};
-use crate::restore::shortened;
+use crate::rules_file::shortened;
 use ipvs_rules::{LineError, RuleError, TokenError};
 
 /// Why a program ends without having done everything.
@@ -217,7 +217,7 @@ mod tests {
 
     use crate::errors;
     use crate::resolve::Resolver;
-    use crate::restore::RuleFile;
+    use crate::rules_file::RuleFile;
     use ipvs_rules::parse_numeric_line;
 
     fn sentence(operation: Operation, errno: Errno) -> String {

@@ -11,7 +11,7 @@ use super::companions::{Mode, restore_arguments, save_arguments};
 use super::help::{write_help, write_version};
 use super::report::{CHANGES, DONE, Failure};
 use super::watch::Watch;
-use crate::actions::{self, Error, Event, Lines, Restore, Session};
+use crate::commands::{self, Error, Event, Lines, Restore, Session};
 use crate::process::{TerminalWriter, WaitingStream};
 use ipvs_rules::{Command, RuleError, Save, Tokens, parse_command};
 
@@ -31,7 +31,7 @@ pub fn ipvsadm() -> ExitCode {
             }
             Command::Save(save) => with_output(|out| {
                 let save = Save { file: save.file.map(as_typed), ..save };
-                actions::save(&save, session, out).map_err(Failure::Reading)?;
+                commands::save(&save, session, out).map_err(Failure::Reading)?;
                 Ok(DONE)
             }),
             command => with_output(|out| carry_out(&command, session, out).map(|()| DONE)),
@@ -48,7 +48,7 @@ pub fn ipvsadm_save() -> ExitCode {
         };
         let save = Save { file: save.file.map(as_typed), ..save };
         with_output(|out| {
-            actions::save_consistently(&save, session, out).map_err(Failure::Reading)?;
+            commands::save_consistently(&save, session, out).map_err(Failure::Reading)?;
             Ok(DONE)
         })
     })
@@ -78,18 +78,18 @@ pub fn ipvsadm_restore() -> ExitCode {
         };
         with_output(|out| match arguments.mode {
             Mode::Check => {
-                actions::check(&restore, session, out)?;
+                commands::check(&restore, session, out)?;
                 Ok(DONE)
             }
-            Mode::Diff => Ok(if actions::diff(&restore, session, out)? { CHANGES } else { DONE }),
+            Mode::Diff => Ok(if commands::diff(&restore, session, out)? { CHANGES } else { DONE }),
             Mode::Restore => {
                 let mut watch = Watch::new().map_err(Failure::Signals)?;
-                let _lock = actions::lock(arguments.patience, |error| {
+                let _lock = commands::lock(arguments.patience, |error| {
                     if io::stderr().is_terminal() {
                         let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
                     }
                 })?;
-                let prepared = actions::prepare(&restore, session)?;
+                let prepared = commands::prepare(&restore, session)?;
                 watch.begin();
                 prepared.carry_out(session, &mut watch)?;
                 Ok(DONE)
@@ -161,8 +161,8 @@ fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> R
         Command::Change(change) => {
             session.client().and_then(|client| client.apply(change)).map_err(Error::Library)?;
         }
-        Command::List(list) => actions::list(list, session, out).map_err(Failure::Reading)?,
-        Command::Save(save) => actions::save(save, session, out).map_err(Failure::Reading)?,
+        Command::List(list) => commands::list(list, session, out).map_err(Failure::Reading)?,
+        Command::Save(save) => commands::save(save, session, out).map_err(Failure::Reading)?,
         Command::Help => write_help(out).map_err(Error::Output)?,
         Command::Version => write_version(out).map_err(Error::Output)?,
         Command::Restore(_) => return Err(Failure::Usage(RuleError::RestoreInside)),

@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use signal_hook::flag::{register_conditional_shutdown, register_usize};
 
-use crate::actions::Watcher;
-use crate::plan::Progress;
+use crate::commands::Watcher;
+use ipvs::plan::Progress;
 
 /// From this number of changes on, a terminal is shown how far they are.
 const LARGE: usize = 10_000;

@@ -11,8 +11,8 @@ use std::net::IpAddr;
 
 pub use labels::Labels;
 
-use crate::model::Protocol;
 use hosts::{Hosts, Patience};
+use ipvs::model::Protocol;
 use ipvs_rules::Answers;
 use services::ServicesFile;
 

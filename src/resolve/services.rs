@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use crate::model::Protocol;
+use ipvs::model::Protocol;
 
 const PATH: &str = "/etc/services";
 

@@ -11,7 +11,7 @@ use ipvs::netlink::{Client, KernelSocket, Transport};
 use ipvs::plan::{ApplyError, Plan, Prepared, Progress, apply, apply_with_retries};
 use ipvs::state::{read_ruleset, read_settings};
 use ipvsadm::resolve::Resolver;
-use ipvsadm::restore::{LineNumber, RuleFile};
+use ipvsadm::rules_file::{LineNumber, RuleFile};
 
 /// The outcome of a restore.
 pub(crate) type Outcome = Result<(), Box<ApplyError<LineNumber>>>;

@@ -3,8 +3,8 @@
 use ipvs::state::{Counted, Order, walk};
 
 use super::{Page, open_connections};
-use crate::actions::{Error, Session};
-use crate::view::{JsonList, write_json_daemons, write_json_timeouts};
+use crate::commands::{Error, Session};
+use crate::output::{JsonList, write_json_daemons, write_json_timeouts};
 use ipvs_rules::JsonSubject;
 
 /// Writes one document.

@@ -45,7 +45,7 @@ fn cut(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
     use crate::resolve::Resolver;
-    use crate::restore::RuleFile;
+    use crate::rules_file::RuleFile;
 
     #[test]
     fn message_quotes_at_most_200_bytes_of_its_line() {

@@ -1,7 +1,7 @@
 //! Lines of listings held against what ipvsadm 1.31 printed.
 
 use super::*;
-use crate::model::{Change, OtherForwarding, OtherTunnel, Protocol};
+use ipvs::model::{Change, OtherForwarding, OtherTunnel, Protocol};
 use ipvs_rules::{Command, parse_numeric_line};
 
 const PLAIN: ListFormat = ListFormat::Plain;
@@ -295,7 +295,7 @@ fn real_server_is_shown_with_its_counters_and_of_its_rates_only_bytes_are_shorte
 #[test]
 fn first_line_has_the_version_and_the_size_of_the_connection_table() {
     let mut out = Vec::new();
-    let version = crate::model::Version::from_number(0x0001_0201);
+    let version = ipvs::model::Version::from_number(0x0001_0201);
     write_info(&mut out, &Info { version, table_size: 4096 }).unwrap();
     assert_eq!(out, b"IP Virtual Server version 1.2.1 (size=4096)\n");
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use crate::model::{
+use ipvs::model::{
     Connection, ConnectionTarget, Counters, Family, Forwarding, Info, MulticastGroup, Netmask,
     Protocol, Rates, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts, Tunnel,
     TunnelChecksum,
@@ -368,7 +368,7 @@ fn rates(rates: &Rates) -> JsonCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RealServer, RealServerKey, Version, VirtualService};
+    use ipvs::model::{RealServer, RealServerKey, Version, VirtualService};
 
     #[test]
     fn service_is_one_line_with_its_real_servers() {

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Error;
 use super::session::Session;
-use crate::model::Change;
+use ipvs::model::Change;
 use ipvs_rules::{
     Command, LineError, Parsed, first_line, line_count, other_interpreter, parse_line,
 };

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::column::{append, left, left_endpoint, left_number, pad};
+use super::columns::{append, left, left_endpoint, left_number, pad};
 use super::numbers::{Digits, number};
-use crate::model::{
+use crate::resolve::Labels;
+use ipvs::model::{
     Counters, Family, Forwarding, Info, Netmask, Rates, RealServerKey, RealServerState,
     RealServerSummary, ServiceKey, ServiceState, Tunnel, TunnelChecksum, VirtualService,
 };
-use crate::resolve::Labels;
 use ipvs_rules::ListFormat;
 
 /// The columns for an address and a port: an IPv4 address always fits.

@@ -2,8 +2,8 @@
 
 use ipvs::{Client, Error, ErrorKind};
 
-use crate::netlink::load_module;
 use crate::resolve::Resolver;
+use ipvs::netlink::load_module;
 use ipvs_rules::{Command, Parsed, RuleError};
 
 /// A client that connects when it is first needed, and the resolver.

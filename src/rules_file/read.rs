@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::quoted::{quoted_line, shortened};
 use crate::errors::conflict_sentence;
-use crate::model::{Change, RuleConflict};
 use crate::resolve::Resolver;
+use ipvs::model::{Change, RuleConflict};
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
 /// The fault of a line of a rules file.

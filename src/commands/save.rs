@@ -7,9 +7,9 @@ use ipvs::{Client, ErrorKind};
 
 use super::session::Session;
 use super::{Comments, Error};
-use crate::model::{Change, ServiceKey};
 use crate::process::AtomicFile;
 use crate::resolve::Labels;
+use ipvs::model::{Change, ServiceKey};
 use ipvs_rules::{CommandName, Save, Token, Tokens, has_line, lines, words, write_change};
 
 /// Reads the table once and saves it.

@@ -1,18 +1,16 @@
 //! `-L`: the table, the connections, the timeouts, the daemons.
 
-mod connections;
 mod json;
-mod table;
 
 use std::io::{self, Write};
 
 use ipvs::state::Order;
 
-use super::{Error, Session};
-use crate::procfs::{self, Connections};
-use crate::view::{write_daemon, write_timeouts};
+use super::list_services::{self as table, Style};
+use super::{Error, Session, list_connections as connections};
+use crate::output::{write_daemon, write_timeouts};
+use ipvs::procfs::{self, Connections};
 use ipvs_rules::{List, ListFormat};
-use table::Style;
 
 /// How much is written at once.
 const OUTPUT: usize = 64 * 1024;
@@ -56,9 +54,9 @@ pub fn list(list: &List, session: &mut Session, out: &mut dyn Write) -> Result<(
 }
 
 /// Gathers lines and writes them many at a time.
-struct Page<'a> {
+pub(super) struct Page<'a> {
     out: &'a mut dyn Write,
-    lines: Vec<u8>,
+    pub(super) lines: Vec<u8>,
 }
 
 impl<'a> Page<'a> {
@@ -67,7 +65,7 @@ impl<'a> Page<'a> {
     }
 
     /// Adds a line that memory alone is needed for.
-    fn add(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+    pub(super) fn add(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
         self.try_add(|lines| {
             append(lines);
             Ok(())
@@ -75,7 +73,10 @@ impl<'a> Page<'a> {
     }
 
     /// Adds what is written as to a file.
-    fn try_add(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Error> {
+    pub(super) fn try_add(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), Error> {
         write(&mut self.lines).map_err(Error::Output)?;
         if self.lines.len() >= OUTPUT { self.write() } else { Ok(()) }
     }
@@ -88,7 +89,7 @@ impl<'a> Page<'a> {
 }
 
 /// Opens the connection table, which everybody may read. Where the file is missing, the kernel may have to load ip_vs.
-fn open_connections(session: &mut Session) -> Result<Connections, Error> {
+pub(super) fn open_connections(session: &mut Session) -> Result<Connections, Error> {
     if !procfs::has_connections() {
         session.client()?;
     }

@@ -1,6 +1,6 @@
 //! The numbers of `--stats` and `--rate`: nine columns, shortened where they need more.
 
-use super::column::right;
+use super::columns::right;
 
 /// How large numbers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

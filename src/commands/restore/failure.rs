@@ -1,150 +1,12 @@
-//! What the commands do, one function each: they ask the kernel and write what it says.
-//!
-//! Knows netlink, /proc and the views; knows no command line, no standard streams and no exit status.
+//! The message of a restore that was not applied: its cause, the outcome of the rollback, and the entries that are lost.
 
-mod lines;
-mod list;
-mod restore;
-mod save;
-mod session;
-
-use std::io;
-use std::path::{Path, PathBuf};
-
-use thiserror::Error;
-
-pub use lines::{Event, Lines};
-pub use list::list;
-pub use restore::{EmptyTable, Existing, Restore, Watcher, check, diff, lock, prepare};
-pub use save::{save, save_consistently};
-pub use session::Session;
-
-use crate::errors::sentence;
-use crate::kernel::LockError;
-use crate::model::Change;
-use crate::resolve::Labels;
-use crate::restore::{BadLine, LineNumber};
-use ipvs::model::UnknownAttribute;
+use ipvs::model::{Change, UnknownAttribute};
 use ipvs::plan::{ApplyError, Cause, Rollback};
 use ipvs_rules::{has_line, write_change};
 
-/// Why a command failed.
-#[derive(Debug, Error)]
-pub enum Error {
-    /// The kernel's refusal, a failed socket, or a file of /proc.
-    #[error("{}", sentence(.0))]
-    Library(#[from] ipvs::Error),
-    /// What was to be printed could not be.
-    #[error("cannot write to standard output: {0}")]
-    Output(#[source] io::Error),
-    /// What was to be carried out could not be read.
-    #[error("cannot read standard input: {0}")]
-    Input(#[source] io::Error),
-    /// Rules are such that no line can say them.
-    #[error("{}", no_line(.comments, .file.as_deref()))]
-    NoLine {
-        /// The rules, which are comments in what was saved.
-        comments: Comments,
-        /// The file that was not replaced; `None` for standard output.
-        file: Option<PathBuf>,
-    },
-    /// Services or real servers came and went all the time while the table was read.
-    #[error(
-        "the table changes too fast to be saved: services or real servers came or went while it was \
-         read; to save a single reading: ipvsadm -S -n >FILE"
-    )]
-    Restless,
-    /// Nothing would take the place of rules.
-    #[error(
-        "{path} holds rules and the kernel's table is empty: nothing saved (--allow-empty if that is meant)"
-    )]
-    NothingToSave {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file could not be saved; the old one is as it was.
-    #[error("cannot save in {path}: {source}")]
-    SaveFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file of rules cannot be read.
-    #[error("cannot read {path}: {source}")]
-    ReadFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// An input whose first line gives it to another program.
-    #[error("cannot restore a script for {program}: run it, and save the table that it makes")]
-    Script {
-        /// The program.
-        program: String,
-    },
-    /// A file of rules has lines that cannot be restored.
-    #[error("{}", bad_lines(.file, .lines, *.more))]
-    BadLines {
-        /// The file's name.
-        file: String,
-        /// The lines that the message lists.
-        lines: Vec<BadLine>,
-        /// The number of further ones.
-        more: usize,
-    },
-    /// A file of rules leads to an empty table.
-    #[error("{file}: no virtual service in it; an empty file is not restored with --no-empty")]
-    NoRules {
-        /// The file's name.
-        file: String,
-    },
-    /// An input that describes no table would clear the kernel's.
-    #[error("{}", unmeant_clearing(.file, *.services, *.has_other_lines))]
-    UnmeantClearing {
-        /// The file's name.
-        file: String,
-        /// How many virtual services the kernel has.
-        services: usize,
-        /// Whether the input has settings or `-Z`, which a restore that keeps the table applies.
-        has_other_lines: bool,
-    },
-    /// Another restore is at work.
-    #[error(transparent)]
-    Lock(LockError),
-    /// A plan was not applied.
-    #[error("{}", failed_restore(.file, *.signal, .failed))]
-    NotApplied {
-        /// The file's name.
-        file: String,
-        /// The signal that stopped it, if one did.
-        signal: Option<i32>,
-        /// The reason, and the outcome of the rollback.
-        failed: Box<ApplyError<LineNumber>>,
-    },
-}
-
-/// Rules that a save has as comments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comments {
-    /// The first.
-    pub first: String,
-    /// How many others there are.
-    pub more: usize,
-}
-
-fn no_line(comments: &Comments, file: Option<&Path>) -> String {
-    let Comments { first, more } = comments;
-    let others = if *more == 0 { String::new() } else { format!(" and {more} more") };
-    let outcome = match file {
-        Some(path) => format!("{} is what it was", path.display()),
-        None => "printed as a comment".to_owned(),
-    };
-    format!(
-        "cannot save `{first}'{others}: no option is for what stands in angle brackets ({outcome})"
-    )
-}
+use crate::errors::sentence;
+use crate::resolve::Labels;
+use crate::rules_file::LineNumber;
 
 /// A change as it is named in a sentence.
 fn shown_change(change: &Change) -> String {
@@ -173,26 +35,12 @@ fn but_for(lost: &[UnknownAttribute]) -> String {
     format!(", but for attribute {number} of {entry}, which this version does not know{others}")
 }
 
-fn unmeant_clearing(file: &str, services: usize, has_other_lines: bool) -> String {
-    let keep = match has_other_lines {
-        true => "; --noflush applies its lines and keeps the table",
-        false => "",
-    };
-    format!(
-        "cannot restore {file}: it adds no virtual service, and the kernel has {services}{keep}; \
-         to clear the table, use --allow-empty or `ipvsadm -C'"
-    )
-}
-
-fn bad_lines(file: &str, lines: &[BadLine], more: usize) -> String {
-    let mut lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
-    if more > 0 {
-        lines.push(format!("and {more} more (ipvsadm-restore --check lists all)"));
-    }
-    lines.join("\n")
-}
-
-fn failed_restore(file: &str, signal: Option<i32>, failed: &ApplyError<LineNumber>) -> String {
+/// The message.
+pub(in crate::commands) fn failed_restore(
+    file: &str,
+    signal: Option<i32>,
+    failed: &ApplyError<LineNumber>,
+) -> String {
     let mut text = match &failed.cause {
         Cause::Refused { error, step } => {
             let change = shown_change(&step.change);

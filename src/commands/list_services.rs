@@ -9,10 +9,10 @@ use ipvs::procfs::ServicesFile;
 use ipvs::state::{Counted, Order, Selection, ServiceSummary, Summary, walk};
 use rustix::io::Errno;
 
-use super::Page;
-use crate::actions::{Error, Session};
+use super::list::Page;
+use super::{Error, Session};
+use crate::output::{TableView, write_info};
 use crate::resolve::Labels;
-use crate::view::{TableView, write_info};
 use ipvs_rules::ListFormat;
 
 /// How a table is listed.
@@ -24,7 +24,7 @@ pub(super) struct Style {
 }
 
 /// Lists one service.
-pub(super) fn list_service(
+pub(in crate::commands) fn list_service(
     style: Style,
     key: ServiceKey,
     session: &mut Session,
@@ -45,7 +45,7 @@ pub(super) fn list_service(
 }
 
 /// Lists the whole table in the plain format.
-pub(super) fn list_summaries(
+pub(in crate::commands) fn list_summaries(
     style: Style,
     session: &mut Session,
     page: &mut Page<'_>,
@@ -62,7 +62,7 @@ pub(super) fn list_summaries(
 }
 
 /// Lists the whole table by netlink.
-pub(super) fn list_all(
+pub(in crate::commands) fn list_all(
     style: Style,
     session: &mut Session,
     page: &mut Page<'_>,

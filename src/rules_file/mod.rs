@@ -2,10 +2,10 @@
 //!
 //! Knows rules and plans; knows no options and no streams.
 
-mod file;
 mod quoted;
+mod read;
 #[cfg(test)]
 mod tests;
 
-pub use file::{BadLine, LineNumber, Problem, Rule, RuleFile};
 pub(crate) use quoted::shortened;
+pub use read::{BadLine, LineNumber, Problem, Rule, RuleFile};

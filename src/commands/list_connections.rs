@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{Page, open_connections};
-use crate::actions::{Error, Session};
-use crate::model::Connection;
+use super::list::{Page, open_connections};
+use super::{Error, Session};
+use crate::output::{virtual_end, write_connection, write_connections_heading};
 use crate::resolve::Labels;
-use crate::view::{virtual_end, write_connection, write_connections_heading};
+use ipvs::model::Connection;
 use ipvs_rules::ConnectionColumns;
 
 /// The number of connections whose names are looked up together.
 const LOOKED_UP_TOGETHER: usize = 10_000;
 
 /// Lists the connections with numbers, one by one.
-pub(super) fn list_numeric(
+pub(in crate::commands) fn list_numeric(
     columns: ConnectionColumns,
     session: &mut Session,
     page: &mut Page<'_>,
@@ -29,7 +29,7 @@ pub(super) fn list_numeric(
 }
 
 /// Lists the connections with names, many at a time: their addresses are looked up together, and memory stays constant.
-pub(super) fn list_named(
+pub(in crate::commands) fn list_named(
     columns: ConnectionColumns,
     session: &mut Session,
     page: &mut Page<'_>,

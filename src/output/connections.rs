@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::column::{left, left_endpoint, pad};
-use crate::model::{Connection, ConnectionTarget, EngineData};
+use super::columns::{left, left_endpoint, pad};
 use crate::resolve::Labels;
+use ipvs::model::{Connection, ConnectionTarget, EngineData};
 use ipvs_rules::ConnectionColumns;
 
 /// Writes the two lines above the connections.
@@ -86,7 +86,7 @@ fn expiry(out: &mut Vec<u8>, expires: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::procfs::Connections;
+    use ipvs::procfs::Connections;
 
     fn shown(line: &str, columns: ConnectionColumns) -> String {
         let mut out = Vec::new();

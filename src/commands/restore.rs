@@ -1,5 +1,7 @@
 //! ipvsadm-restore: a rules file to the kernel, all of it or nothing.
 
+mod failure;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -7,11 +9,13 @@ use ipvs::plan::{Applied, Plan, Prepared, Progress, apply_with_retries};
 use ipvs::state::{read_ruleset, read_settings};
 use ipvs::{Client, Ruleset};
 
+pub(super) use failure::failed_restore;
+
 use super::Error;
 use super::session::Session;
-use crate::kernel::{Lock, LockError};
 use crate::resolve::{Labels, Resolver};
-use crate::restore::{LineNumber, RuleFile};
+use crate::rules_file::{LineNumber, RuleFile};
+use ipvs::kernel::{Lock, LockError};
 use ipvs_rules::{other_interpreter, write_change};
 
 /// The entries of the kernel that a file does not name.

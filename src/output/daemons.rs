@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::model::{SyncDaemon, Timeouts};
+use ipvs::model::{SyncDaemon, Timeouts};
 
 /// Writes the line of the timeouts.
 ///
@@ -38,7 +38,7 @@ pub fn write_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MulticastGroup, SyncRole};
+    use ipvs::model::{MulticastGroup, SyncRole};
 
     fn shown(daemon: &SyncDaemon) -> String {
         let mut out = Vec::new();

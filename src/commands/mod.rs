@@ -1,0 +1,19 @@
+//! The commands, one file for each: a command asks the kernel, changes it, and hands a document to an output.
+//!
+//! Knows netlink, /proc and the outputs. Knows no command line, no standard streams and no exit status.
+
+mod apply_lines;
+mod error;
+mod list;
+mod list_connections;
+mod list_services;
+mod restore;
+mod save;
+mod session;
+
+pub use apply_lines::{Event, Lines};
+pub use error::{Comments, Error};
+pub use list::list;
+pub use restore::{EmptyTable, Existing, Restore, Watcher, check, diff, lock, prepare};
+pub use save::{save, save_consistently};
+pub use session::Session;

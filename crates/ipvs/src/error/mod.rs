@@ -1,7 +1,6 @@
 //! The library's one error type.
 //!
-//! An error knows the operation, the entry it was about and the kernel's errno; callers decide by its kind. The text is
-//! the library's own and names no option of any program.
+//! An error has the operation, the entry it was about and the kernel's errno; callers decide by its kind.
 
 mod operation;
 
@@ -175,7 +174,9 @@ impl ErrorKind {
                 _ => "CAP_NET_ADMIN in the initial user namespace is needed",
             },
             Self::NotFound => match operation {
-                Operation::EditServer | Operation::DeleteServer => "no such real server",
+                Operation::EditServer | Operation::DeleteServer | Operation::ListServers => {
+                    "no such real server"
+                }
                 Operation::StopDaemon => "no such daemon is running",
                 Operation::OpenFile | Operation::ReadFile | Operation::Lock => return None,
                 Operation::EnterNamespace => "no such network namespace",
@@ -213,7 +214,11 @@ impl fmt::Display for Error {
                 _ => write!(f, "{operation} {service}")?,
             },
             Some(Subject::Server(service, server)) => {
-                let preposition = match operation {
+                let operation = match operation {
+                    Operation::ListServers => "read real server",
+                    operation => operation.phrase(),
+                };
+                let preposition = match self.0.operation {
                     Operation::AddServer => "to",
                     Operation::DeleteServer => "from",
                     _ => "of",

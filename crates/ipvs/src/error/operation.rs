@@ -57,7 +57,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operation as a verb and its object, without the entry that it is about.
-    const fn phrase(self) -> &'static str {
+    pub(super) const fn phrase(self) -> &'static str {
         match self {
             Self::Connect => "open a netlink socket",
             Self::FindFamily => "look up the generic netlink family IPVS",

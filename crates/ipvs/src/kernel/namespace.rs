@@ -4,11 +4,16 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::{Lock, LockError};
 use crate::error::{Error, ErrorKind, Operation, Subject};
+use crate::model::ConnectionFilter;
+use crate::netlink::Client;
+use crate::procfs::{Connections, NetFile, ServicesFile};
 
 /// A network namespace of the machine. Each has its own IPVS table.
 ///
@@ -63,6 +68,53 @@ impl Namespace {
         Self::from_path(format!("/proc/{pid}/ns/net"))
     }
 
+    /// Opens a client of the namespace.
+    ///
+    /// # Errors
+    /// As [`Client::connect`], and when the namespace cannot be entered.
+    pub fn connect(&self) -> Result<Client, Error> {
+        self.enter(Client::connect)?
+    }
+
+    /// Opens the connection table of the namespace, and iterates over the entries that match a filter. A filter with an
+    /// origin reads `/proc/net/ip_vs_conn_sync`, which lacks the data of persistence engines.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when ip_vs is not loaded; when the namespace cannot be entered.
+    pub fn connections(&self, filter: ConnectionFilter) -> Result<Connections, Error> {
+        let file = match filter.origin {
+            None => NetFile::Connections,
+            Some(_) => NetFile::ConnectionsSync,
+        };
+        let opened = self.enter(|| file.open())??;
+        Ok(Connections::new(file, opened).matching(filter))
+    }
+
+    /// Reads `/proc/net/ip_vs` of the namespace.
+    ///
+    /// # Errors
+    /// As [`ServicesFile::read`], and when the namespace cannot be entered.
+    pub fn services_file(&self) -> Result<ServicesFile, Error> {
+        ServicesFile::read_from(self.enter(|| NetFile::Services.open())??)
+    }
+
+    /// Takes the lock of the namespace. Programs that replace all rules of a namespace take it, so that one of them works
+    /// at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] when another process holds the lock longer than `patience`; when the lock's file cannot be
+    /// opened; when the namespace cannot be entered.
+    pub fn lock(&self, patience: Duration) -> Result<Lock, Error> {
+        self.enter(|| Lock::wait(patience))?.map_err(|error| match error {
+            LockError::Busy { path } => {
+                Error::new(ErrorKind::Locked, Operation::Lock).with_subject(Subject::File(path))
+            }
+            LockError::Unavailable { path, source } => {
+                Error::io(Operation::Lock, source).with_subject(Subject::File(path))
+            }
+        })
+    }
+
     /// Calls a function inside the namespace: on the calling thread in its own namespace, otherwise on a thread that
     /// enters the namespace and ends afterwards.
     ///
@@ -92,5 +144,17 @@ impl Namespace {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespace_and_lock_can_move_between_threads_and_be_shared() {
+        fn assert_is_send_and_sync<T: Send + Sync>() {}
+        assert_is_send_and_sync::<Namespace>();
+        assert_is_send_and_sync::<Lock>();
     }
 }

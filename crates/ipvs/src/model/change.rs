@@ -1,6 +1,6 @@
 //! Everything that can be asked of the kernel's table, as a value.
 //!
-//! The same value is what a rule line says, what a restore plans and undoes, and what netlink sends.
+//! A plan holds changes as its steps, and the client sends them.
 
 use super::{
     RealServer, RealServerKey, ServiceKey, SyncDaemon, SyncRole, Timeouts, VirtualService,
@@ -9,27 +9,27 @@ use super::{
 /// One change to IPVS; each is one command of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// `-A`: adds a virtual service.
+    /// Adds a virtual service.
     AddService(VirtualService),
-    /// `-E`: sets everything of a virtual service but its key.
+    /// Replaces all settings of a virtual service.
     EditService(VirtualService),
-    /// `-D`: deletes a virtual service with its real servers.
+    /// Deletes a virtual service with its real servers.
     DeleteService(ServiceKey),
-    /// `-a`: adds a real server to a virtual service.
+    /// Adds a real server to a virtual service.
     AddServer(ServiceKey, RealServer),
-    /// `-e`: sets everything of a real server but its key.
+    /// Replaces all settings of a real server.
     EditServer(ServiceKey, RealServer),
-    /// `-d`: deletes a real server from a virtual service; its connections stay until they end.
+    /// Deletes a real server from a virtual service; its connections stay until they end.
     DeleteServer(ServiceKey, RealServerKey),
-    /// `-Z`: zeroes the counters of one service and its servers, or of all.
+    /// Zeroes the counters of one service and its servers, or of all.
     Zero(Option<ServiceKey>),
-    /// `-C`: deletes all virtual services.
+    /// Deletes all virtual services.
     Flush,
-    /// `--set`: sets the timeouts that are not zero.
+    /// Sets the timeouts that are not zero.
     SetTimeouts(Timeouts),
-    /// `--start-daemon`: starts a sync daemon.
+    /// Starts a sync daemon.
     StartDaemon(SyncDaemon),
-    /// `--stop-daemon`: stops a sync daemon.
+    /// Stops a sync daemon.
     StopDaemon(SyncRole),
 }
 

@@ -97,6 +97,12 @@ impl SyncDaemon {
     /// The longest message in bytes: what fits into a UDP packet over IPv4.
     pub const MAX_LENGTH: u16 = 65507;
 
+    /// A daemon with sync ID 0 that leaves everything else to the kernel.
+    pub const fn new(role: SyncRole, interface: InterfaceName) -> Self {
+        let (max_length, group, port, ttl) = (None, None, None, None);
+        Self { role, interface, sync_id: 0, max_length, group, port, ttl }
+    }
+
     /// Whether this daemon, as the kernel lists it, is what was asked for: what was left open may be anything.
     pub fn serves_as(&self, wanted: &Self) -> bool {
         fn fits<T: PartialEq>(is: &Option<T>, wanted: &Option<T>) -> bool {

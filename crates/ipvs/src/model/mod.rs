@@ -2,36 +2,44 @@
 //! types.
 //!
 //! Responsible for what these things are, for which of their states make sense, and for their spelling in
-//! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink, no options, no files.
+//! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink and no files.
 
 #[macro_use]
 mod unnamed;
 
 mod change;
+mod check;
 mod connection;
+mod connection_filter;
 mod counters;
 mod daemon;
 mod key_text;
 mod name;
+mod network;
 mod real_server;
+mod request;
 mod ruleset;
 mod service;
 mod state;
 mod timeouts;
 
 pub use change::Change;
+pub use check::Misfit;
 pub use connection::{
     Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget,
     EngineData, UnknownName,
 };
+pub use connection_filter::ConnectionFilter;
 pub use counters::{Counters, Rates};
 pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
 pub use key_text::InvalidKey;
 pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
+pub use network::{InvalidNetwork, Network};
 pub use real_server::{
     Forwarding, OtherChecksum, OtherForwarding, OtherTunnel, RealServer, RealServerKey, Tunnel,
     TunnelChecksum,
 };
+pub use request::{Request, ServerEdit, ServiceEdit};
 pub use ruleset::{
     Rule, RuleConflict, Ruleset, ServerRule, ServiceRules, Settings, UnknownAttribute,
 };

@@ -105,23 +105,22 @@ macro_rules! checked_name {
 }
 
 checked_name! {
-    /// The name of a scheduler, as in `-s wrr`: 1 to 15 bytes; the kernel loads the module `ip_vs_NAME`.
+    /// The name of a scheduler, such as `wrr`: 1 to 15 bytes; the kernel loads the module `ip_vs_NAME`.
     SchedulerName
 }
 
 checked_name! {
-    /// The name of a persistence engine, as in `--pe sip`: 1 to 15 bytes; the kernel loads the module
-    /// `ip_vs_pe_NAME`.
+    /// The name of a persistence engine, such as `sip`: 1 to 15 bytes; the kernel loads the module `ip_vs_pe_NAME`.
     PersistenceEngineName
 }
 
 checked_name! {
-    /// The name of a network interface, as in `--mcast-interface eth0`: 1 to 15 bytes.
+    /// The name of a network interface, such as `eth0`: 1 to 15 bytes.
     InterfaceName
 }
 
 impl Default for SchedulerName {
-    /// `wlc`, which ipvsadm takes when no scheduler is given.
+    /// `wlc`, the weighted least-connection scheduler.
     fn default() -> Self {
         const WLC: Name = Name::new(b"wlc").unwrap();
         Self(WLC)
@@ -129,7 +128,7 @@ impl Default for SchedulerName {
 }
 
 impl Default for InterfaceName {
-    /// `eth0`, which ipvsadm takes when no interface is given for a sync daemon.
+    /// `eth0`.
     fn default() -> Self {
         const ETH0: Name = Name::new(b"eth0").unwrap();
         Self(ETH0)

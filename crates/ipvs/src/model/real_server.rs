@@ -44,7 +44,7 @@ pub enum TunnelChecksum {
     None,
     /// An ordinary one.
     Full,
-    /// Remote checksum offload; options ask for it with GUE only.
+    /// Remote checksum offload, for GUE only.
     Remote,
     /// Any other number of flags, which only other programs set.
     Other(OtherChecksum),
@@ -95,7 +95,7 @@ pub enum Tunnel {
         /// The GRE checksum.
         checksum: TunnelChecksum,
     },
-    /// A type that no option is for: of a newer kernel, or one that the kernel keeps without looking at it.
+    /// A type without a name: of a newer kernel, or one that the kernel keeps without using it.
     Other {
         /// `IPVS_DEST_ATTR_TUN_TYPE`.
         kind: OtherTunnel,
@@ -114,19 +114,18 @@ unnamed_number! {
 /// How packets reach a real server (`IP_VS_CONN_F_FWD_MASK`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Forwarding {
-    /// Network address translation, `-m`.
+    /// Network address translation.
     Masquerading,
-    /// The packet goes out as it came, to the server's hardware address, `-g`; the default.
+    /// The packet goes out unchanged to the server's hardware address; the default.
     #[default]
     DirectRouting,
-    /// The packet is wrapped in another, `-i`.
+    /// The packet is wrapped in another.
     Tunneling(Tunnel),
-    /// The packet stays on the director. No option asks for it: with direct routing to an own address, kernels do the
-    /// same.
+    /// The packet stays on the director. With direct routing to an own address, kernels do the same.
     LocalNode,
-    /// The packet goes where its route leads, past all real servers. No option asks for it.
+    /// The packet goes where its route leads, past all real servers.
     Bypass,
-    /// Any other number, of a newer kernel. No option asks for it.
+    /// Any other number, of a newer kernel.
     Other(OtherForwarding),
 }
 
@@ -160,10 +159,10 @@ pub struct RealServer {
 }
 
 impl RealServer {
-    /// The weight that ipvsadm takes when none is given.
+    /// The weight of a new real server.
     pub const DEFAULT_WEIGHT: u32 = 1;
 
-    /// A server with ipvsadm's defaults: direct routing, weight 1, no thresholds.
+    /// A server with direct routing, weight 1 and no thresholds.
     pub const fn new(key: RealServerKey) -> Self {
         Self {
             key,
@@ -175,7 +174,7 @@ impl RealServer {
     }
 
     /// Whether this server, as the kernel lists it, is what was asked for. Kernels treat direct routing to an address of
-    /// their own as local node, and rule text has the same option for both.
+    /// their own as local node, so direct routing is satisfied by both.
     pub fn serves_as(&self, wanted: &Self) -> bool {
         let forwarding = match (self.forwarding, wanted.forwarding) {
             (Forwarding::LocalNode, Forwarding::DirectRouting) => Forwarding::LocalNode,

@@ -13,13 +13,13 @@ use super::{PersistenceEngineName, SchedulerName};
 /// A transport protocol that IPVS balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
-    /// TCP, `-t`.
+    /// TCP.
     Tcp,
-    /// UDP, `-u`.
+    /// UDP.
     Udp,
-    /// SCTP, `--sctp-service`.
+    /// SCTP.
     Sctp,
-    /// Any other number. The kernel keeps a service of it for programs that ask by netlink; no option is for one.
+    /// Any other number. The kernel keeps a service of it and schedules no packet to it.
     Other(OtherProtocol),
 }
 
@@ -241,7 +241,7 @@ pub enum PersistenceError {
 }
 
 impl Persistence {
-    /// The timeout that ipvsadm takes for `-p` without a value, in seconds.
+    /// The usual timeout in seconds.
     pub const DEFAULT_TIMEOUT: u32 = 360;
     /// The longest timeout, 31 days in seconds.
     pub const MAX_TIMEOUT: u32 = 31 * 24 * 60 * 60;
@@ -376,7 +376,7 @@ pub struct VirtualService {
 }
 
 impl VirtualService {
-    /// A service with ipvsadm's defaults: `wlc`, not persistent.
+    /// A service with the scheduler `wlc`, not persistent.
     pub fn new(key: ServiceKey) -> Self {
         Self {
             key,

@@ -1,4 +1,4 @@
-//! The connection timeouts that `--set` changes.
+//! The timeouts of connections.
 
 /// Seconds until an idle connection's entry goes, for each network namespace (`IPVS_CMD_SET_CONFIG`).
 ///

@@ -29,7 +29,7 @@ const DUMPS: usize = 5;
 
 /// A connection to the kernel's IPVS, in the network namespace of the thread that made it.
 pub struct Client<T = KernelSocket> {
-    transport: T,
+    pub(super) transport: T,
     family: u16,
     sequence: u32,
     /// The number of the dump whose end has not been read.

@@ -14,6 +14,7 @@ mod outcome;
 #[cfg(test)]
 mod replay;
 mod transport;
+mod verbs;
 
 pub use client::Client;
 pub use detail::{Counted, Decode, Detail, Rules};

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 /// Carries datagrams between a [`Client`](super::Client) and the kernel.
 pub trait Transport {
@@ -58,6 +60,16 @@ impl KernelSocket {
     /// What socket(2) says.
     pub fn open() -> io::Result<Self> {
         Ok(Self { socket: Socket::new(NETLINK_GENERIC)?, kernel: SocketAddr::new(0, 0) })
+    }
+}
+
+impl KernelSocket {
+    /// Limits the time that receiving waits. With `None`, there is no limit.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a limit of zero, otherwise the error of setsockopt(2).
+    pub fn set_timeout(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        Ok(set_socket_timeout(&self.socket, Timeout::Recv, limit)?)
     }
 }
 

@@ -6,9 +6,13 @@
 //! Knows no rule text, no file, no signal and no terminal.
 
 mod apply;
+mod options;
+mod request;
 mod retry;
 mod steps;
 
 pub use apply::{ApplyError, Cause, Progress, Rollback, apply};
+pub use options::{PlanOptions, Scope};
+pub use request::perform;
 pub use retry::{Applied, Prepared, apply_with_retries};
 pub use steps::{Plan, Step};

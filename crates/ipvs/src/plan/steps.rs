@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::PlanOptions;
 use crate::model::{
     Change, Family, RealServer, Ruleset, ServerRule, ServiceKey, ServiceRules, Settings,
     SyncDaemon, Timeouts,
@@ -46,19 +47,35 @@ impl<O> Default for Plan<O> {
 impl<O: Copy> Plan<O> {
     /// The steps from the current rules to the wanted ones. A setting that the wanted rules leave open stays.
     pub fn between<C: Copy>(current: &Ruleset<C>, wanted: &Ruleset<O>) -> Self {
+        Self::with_options(current, wanted, &PlanOptions::default())
+    }
+
+    /// The steps from the current rules to the wanted ones, within the options.
+    pub fn with_options<C: Copy>(
+        current: &Ruleset<C>,
+        wanted: &Ruleset<O>,
+        options: &PlanOptions,
+    ) -> Self {
         let mut plan = Self::default();
         let mut deletions = Vec::new();
-        for pair in pairs(current.services(), wanted.services(), |one| *one.key(), |one| *one.key())
-        {
+        for pair in pairs(
+            current.services().filter(|rules| options.includes(rules.key())),
+            wanted.services().filter(|rules| options.includes(rules.key())),
+            |one| *one.key(),
+            |one| *one.key(),
+        ) {
             match pair {
-                (Some(current), Some(wanted)) => plan.edit_service(current, wanted),
+                (Some(current), Some(wanted)) => plan.edit_service(current, wanted, options),
                 (None, Some(wanted)) => plan.add_service(wanted),
                 (Some(current), None) => deletions.push(delete_service(current)),
                 (None, None) => {}
             }
         }
         plan.removals.append(&mut deletions);
-        plan.set(&current.settings, &wanted.settings);
+        if options.scope.is_none() {
+            plan.set(&current.settings, &wanted.settings);
+        }
+        plan.zero(&wanted.settings, options);
         plan
     }
 
@@ -81,7 +98,12 @@ impl<O: Copy> Plan<O> {
         });
     }
 
-    fn edit_service<C: Copy>(&mut self, current: &ServiceRules<C>, wanted: &ServiceRules<O>) {
+    fn edit_service<C: Copy>(
+        &mut self,
+        current: &ServiceRules<C>,
+        wanted: &ServiceRules<O>,
+        options: &PlanOptions,
+    ) {
         let key = wanted.key();
         if !current.service().serves_as(wanted.service()) {
             self.additions.push(Step {
@@ -97,7 +119,13 @@ impl<O: Copy> Plan<O> {
             |rule| rule.server.key,
         ) {
             match pair {
-                (Some(current), Some(wanted)) => self.edit_server(key, &current.server, wanted),
+                (Some(current), Some(wanted)) => {
+                    let mut wanted = *wanted;
+                    if options.keep_weights {
+                        wanted.server.weight = current.server.weight;
+                    }
+                    self.edit_server(key, &current.server, &wanted);
+                }
                 (None, Some(wanted)) => self.add_server(key, wanted),
                 (Some(current), None) => self.removals.push(Step {
                     change: Change::DeleteServer(*key, current.server.key),
@@ -130,10 +158,6 @@ impl<O: Copy> Plan<O> {
                 self.set_daemon(running, wanted.as_ref(), *origin);
             }
         }
-        for (service, origin) in &wanted.zeroed {
-            let change = Change::Zero(*service);
-            self.zeroed.push(Step { change, undo: Vec::new(), origin: *origin });
-        }
         // The kernel starts no daemon while a service has a real server of another address family.
         if self.removals.iter().any(removes_other_family) {
             let is_of_daemon = |step: &Step<O>| {
@@ -141,6 +165,20 @@ impl<O: Copy> Plan<O> {
             };
             (self.late_daemons, self.settings) =
                 std::mem::take(&mut self.settings).into_iter().partition(is_of_daemon);
+        }
+    }
+
+    fn zero(&mut self, wanted: &Settings<O>, options: &PlanOptions) {
+        for (service, origin) in &wanted.zeroed {
+            // The counters of all services are outside every scope.
+            let is_included = match service {
+                Some(key) => options.includes(key),
+                None => options.scope.is_none(),
+            };
+            if is_included {
+                let change = Change::Zero(*service);
+                self.zeroed.push(Step { change, undo: Vec::new(), origin: *origin });
+            }
         }
     }
 

@@ -10,7 +10,8 @@ use super::fields::{decimal, text, words};
 use super::lines::Lines;
 use crate::error::Error;
 use crate::model::{
-    Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget, EngineData,
+    Connection, ConnectionFilter, ConnectionOrigin, ConnectionProtocol, ConnectionState,
+    ConnectionTarget, EngineData,
 };
 
 /// An iterator over the entries of the connection table, in the kernel's order. Its memory does not depend on how many
@@ -21,6 +22,7 @@ pub struct Connections<R = File> {
     /// The column titles have been read.
     is_past_heading: bool,
     has_origin: bool,
+    filter: ConnectionFilter,
 }
 
 impl Connections<File> {
@@ -48,9 +50,21 @@ impl<R: Read> Connections<R> {
         Self::new(NetFile::Connections, reader)
     }
 
-    fn new(file: NetFile, reader: R) -> Self {
+    pub(crate) fn new(file: NetFile, reader: R) -> Self {
         let has_origin = file == NetFile::ConnectionsSync;
-        Self { lines: Lines::new(file, reader), is_past_heading: false, has_origin }
+        Self {
+            lines: Lines::new(file, reader),
+            is_past_heading: false,
+            has_origin,
+            filter: ConnectionFilter::default(),
+        }
+    }
+
+    /// The entries that match a filter. Only `/proc/net/ip_vs_conn_sync` has the origin of an entry, so a filter with an
+    /// origin matches no entry of another file.
+    #[must_use]
+    pub fn matching(self, filter: ConnectionFilter) -> Self {
+        Self { filter, ..self }
     }
 
     fn read_next(&mut self) -> Result<Option<Connection>, Error> {
@@ -71,7 +85,12 @@ impl<R: Read> Iterator for Connections<R> {
     type Item = Result<Connection, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read_next().transpose()
+        loop {
+            match self.read_next().transpose()? {
+                Ok(connection) if !self.filter.matches(&connection) => {}
+                result => return Some(result),
+            }
+        }
     }
 }
 

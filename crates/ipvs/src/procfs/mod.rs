@@ -43,6 +43,7 @@ impl NetFile {
         }
     }
 
+    /// Opens the file of the calling thread's network namespace.
     pub(crate) fn open(self) -> Result<File, Error> {
         File::open(self.path()).map_err(|error| self.failed(Operation::OpenFile, error))
     }

@@ -4,12 +4,14 @@
 //! interrupted, so a reading during changes may have a service twice or lack one.
 
 mod agreement;
+mod differences;
 mod snapshot;
 mod summary;
 mod walk;
 
 pub use crate::netlink::{Counted, Rules};
 pub use agreement::{ListedRules, read_consistent, read_rules, same_entries};
+pub use differences::{Event, differences};
 pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_settings};
 pub use summary::{ServiceSummary, Summary};
 pub use walk::{Order, Selection, walk};

@@ -3,7 +3,7 @@
 use super::walk::{Order, Selection, walk};
 use crate::error::Error;
 use crate::model::{
-    Info, RealServerState, Ruleset, ServiceRules, ServiceState, Settings, SyncRole,
+    Info, RealServerState, Ruleset, ServiceRules, ServiceState, Settings, SyncDaemon, SyncRole,
     UnknownAttribute,
 };
 use crate::netlink::{Client, Counted, Rules, Transport};
@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub info: Info,
     /// The services, in the order of their keys.
     pub services: Vec<ServiceSnapshot>,
+    /// The sync daemons that run.
+    pub daemons: Vec<SyncDaemon>,
 }
 
 /// A virtual service with its real servers.
@@ -39,7 +41,8 @@ impl Snapshot {
             services.push(ServiceSnapshot { service, servers });
             Ok::<_, Error>(())
         })?;
-        Ok(Self { info, services })
+        let daemons = client.daemons()?;
+        Ok(Self { info, services, daemons })
     }
 }
 

@@ -8,3 +8,4 @@
 mod apply;
 mod captured;
 mod client;
+mod verbs;

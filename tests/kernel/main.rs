@@ -27,6 +27,8 @@ mod kernel_model;
 #[cfg(test)]
 mod ldirectord;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod listings;
 #[cfg(test)]
 mod lockstep;

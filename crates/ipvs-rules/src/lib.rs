@@ -47,3 +47,8 @@ pub use tokens::{Token, TokenError, Tokens};
 pub use values::is_host_name;
 pub use waiting::{Parsed, WaitingCommand};
 pub use writer::{has_line, write_change};
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use ipvs::model::{Change, Ruleset};
+use ipvs::model::{Change, Ruleset, VirtualService};
 use ipvs::netlink::Client;
 use ipvs::plan::{ApplyError, Cause, Plan, Rollback, apply};
-use ipvs::state::read_ruleset;
+use ipvs::state::{read_ruleset, read_settings};
 use ipvs_test::kernel::{Kernel, Service, Socket};
 use ipvs_test::values;
 use proptest::prelude::*;
@@ -135,5 +135,29 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn plan_made_again_from_applied_values_is_empty(
+        changes in proptest::collection::vec(values::reported_change(), 1..20),
+    ) {
+        let kernel = Kernel::new();
+        let mut client = Client::new(kernel.socket()).unwrap();
+        let mut wanted = Ruleset::<()>::default();
+        for change in changes.iter().filter(|change| change.check().is_ok()) {
+            let service = change.service_of_server().map(|key| VirtualService::new(*key));
+            let service = service.map(Change::AddService);
+            for change in service.iter().chain([change]) {
+                if client.apply(change).is_ok() {
+                    wanted.apply(change, None).unwrap();
+                }
+            }
+        }
+        // The counters are zeroed again by each plan.
+        wanted.settings.zeroed.clear();
+        let mut current = read_ruleset::<(), _>(&mut client).unwrap();
+        current.settings = read_settings(&mut client).unwrap();
+        let plan = Plan::between(&current, &wanted);
+        prop_assert!(plan.is_empty(), "{:?}", plan);
     }
 }

@@ -8,4 +8,5 @@
 mod apply;
 mod captured;
 mod client;
+mod endurance;
 mod verbs;

@@ -40,7 +40,7 @@ RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
 LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
-.PHONY: build check test demo lab bench install uninstall packaged deb rpm release licenses test-boot clean help rust
+.PHONY: build check test demo lab bench install uninstall packaged deb rpm release licenses test-boot downstream fuzz clean help rust
 
 build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
@@ -56,6 +56,7 @@ check: rust ## format, lints, documentation, and the tests that need no kernel
 
 test: check ## everything: check, then the tests on a real IPVS kernel, side by side with ipvsadm 1.31
 	tests/provide kernel reference traffic labs callers trace shells
+	$(CARGO) build --locked --package ipvs-client --examples
 	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
@@ -104,6 +105,13 @@ install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completio
 uninstall: ## removes what install puts there, with the same variables; rules and settings stay
 	$(installed) | while IFS='|' read -r _ _ place; do rm -f "$(DESTDIR)$$place"; done
 	rmdir "$(DESTDIR)$(LIBEXECDIR)/ipvsadm" 2>/dev/null || true
+
+downstream: rust ## a program outside the workspace that depends on the packed library, and the library's examples
+	tests/downstream/run
+
+SECONDS ?= 60
+fuzz: rust ## random replies, /proc files, rule text and plans, each for SECONDS=60
+	fuzz/run $(SECONDS)
 
 # Tools from crates.io at versions that were tried, unpacked under target/. They work for seconds: no time is spent on
 # making them fast.

@@ -1,0 +1,13 @@
+//! The connection table of `/proc`, line by line: no text makes the reader panic or loop.
+
+#![no_main]
+
+use ipvs::procfs::Connections;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|file: &[u8]| {
+    let lines = file.iter().filter(|&&byte| byte == b'\n').count();
+    let mut connections = Connections::from_reader(file);
+    // A malformed line is an error, and the next call reads on.
+    assert!(connections.by_ref().count() <= lines + 1);
+});

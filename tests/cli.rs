@@ -1,6 +1,6 @@
-//! The programs where no kernel is asked: help, and words that are wrong.
+//! The programs without a kernel: help, version and invalid arguments.
 //!
-//! None of these command lines changes a table, whatever kernel they run on.
+//! These command lines change no table, whatever kernel they run on.
 
 #![cfg(test)]
 
@@ -18,7 +18,7 @@ const RESTORE: &str = env!("CARGO_BIN_EXE_ipvsadm-restore");
 
 const TRY: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.";
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 struct Outcome {
     status: Option<i32>,
@@ -38,7 +38,7 @@ fn feed<S: AsRef<OsStr>>(
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A program that has no use for its input may be gone by now.
+    // A program that does not read its input may have ended.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     Outcome {
@@ -53,7 +53,7 @@ fn ipvsadm(line: &str) -> Outcome {
     run(IPVSADM, line.split(' '))
 }
 
-/// Demands the status of each command line, how its standard error begins, and silence on standard output.
+/// Asserts the status of each command line, the beginning of its standard error, and an empty standard output.
 fn all_are_refused(lines: &[(&str, i32, &str)]) {
     for &(line, status, message) in lines {
         let Outcome { status: found, stdout, stderr } = ipvsadm(line);
@@ -63,7 +63,7 @@ fn all_are_refused(lines: &[(&str, i32, &str)]) {
 }
 
 #[test]
-fn help_names_every_command_and_option_and_looks_at_nothing_behind_it() {
+fn help_names_every_command_and_option_and_ignores_what_follows() {
     let help = ipvsadm("-h");
     assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
     let commands = COMMANDS.iter().map(|spec| spec.long);
@@ -106,7 +106,7 @@ fn line_without_a_command_says_so_and_where_help_is() {
 }
 
 #[test]
-fn words_that_cannot_be_read_exit_with_255() {
+fn command_lines_that_cannot_be_parsed_exit_with_255() {
     all_are_refused(&[
         ("-L -Q", 255, "-Q: unknown option"),
         ("-L -zq", 255, "-zq: unknown option"),
@@ -118,7 +118,7 @@ fn words_that_cannot_be_read_exit_with_255() {
 }
 
 #[test]
-fn words_that_make_no_sense_exit_with_2() {
+fn invalid_values_and_combinations_exit_with_2() {
     all_are_refused(&[
         ("-L foo", 2, "unexpected argument foo"),
         ("-C -A", 2, "invalid option `-A' (there is a command already: flush)"),
@@ -198,7 +198,7 @@ fn rule_lines_are_refused_with_their_numbers_and_the_first_gives_the_status() {
 }
 
 #[test]
-fn help_of_save_and_restore_does_nothing_else() {
+fn help_of_save_and_restore_only_prints_the_help() {
     for program in [SAVE, RESTORE] {
         for word in ["-h", "--help"] {
             let help = run(program, [word]);
@@ -210,7 +210,7 @@ fn help_of_save_and_restore_does_nothing_else() {
 }
 
 #[test]
-fn option_that_save_and_restore_do_not_know_is_refused() {
+fn unknown_option_of_save_and_restore_is_refused() {
     for (program, word) in [(SAVE, "-x"), (SAVE, "--nosuch"), (RESTORE, "-n"), (RESTORE, "-Q")] {
         let outcome = run(program, [word]);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{program} {word}");

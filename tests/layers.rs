@@ -1,4 +1,5 @@
-//! The rules of the house that no compiler and no lint holds: which module may use which, and how a file begins.
+//! Rules of the source tree that neither the compiler nor a lint checks: dependencies between modules, and the first
+//! line of a file.
 
 #![cfg(test)]
 
@@ -6,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The sources of a package, and its modules with their floors. A module uses itself and lower floors; those of one
-/// floor do not know each other.
+/// The sources of a package, and its modules with their floors. A module may use itself and lower floors; modules of
+/// the same floor may not use each other.
 struct Package {
     sources: &'static str,
     floors: &'static [(&'static str, u8)],
@@ -60,7 +61,7 @@ const PACKAGES: [Package; 4] = [
             ("rules_file", 2),
             ("commands", 5),
             ("cli", 6),
-            // The library's, under the names that they have there.
+            // Modules of the library, under their names there.
             ("model", 0),
             ("netlink", 0),
             ("procfs", 0),
@@ -70,7 +71,7 @@ const PACKAGES: [Package; 4] = [
     },
 ];
 
-/// A file is split when it nears 500 lines, tests not counted; here is where it has to be.
+/// The maximum length of a file in lines without tests; split a file when it nears 500.
 const MOST_LINES: usize = 600;
 
 impl Package {
@@ -117,7 +118,7 @@ impl Source {
         Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|&module| module != "lib")
     }
 
-    /// The lines with code on them, but for strings and the ends of lines that are comments.
+    /// The lines with code, without strings and without comments at the ends of lines.
     fn code(&self) -> impl Iterator<Item = &str> {
         let lines = self.text.lines();
         lines.map(str::trim_start).filter(|line| !line.starts_with("//") && !line.is_empty())
@@ -160,7 +161,7 @@ fn top_level(group: &str) -> Vec<String> {
     words.iter().map(first).filter(|word| !word.is_empty()).collect()
 }
 
-/// Fails with all files that a rule does not hold for.
+/// Fails with the list of all files that break a rule.
 fn holds_everywhere(rule: impl Fn(&Source) -> bool) {
     let sources = Source::all();
     assert!(sources.len() > 50, "only {} files", sources.len());
@@ -191,7 +192,7 @@ fn module_does_not_climb_to_the_crate_by_super() {
         // In src/a/mod.rs, super is the crate itself; in src/a/b.rs and src/a/b/mod.rs, super::super is.
         let is_root = source.path.ends_with("mod.rs");
         let climb = format!("use {}", "super::".repeat(if is_root { depth - 1 } else { depth }));
-        // Indented imports are of a module within the file, such as its tests, and begin one further down.
+        // Indented imports belong to a module within the file, such as its tests, which is one level deeper.
         depth < 2 || !source.text.lines().any(|line| line.starts_with(&climb))
     });
 }

@@ -1,5 +1,5 @@
-//! Wrong input: a clear message whose first line names what is wrong, the exit status that 1.31's callers know, and a
-//! table that is as it was before.
+//! Invalid input: the first line of the message names the fault, the exit status is the one that callers of 1.31
+//! expect, and the table is unchanged.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,7 +18,7 @@ fn small_table() -> Kernel {
     kernel
 }
 
-/// Runs each command line, and demands the exit status and that the first line on stderr has the words.
+/// Runs each command line, and asserts its exit status and that the first line on standard error contains the words.
 fn all_are_refused(code: i32, lines: &[(&str, &str)]) {
     let kernel = small_table();
     let before = kernel.rules();
@@ -211,7 +211,8 @@ fn arguments_that_are_not_utf8_are_refused() {
     }
 }
 
-/// Feeds `-R` one wrong line between two good ones: the good ones take effect, and the message has the wrong one's number.
+/// Feeds `-R` one wrong line between two good ones: the good lines take effect, and the message names the number of the
+/// wrong one.
 fn only_the_second_line_is_refused(line: &[u8]) -> Outcome {
     fresh_namespace();
     let kernel = Kernel::open();
@@ -259,7 +260,7 @@ fn a_rule_line_of_a_mebibyte_is_refused_briefly() {
 }
 
 #[test]
-fn a_reader_that_went_away_ends_a_listing_quietly() {
+fn a_closed_reader_ends_a_listing_quietly() {
     small_table();
     for line in ["-L -n", "-S -n", "-L -n -c", "-L --timeout", "-h", "-v"] {
         let (reader, writer) = nix::unistd::pipe().unwrap();
@@ -267,7 +268,7 @@ fn a_reader_that_went_away_ends_a_listing_quietly() {
         let mut command = Program::ours().command(line.split(' '));
         let output = command.stdout(writer).spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
-        // 1.31 dies of SIGPIPE there, and says as little; a script with pipefail would take that for a failure.
+        // SIGPIPE ends 1.31 there, without a message; a script with pipefail would report that as a failure.
         assert_eq!(output.status.code(), Some(0), "{line}: {}", output.status);
     }
 }
@@ -281,7 +282,7 @@ fn a_listing_without_standard_output_ends_quietly() {
 }
 
 #[test]
-fn a_full_disk_under_standard_output_is_said() {
+fn a_full_disk_under_standard_output_is_an_error() {
     small_table();
     for line in ["-L -n", "-S -n", "-L -n -c", "-L --timeout", "-h", "-v"] {
         let full = File::options().write(true).open("/dev/full").unwrap();
@@ -294,7 +295,7 @@ fn a_full_disk_under_standard_output_is_said() {
 }
 
 #[test]
-fn words_that_save_and_restore_do_not_know_change_nothing() {
+fn unknown_arguments_of_save_and_restore_change_nothing() {
     let kernel = small_table();
     let before = kernel.rules();
     for program in [Program::save(), Program::restore()] {

@@ -1,12 +1,12 @@
-//! What the programs that wrap ipvsadm read from it, read here from ours the way they do: by line, by column, by header
-//! word. Their calls themselves are played beside 1.31 in tests/compliance/callers.txt.
+//! Programs that wrap ipvsadm can parse our output: each test parses it as one of them does, by line, by column or by
+//! header word. tests/compliance/callers.txt compares their calls with 1.31.
 
 use std::collections::BTreeMap;
 
 use crate::network::fresh_namespace;
 use crate::program::{Outcome, Program};
 
-/// Makes a table with our program: one command a line.
+/// Makes a table with our program, one command on each line.
 fn table(commands: &[&str]) {
     fresh_namespace();
     for command in commands {
@@ -14,7 +14,7 @@ fn table(commands: &[&str]) {
     }
 }
 
-/// What a shell's `2>&1` gives a parser.
+/// Standard output and standard error together, as a parser gets them from a shell's `2>&1`.
 fn merged(outcome: &Outcome) -> String {
     [outcome.text(), outcome.complaint()].concat()
 }
@@ -96,7 +96,7 @@ fn salt_finds_its_rules_in_our_saved_text() {
 #[test]
 fn octavia_pairs_our_numbers_with_our_header_words() {
     table(&["-A -u 10.0.0.1:53 -s rr", "-a -u 10.0.0.1:53 -r 10.0.0.2:53 -m -w 3"]);
-    // The words of both header lines name the columns of a real server; in --stats those of the first serve both.
+    // The words of both header lines name the columns of a real server; with --stats the first line's words name both.
     let pairs = |arguments: &str| -> BTreeMap<String, String> {
         let listing = merged(&Program::ours().line(arguments));
         let service = listing.lines().find(|line| line.starts_with("Prot")).unwrap();

@@ -1,4 +1,4 @@
-//! The library's client on sockets that break: a dump that is broken off, and a module that was reloaded.
+//! The library's client recovers from broken sockets: a dump that fails midway, and a module that was reloaded.
 
 use std::cell::Cell;
 use std::io;
@@ -13,7 +13,7 @@ use crate::program::Program;
 
 const SERVICES: u16 = 600;
 
-/// A socket on which receiving fails once, after a number of datagrams, as with a time-out.
+/// A socket whose receive fails once, after a number of datagrams, as with a timeout.
 struct Breaking {
     socket: KernelSocket,
     left: Rc<Cell<usize>>,
@@ -32,7 +32,7 @@ impl Transport for Breaking {
 }
 
 #[test]
-fn a_dump_that_breaks_off_at_any_datagram_makes_no_other_fail() {
+fn a_dump_that_fails_at_any_datagram_makes_no_other_dump_fail() {
     fresh_namespace();
     let rules = (1..=SERVICES).map(|port| format!("-A -t 10.0.0.1:{port} -s rr\n"));
     Program::ours().feed(["-R"], rules.collect::<String>().as_bytes()).succeeded();
@@ -55,7 +55,7 @@ fn a_dump_that_breaks_off_at_any_datagram_makes_no_other_fail() {
     client.apply(&Change::Flush).unwrap();
 }
 
-/// A socket whose first answer about the family has another number, which no family has: the module was reloaded since.
+/// A socket whose first answer about the family has a number that no family has, as if the module had been reloaded.
 struct Reloaded {
     socket: KernelSocket,
     is_first: bool,
@@ -93,7 +93,7 @@ fn a_client_survives_a_reloaded_module() {
     assert_eq!(client().services().unwrap().len(), 1);
     assert_eq!(client().service(&key).unwrap().service.key, key);
     client().timeouts().unwrap();
-    // A scheduler that the kernel does not find has the same number.
+    // The kernel returns the same errno for a scheduler that it does not find.
     let missing = VirtualService { scheduler: "nosuch".parse().unwrap(), ..service };
     let error = client().apply(&Change::EditService(missing)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoScheduler);

@@ -1,4 +1,4 @@
-//! What the shells complete: the real ones, at a terminal, with the kernel's own services, servers and schedulers.
+//! Completion in real shells at a terminal, with services, servers and schedulers of the kernel.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,7 +26,7 @@ const RULES: &str = "\
 -a -f 8 -6 -r [2001:db8::9]:0
 ";
 
-/// What is typed, and what a shell makes of it: all completions in place of the last word.
+/// A typed line, and the line after the shell has replaced its last word by all completions.
 const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm -a -t ", &["10.0.0.1:80", "[2001:db8::1]:80"]),
     ("ipvsadm -a -t 10.0.0.1:", &["10.0.0.1:80"]),
@@ -62,7 +62,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm-save --al", &["--all", "--allow-empty"]),
 ];
 
-/// Where the completions of the project are.
+/// The project's folder of completions.
 fn completions() -> String {
     concat!(env!("CARGO_MANIFEST_DIR"), "/completions").to_owned()
 }
@@ -73,7 +73,7 @@ fn services() {
     Program::ours().feed(["-R"], RULES.as_bytes()).succeeded();
 }
 
-/// A directory for a shell's settings and results, made new.
+/// Creates an empty directory for a shell's settings and results.
 fn home(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shell-{name}"));
     let _ = fs::remove_dir_all(&path);
@@ -81,7 +81,7 @@ fn home(name: &str) -> PathBuf {
     path
 }
 
-/// A shell as a user has it, but for the programs, which are ours.
+/// A shell as a user starts it, with our programs first in its PATH.
 fn shell(name: &str, home: &Path) -> Command {
     let ours = Path::new(env!("CARGO_BIN_EXE_ipvsadm")).parent().unwrap();
     let mut command = Command::new(name);
@@ -99,8 +99,8 @@ fn shell(name: &str, home: &Path) -> Command {
     command
 }
 
-/// Types each line into a shell at a terminal, with the keys that insert all completions and note what came of it, and
-/// gives the notes. Its settings make it say READY, bind the keys and write to `result` in its home.
+/// Types each line into a shell at a terminal, followed by the keys that insert all completions and record the result,
+/// and returns the results. The shell's settings make it print READY, bind the keys and write to `result` in its home.
 fn typed(command_line: &str, home: &Path, lines: &[&str]) -> Vec<String> {
     let mut child = shell("timeout", home)
         .args(["120", "script", "-qec", command_line, "/dev/null"])
@@ -123,7 +123,7 @@ fn typed(command_line: &str, home: &Path, lines: &[&str]) -> Vec<String> {
     fs::read_to_string(home.join("result")).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Holds what became of each case's line to its completions.
+/// Compares the completed line of each case with the expected one.
 fn assert_completed(shell: &str, results: &[String], unquote: impl Fn(&str) -> String) {
     assert_eq!(results.len(), CASES.len(), "{shell}: {results:?}");
     for ((line, completions), result) in CASES.iter().zip(results) {
@@ -159,8 +159,8 @@ fn bash_completes() {
     assert_completed("bash", &results, str::to_owned);
 }
 
-/// zsh looks through a thousand files for completions, which takes a quarter of a minute under User Mode Linux: it is
-/// given those that ours need.
+/// zsh searches a thousand files for completions, which is slow under User Mode Linux; it gets only the files that ours
+/// need.
 const ZSH_SETTINGS: &str = r#"
 all=($fpath)
 fpath=($COMPLETIONS ${(M)fpath:#*/Base} ${(M)fpath:#*/Completion})
@@ -212,7 +212,7 @@ fn fish_completes() {
         .zip(text.lines())
         .map(|((line, _), found)| {
             let start = line.rfind(' ').unwrap() + 1;
-            // fish has no completion where the others leave the word as it is.
+            // fish offers no completion where the other shells leave the word unchanged.
             let found = if found.is_empty() { &line[start..] } else { found };
             format!("{}{found}", &line[..start])
         })
@@ -220,7 +220,7 @@ fn fish_completes() {
     assert_completed("fish", &results, str::to_owned);
 }
 
-/// A program where anyone may run it, and what completes it: the project's directory may be its owner's alone.
+/// A copy of a program and its completions that anyone can run, since the project's directory may be private.
 struct Public(PathBuf);
 
 impl Public {
@@ -235,7 +235,7 @@ impl Public {
         Public(path)
     }
 
-    /// What bash and fish, as nobody, complete the last word of a line to.
+    /// Returns the completions of a line's last word in bash and fish, run as nobody.
     fn complete(&self, line: &str) -> String {
         let bash = format!(
             ". ./ipvsadm.bash; COMP_LINE='{line}' COMP_POINT={}; _ipvsadm ./ipvsadm; echo \"${{COMPREPLY[*]}}\"",
@@ -269,18 +269,18 @@ impl Drop for Public {
 }
 
 #[test]
-fn without_rights_completion_knows_what_proc_tells_and_is_silent() {
+fn without_rights_completion_uses_proc_and_prints_no_errors() {
     services();
     let nobody = Public::new();
     assert_eq!(nobody.complete("ipvsadm -D -t "), "10.0.0.1:80 [2001:db8::1]:80\n");
     assert_eq!(nobody.complete("ipvsadm -d -t 10.0.0.1:80 -r "), "10.0.0.2:8080 10.0.0.3:8080\n");
-    // A user's mistake, and no service of that name.
+    // The user has made a mistake: there is no service of that name.
     assert_eq!(nobody.complete("ipvsadm -d -t nonsense -r "), "\n");
 }
 
-/// As before the module is loaded, or in a container: there is nothing of IPVS in /proc and /sys.
+/// /proc and /sys show nothing of IPVS, as before the module is loaded, or in a container.
 #[test]
-fn without_ipvs_completion_is_silent_and_has_the_schedulers_that_everyone_has() {
+fn without_ipvs_completion_prints_no_errors_and_offers_the_usual_schedulers() {
     let script = "
         . \"$COMPLETIONS/ipvsadm.bash\"
         for COMP_LINE in 'ipvsadm -D -t ' 'ipvsadm -d -f 7 -r ' 'ipvsadm -A -f 7 -s ov'; do
@@ -328,7 +328,7 @@ fn bash_quotes_an_interface_that_is_named_as_a_command() {
     assert_eq!(names, ["$(id)", "*", "`id`;", "lo"], "{text}");
 }
 
-/// `read` takes a pipe one byte a system call.
+/// `read` reads a pipe with one system call for each byte.
 #[test]
 fn bash_reads_a_listing_in_blocks() {
     fresh_namespace();

@@ -1,5 +1,6 @@
-//! Every case of tests/compliance/*.txt gives with ours what it gives with ipvsadm 1.31, but for the differences that
-//! differences.txt accepts, each with its reason. One that no longer differs fails the run, and so does one that no case has.
+//! Each case of tests/compliance/*.txt has the same result with our programs as with ipvsadm 1.31. Differences must be
+//! listed in differences.txt, each with its reason. The run fails for an entry that no longer differs or that names no
+//! case.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +9,7 @@ use crate::lockstep::{Aspect, Case};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compliance");
 
-/// What a case may differ in, and why we want it so.
+/// An accepted difference: the aspects in which a case may differ, and the reason.
 struct Accepted {
     case: String,
     aspects: BTreeSet<Aspect>,

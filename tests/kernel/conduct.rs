@@ -1,5 +1,4 @@
-//! What the settings of services and real servers do to connections: weight 0, thresholds, persistence, one-packet
-//! scheduling, SCTP, and timeouts.
+//! Effects of settings on connections: weight 0, thresholds, persistence, one-packet scheduling, SCTP, and timeouts.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
@@ -35,7 +34,7 @@ fn entry(from: &str) -> (String, u32) {
 }
 
 #[test]
-fn weight_0_takes_nothing_new_and_keeps_what_is_open() {
+fn weight_0_gets_no_new_connections_and_keeps_open_ones() {
     machine(&service("-t", "-s rr", &[1, 1]));
     let servers = TcpServers::new(2);
     let mut open = [servers.open(), servers.open()];
@@ -78,7 +77,7 @@ fn a_service_whose_servers_are_all_full_refuses() {
     for _ in 0..2 {
         assert_eq!(servers.takes_from("10.0.0.1"), 0);
     }
-    // Another machine would get an ICMP error. Here the sender's own kernel says that it may not.
+    // A remote machine would get an ICMP error. Here the sender's own kernel refuses to send.
     let error = client("10.0.0.1").send_to(b"question", VIRTUAL).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
     apply(&format!("-e -u {VIRTUAL} -r {} -m -x 0", real(0)));
@@ -126,7 +125,7 @@ fn one_packet_scheduling_sends_every_datagram_by_itself() {
         let client = client("10.0.0.1");
         let first = (0..10).filter(|_| servers.takes(&client, VIRTUAL) == 0).count();
         assert!(wanted.contains(&first), "{options}: {first} of 10");
-        // What is scheduled by the packet leaves no entry behind.
+        // One-packet scheduling leaves no connection entry.
         let entries = list("-L -n -c").lines().count() - 2;
         assert_eq!(entries, usize::from(wanted.contains(&10)), "{options}");
     }
@@ -167,7 +166,7 @@ fn sctp_associations_are_balanced_and_listed_until_they_end() {
 }
 
 #[test]
-fn timeouts_that_are_set_show_in_what_connections_have_left() {
+fn timeouts_that_are_set_apply_to_connections() {
     machine(&service("-t", "-s rr", &[1]));
     apply(&service("-u", "-s rr", &[1]));
     apply("--set 100 50 20");
@@ -188,7 +187,7 @@ fn timeouts_that_are_set_show_in_what_connections_have_left() {
     sleep(Duration::from_millis(100));
     close("10.0.0.1:7001", "FIN_WAIT", 50);
 
-    // A zero leaves the others as they are; entries get their new time with their next packet.
+    // A zero leaves a timeout unchanged; entries get the new timeout with their next packet.
     apply("--set 0 0 60");
     assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 100 50 60\n");
     close("10.0.0.1:7002", "UDP", 20);

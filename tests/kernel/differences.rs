@@ -1,5 +1,5 @@
-//! The differences from 1.31 that we want, each as it is with ours; differences.txt only says where 1.31 is otherwise.
-//! Those with names are in `names`, those with rights in `rights`, those with bad input in `bad_input`.
+//! Our behaviour where it differs from 1.31 on purpose; differences.txt lists only the cases that differ. Differences
+//! about names are tested in `names`, about rights in `rights`, about bad input in `bad_input`.
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
@@ -9,7 +9,7 @@ fn ours(line: &str) -> String {
     Program::ours().line(line).succeeded().to_owned()
 }
 
-/// Feeds `-R` with what was saved, into an empty table, and demands the same rules as before.
+/// Restores a save with `-R` into an empty table, and asserts the same rules.
 fn restores_to_the_same(kernel: &Kernel) {
     let before = kernel.rules();
     let saved = ours("-S -n");

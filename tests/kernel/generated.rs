@@ -1,5 +1,5 @@
-//! Command lines that nobody thought of: every command with every option, and 200 sequences from a fixed seed, played
-//! with 1.31 and with ours. What differs here and is wanted belongs out of the universe below, with its reason.
+//! Generated command lines: every command with every option, and 200 sequences from a fixed seed, run with 1.31 and
+//! with ours. Intended differences are left out of the generators below, each with its reason.
 
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -12,7 +12,7 @@ use crate::lockstep::Case;
 
 const SEQUENCES: usize = 200;
 
-/// Commands with what they need, so that the option that follows them is all that can be wrong.
+/// Commands with their required options, so that only the option that follows can be invalid.
 const COMMANDS: &[&str] = &[
     "-A -t 10.0.0.1:80",
     "-E -t 10.0.0.1:80",
@@ -31,7 +31,7 @@ const COMMANDS: &[&str] = &[
     "--stop-daemon backup",
 ];
 
-/// What 1.31 refuses and ours takes: one service to save, a file to save to or to restore from.
+/// Command lines that 1.31 refuses and ours accepts: one service to save, or a file to save or restore.
 const OURS_ALONE: &[(&str, &str)] = &[
     ("-S", "-t 10.0.0.1:80"),
     ("-S", "-u 10.0.0.1:80"),
@@ -87,7 +87,7 @@ const OPTIONS: &[&str] = &[
     "extra",
 ];
 
-/// Lines for -R that the kernel takes or refuses, as the table is.
+/// Lines for -R that the kernel accepts or refuses, depending on the table.
 const LINES: &[&str] = &[
     "-A -t 10.0.0.1:80 -s wrr",
     "-A -t 10.0.0.2:443 -p 60",
@@ -137,8 +137,8 @@ fn none_differs(cases: Vec<Case>) {
     assert!(reports.is_empty(), "\n{}", reports.join("\n"));
 }
 
-/// Three to six commands on a table that has something in it. A save by 1.31 drops thresholds, so a sequence has either
-/// the one or the others.
+/// Three to six commands on a table with entries. A save by 1.31 drops thresholds, so a sequence has either saves or
+/// thresholds.
 fn sequence() -> impl Strategy<Value = String> {
     let start = "R<-A -t 10.0.0.1:80 -s rr\\n-a -t 10.0.0.1:80 -r 10.0.1.1 -m\\n-A -t [2001:db8::1]:80 -p\\n\
                  -A -u 10.0.0.1:80\\n-A -f 2\\n";
@@ -149,8 +149,8 @@ fn sequence() -> impl Strategy<Value = String> {
 }
 
 fn step(saves: bool) -> impl Strategy<Value = String> {
-    // 1.31 stops at a wrong line and ends with the status of the last, ours goes on and ends with that of the first that
-    // failed: so these lines are well formed, and the last one always fails.
+    // 1.31 stops at an invalid line and returns the status of the last line; ours continues and returns the status of
+    // the first failure. The lines here are therefore valid, and the last one always fails.
     let fed = vec(select(LINES), 1..5)
         .prop_map(|lines| format!("R<{}\\n-D -f 999\\n", lines.join("\\n")));
     let everything = if saves { "-S -n" } else { "-L -n --thresholds" };

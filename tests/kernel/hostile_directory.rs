@@ -1,5 +1,5 @@
-//! A save to a file where other users can write, or with access control lists: it leads to no other file, gives none
-//! away, and opens none.
+//! A save to a file in a directory where other users can write, or with access control lists. It must not write to
+//! another file, change another file's owner, or make a file readable.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -48,7 +48,7 @@ fn table() {
     Program::ours().feed(["-R"], RULES.as_bytes()).succeeded();
 }
 
-/// Sets a flag when it is dropped, also by a failed assertion: the other thread would go on for ever.
+/// Sets a flag when it is dropped, also after a failed assertion; otherwise the other thread would not end.
 struct SetAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for SetAtEnd<'_> {
@@ -57,13 +57,13 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Runs `save` while a thread exchanges `name` and `other` without a pause.
+/// Runs `save` while a thread exchanges `name` and `other` in a loop.
 fn under_attack(name: &Path, other: &Path, mut save: impl FnMut()) {
     let has_ended = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !has_ended.load(Ordering::Relaxed) {
-                // A save takes one of the names away for no moment: it renames over them.
+                // A save never removes one of the names: it renames over them.
                 renameat_with(CWD, name, CWD, other, RenameFlags::EXCHANGE).unwrap();
             }
         });
@@ -98,7 +98,7 @@ fn a_file_that_a_user_exchanges_with_a_link_gives_root_s_file_to_nobody() {
     assert_eq!(entries, 2, "a temporary file is left");
 }
 
-/// Our ipvsadm-save as a user with the one capability that it takes.
+/// Our ipvsadm-save, run as a user with only the capability that it needs.
 struct Unprivileged {
     copy: PathBuf,
     _directory: TempDir,
@@ -181,7 +181,7 @@ fn a_link_that_others_can_change_is_not_followed() {
     symlink(&victim, &link).unwrap();
     Program::save().run(["-n".as_ref(), link.as_os_str()]).succeeded();
     assert_eq!(fs::read_to_string(&victim).unwrap(), RULES);
-    // A link of another user's, which root has moved to root's directory.
+    // The link belongs to another user, and root has moved it to root's directory.
     let foreign = hostile.path().join("foreign");
     symlink(&victim, &foreign).unwrap();
     std::os::unix::fs::lchown(&foreign, Some(NEIGHBOUR), None).unwrap();
@@ -221,7 +221,7 @@ fn an_owner_is_kept_only_where_nobody_else_could_have_put_the_file() {
     }
 }
 
-/// The attribute of an access control list: for user 12 what `user` says, for the owning group nothing.
+/// The attribute of an access control list that gives user 12 the rights `user`, and the owning group none.
 fn list(user: u16) -> Vec<u8> {
     const ANY: u32 = u32::MAX;
     let entries = [(1_u16, 6_u16, ANY), (2, user, 12), (4, 0, ANY), (16, user, ANY), (32, 0, ANY)];

@@ -1,5 +1,5 @@
-//! The model of the kernel that the tests without a kernel use answers as a kernel does: the same random requests go to
-//! both, and the answers are compared attribute by attribute.
+//! The model of the kernel, which tests without a kernel use, gives the same answers as a kernel. The test sends the
+//! same random requests to both and compares the answers attribute by attribute.
 
 use std::cell::RefCell;
 use std::io;
@@ -20,7 +20,7 @@ const HISTORIES: usize = 150;
 const ERROR: u16 = 2;
 const CONTROL_FAMILY: u16 = 16;
 
-/// A transport that keeps every message that it receives.
+/// A transport that records every message that it receives.
 struct Recorder<T> {
     transport: T,
     received: Rc<RefCell<Vec<Vec<u8>>>>,
@@ -38,7 +38,7 @@ impl<T: Transport> Transport for Recorder<T> {
     }
 }
 
-/// A client of either kernel, and what it has received.
+/// A client of either kernel, and the messages that it has received.
 struct Recorded<T> {
     client: Client<Recorder<T>>,
     received: Rc<RefCell<Vec<Vec<u8>>>>,
@@ -58,7 +58,7 @@ impl<T: Transport> Recorded<T> {
         self.take()
     }
 
-    /// Asks for everything, and returns every answer.
+    /// Sends all read requests, and returns every answer.
     fn listing(&mut self) -> Vec<String> {
         let client = &mut self.client;
         client.timeouts().unwrap();
@@ -85,9 +85,9 @@ impl<T: Transport> Recorded<T> {
     }
 }
 
-/// A message without the numbers that differ between any two sockets: the port, the family, and the number of the
-/// request. `None` for an ACK, which the kernel omits for a daemon that is stopped before its thread has begun, and for the
-/// answer about the family, in which the kernel also lists commands.
+/// A message without the numbers that differ between sockets: the port, the family, and the sequence number. Returns
+/// `None` for an ACK, which the kernel omits for a daemon that stops before its thread has begun. It also returns
+/// `None` for the answer about the family, in which the kernel lists commands.
 fn readable(message: &[u8]) -> Option<String> {
     let kind = u16::from_ne_bytes([message[4], message[5]]);
     let flags = u16::from_ne_bytes([message[6], message[7]]);
@@ -107,7 +107,8 @@ fn readable(message: &[u8]) -> Option<String> {
     Some(format!("command {} flags {flags} {}", generic[0], attributes.join(" ")))
 }
 
-/// Attributes 1 to 3 are nests at the top; of services and real servers 10 and 12 are. Some machines pad the counters.
+/// At the top level attributes 1 to 3 are nested; in services and real servers attributes 10 and 12 are. Some
+/// architectures pad the counters.
 fn nest(kind: u16, value: &[u8], depth: usize) -> String {
     const STATS_ATTR_PAD: u16 = 11;
     let is_nest = match depth {

@@ -1,5 +1,5 @@
-//! ldirectord from Debian drives our ipvsadm, from its start to its stop, while real servers die and come back; and the
-//! kernel's table is at each step what it is when 1.31 is driven.
+//! Debian's ldirectord runs with our ipvsadm from start to stop while real servers fail and recover. After each step,
+//! the kernel's table is the same as with 1.31.
 
 use std::fs;
 use std::net::{IpAddr, TcpStream};
@@ -16,11 +16,11 @@ use crate::one_machine::machine;
 use crate::program::Program;
 use crate::table::{Kernel, Service, Table};
 
-/// Where tests/provide unpacks Debian's package.
+/// The folder in which tests/provide unpacks Debian's package.
 const DEBIAN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
 const CONFIG: &str = "/run/web.cf";
 
-/// One service deletes a server that dies, and has another to fall back on; the other gives it the weight 0.
+/// One service deletes a failed server and has a fallback server; the other sets a failed server's weight to 0.
 const SETTINGS: &str = "\
 checktimeout=3
 checkinterval=1
@@ -50,7 +50,7 @@ virtual6=[2001:db8:1::1]:80
 \tquiescent=yes
 ";
 
-/// A web server for ldirectord's checks, which ends with this value.
+/// A web server for ldirectord's health checks, which stops when this value is dropped.
 struct WebServer(Child);
 
 impl WebServer {
@@ -84,12 +84,12 @@ fn wait(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// Gives the calling thread a file tree whose /sbin holds `ipvsadm` alone, and whose /run is empty.
+/// Gives the calling thread a file tree whose /sbin contains only `ipvsadm`, and whose /run is empty.
 fn own_file_tree(ipvsadm: &Path, libraries: &str) {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let nothing: Option<&str> = None;
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
-    // It may have two names.
+    // The program may have two names.
     let sbin = fs::canonicalize("/sbin").unwrap();
     for place in [sbin.as_path(), Path::new("/run")] {
         mount(Some("memory"), place, Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
@@ -121,7 +121,7 @@ fn ldirectord(command: &str) {
     );
 }
 
-/// The directories that match, where a star stands for any one name.
+/// The directories that match a pattern, in which a star matches any single name.
 fn glob(from: &Path, pattern: &str) -> Vec<String> {
     let mut found = vec![from.to_owned()];
     for name in pattern.split('/') {
@@ -178,7 +178,7 @@ fn steps(ipvsadm: &Path, libraries: &str) -> Vec<Table> {
 }
 
 #[test]
-fn ldirectord_does_with_ours_what_it_does_with_1_31() {
+fn ldirectord_makes_the_same_tables_with_ours_as_with_1_31() {
     let libraries = format!("{DEBIAN}/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
     let theirs = steps(Path::new(Program::reference().name()), &libraries);
     let ours = steps(Path::new(Program::ours().name()), "");

@@ -1,4 +1,4 @@
-//! Listings are whole, whatever else there is in the kernel.
+//! Listings are complete, whatever other entries the kernel has.
 
 use std::fs::File;
 

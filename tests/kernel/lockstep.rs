@@ -1,5 +1,6 @@
-//! The same commands with Debian's ipvsadm 1.31 and with ours, each in a fresh network namespace, and what differs:
-//! standard output byte for byte, exit status, the kernel's table after each command, and what stderr's first line says.
+//! Runs the same commands with Debian's ipvsadm 1.31 and with ours, each in a fresh network namespace, and reports the
+//! differences. It compares standard output byte for byte, the exit status, the kernel's table after each command, and
+//! the first line on standard error.
 
 use std::fmt;
 use std::mem;
@@ -22,7 +23,7 @@ struct Step {
     input: Option<String>,
 }
 
-/// What a command did, as text; the program calls itself ipvsadm.
+/// The results of a command, as text; the program calls itself ipvsadm.
 struct Seen {
     stdout: String,
     stderr: String,
@@ -30,7 +31,7 @@ struct Seen {
     state: Table,
 }
 
-/// What two programs can differ in.
+/// An aspect in which two programs can differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Aspect {
     Stdout,
@@ -48,7 +49,7 @@ pub(crate) struct Difference {
 }
 
 impl Case {
-    /// Reads a line of a case file; its syntax stands at the head of tests/compliance/cases.txt.
+    /// Parses a line of a case file; the head of tests/compliance/cases.txt describes the syntax.
     pub(crate) fn parse(text: &str) -> Case {
         let steps = text.split(" ;; ").map(|step| match step.strip_prefix("R<") {
             Some(input) => Step {
@@ -68,7 +69,8 @@ impl Case {
         Case { text: text.to_owned(), steps: steps.collect() }
     }
 
-    /// Plays it with both programs, and tells what differs. Once two tables have parted, they stay so: that is told once.
+    /// Runs the case with both programs, and returns the differences. Once two tables differ, they remain different, so
+    /// this is reported only once.
     pub(crate) fn differences(&self) -> Vec<Difference> {
         let expected = self.play(&Program::reference());
         let got = self.play(&Program::ours());
@@ -122,7 +124,7 @@ impl Step {
         reports.collect()
     }
 
-    /// Help and version are written anew in each program: only the stream and the status are compared.
+    /// Help and version have different texts: only the stream and the status are compared.
     fn says_the_same(&self, expected: &Seen, got: &Seen) -> bool {
         let input = self.input.as_deref().unwrap_or_default();
         let mut words =
@@ -133,9 +135,8 @@ impl Step {
         }
     }
 
-    /// Whether a success is silent, and a failure explained as well as 1.31 explains it: the same sentence first, and more
-    /// after it as we like. Where 1.31 has no sentence but a "Try `ipvsadm -h'" or nothing at all, ours says what is
-    /// wrong, and then that.
+    /// Checks that a success prints nothing, and that a failure's message begins with the sentence of 1.31. If 1.31
+    /// prints only "Try `ipvsadm -h'" or nothing at all, ours names the fault first and then prints the same.
     fn complains_as_well(&self, expected: &Seen, got: &Seen) -> bool {
         let first = got.stderr.lines().next().unwrap_or_default();
         match expected.stderr.lines().find(|line| !line.is_empty()) {

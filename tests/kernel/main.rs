@@ -1,8 +1,8 @@
-//! Tests on a real IPVS kernel: ours beside 1.31, ours alone, and ours under traffic. `make test` starts a kernel where
-//! the machine's own has no IPVS.
+//! Tests on a real IPVS kernel: comparisons with 1.31, tests of ours alone, and tests with traffic. If the machine's
+//! kernel has no IPVS, `make test` boots one that has.
 //!
-//! Each test runs in a fresh network namespace of its own (`network`), drives the programs as a user does (`program`),
-//! and reads the kernel back by a netlink stack that shares nothing with the one under test (`table`).
+//! Each test runs in a fresh network namespace (`network`) and runs the programs as a user does (`program`). It reads
+//! the kernel's table back through a netlink stack that shares no code with the one under test (`table`).
 
 #[cfg(test)]
 mod bad_input;

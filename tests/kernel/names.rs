@@ -1,5 +1,5 @@
-//! Names of hosts and ports, with a hosts file and a name server of the test's own: they are bind-mounted over the
-//! machine's in a mount namespace that only the test's thread and its children live in.
+//! Names of hosts and ports, with a hosts file and a name server of the test. The files are bind-mounted over the
+//! machine's in a mount namespace of the test's thread and its children.
 
 use std::fs;
 use std::io::Write;
@@ -16,11 +16,11 @@ use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::table::{Kernel, Service, TCP};
 
-/// Files that stand in for the machine's own.
+/// Files that replace the machine's own.
 pub(crate) struct Names(PathBuf);
 
 impl Names {
-    /// Gives the calling thread these lines as /etc/hosts, and no name server but one on 127.0.0.1.
+    /// Gives the calling thread these lines as /etc/hosts, and 127.0.0.1 as its only name server.
     pub(crate) fn with_hosts(test: &str, hosts: &str) -> Names {
         fresh_namespace();
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
@@ -66,7 +66,7 @@ fn host_names_resolve_to_both_families_ipv4_first() {
 }
 
 #[test]
-fn a_save_names_only_what_leads_back_to_the_address() {
+fn a_save_uses_a_name_only_if_it_resolves_to_the_address() {
     let hosts = "10.0.0.1 one\n10.0.0.2 twins\n10.0.0.3 twins\n2001:db8::6 six\n10.0.0.7 seven\n2001:db8::7 seven\n";
     let _names = Names::with_hosts("save", hosts);
     let kernel = Kernel::open();
@@ -86,7 +86,7 @@ fn a_save_names_only_what_leads_back_to_the_address() {
 }
 
 #[test]
-fn long_names_are_not_cut() {
+fn long_names_are_not_truncated() {
     let long = "a-host-name-that-is-longer-than-every-column-of-the-listing.example";
     let _names = Names::with_hosts("long", &format!("10.0.0.1 {long}\n"));
     ours("-A -t 10.0.0.1:8080 -s rr");
@@ -116,7 +116,7 @@ fn names_in_a_listing_are_those_of_1_31() {
     }
 }
 
-/// Whoever answers reverse look-ups for an address chooses its name.
+/// The owner of an address chooses the name that a reverse lookup returns.
 #[test]
 fn a_name_that_reads_as_an_address_or_a_port_stays_a_number() {
     let hosts = "10.0.0.2 10.9.9.9\n10.0.0.3 443\n10.0.0.4 web:443\n10.0.0.5 0x0a090909\n10.0.0.6 web\n10.0.0.7 \u{1b}[2J\n";
@@ -142,7 +142,7 @@ fn a_name_that_reads_as_an_address_or_a_port_stays_a_number() {
 
 /// A thousand real servers behind a name server that never answers.
 #[test]
-fn a_dead_name_server_costs_a_listing_seconds() {
+fn a_dead_name_server_delays_a_listing_by_seconds_only() {
     let _names = Names::with_hosts("dead", "127.0.0.1 localhost\n");
     let kernel = Kernel::open();
     let deaf = UdpSocket::bind("127.0.0.1:53").unwrap();

@@ -1,6 +1,5 @@
-//! Network namespaces: a fresh one for a test, and hosts of their own joined by veth for tests with traffic. A network
-//! namespace belongs to a thread, and the children that the thread spawns inherit it; nothing here touches the
-//! namespace that the tester lives in.
+//! Network namespaces: a fresh one for each test, and hosts joined by veth for tests with traffic. A network namespace
+//! belongs to a thread, and child processes inherit it; these functions never change the tester's namespace.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -15,15 +14,15 @@ use neli::socket::synchronous::NlSocketHandle;
 use neli::utils::Groups;
 use nix::sched::{CloneFlags, setns, unshare};
 
-/// Gives the calling thread a network namespace of its own: an empty table, and a loopback interface that is up, without
-/// which the kernel refuses every real server as "not unicast".
+/// Moves the calling thread to a new network namespace, with an empty table and with loopback up. Without loopback the
+/// kernel refuses every real server as "not unicast".
 pub(crate) fn fresh_namespace() {
     unshare(CloneFlags::CLONE_NEWNET)
         .expect("a network namespace of its own: run `make test`, as root or with its kernel");
     loopback_up();
 }
 
-/// By netlink: it runs thousands of times, and starting `ip` takes 16 ms under User Mode Linux.
+/// It uses netlink, since it runs thousands of times and starting `ip` is slow under User Mode Linux.
 fn loopback_up() {
     let socket = NlSocketHandle::connect(NlFamily::Route, None, Groups::empty()).unwrap();
     let loopback = IfinfomsgBuilder::default()
@@ -46,13 +45,13 @@ fn loopback_up() {
     );
 }
 
-/// A machine of a lab: a network namespace that a thread steps into.
+/// A machine of a lab: a network namespace that threads can enter.
 pub(crate) struct Host {
     namespace: File,
 }
 
 impl Host {
-    /// A new machine, with nothing but loopback.
+    /// Creates a machine that has only loopback.
     pub(crate) fn new() -> Host {
         let home = current_namespace();
         fresh_namespace();
@@ -61,7 +60,7 @@ impl Host {
         Host { namespace }
     }
 
-    /// Does something there: processes and threads started meanwhile live there.
+    /// Runs a function there; processes and threads that it starts stay there.
     pub(crate) fn within<T>(&self, action: impl FnOnce() -> T) -> T {
         let home = current_namespace();
         enter(&self.namespace);
@@ -75,7 +74,7 @@ impl Host {
         self.within(|| ip(line));
     }
 
-    /// Lays a cable between two machines and gives each end its address; the prefix goes with it.
+    /// Connects two machines and gives each end its address, written with the prefix length.
     pub(crate) fn join(
         &self,
         name: &str,
@@ -93,7 +92,7 @@ impl Host {
         }
     }
 
-    /// Sets a value under /proc/sys/net, whose files are those of the thread's namespace.
+    /// Sets a value under /proc/sys/net, which belongs to the thread's namespace.
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         self.within(|| std::fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }

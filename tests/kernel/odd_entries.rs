@@ -1,5 +1,5 @@
-//! Entries that only other programs make, since ipvsadm has no option for them: they are listed as 1.31 does and hide
-//! nothing, a save has them as comments, and a restore can delete them and bring them back.
+//! Entries that only other programs make, since ipvsadm has no option for them. Listings show them as 1.31 does,
+//! together with all other entries. A save writes them as comments, and a restore can delete them and roll that back.
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
@@ -19,7 +19,7 @@ const LISTINGS: [&str; 9] = [
     "-L --tun-info",
 ];
 
-/// A service whose real server is reached by a tunnel of these numbers.
+/// A service whose real server has a tunnel with these numbers.
 fn tunneled(port: u16, (kind, tunnel_port, flags): (u8, u16, u16)) -> Service {
     let mut service = Service::new(TCP, "10.0.0.1", port).with("10.1.0.1", port);
     service.destinations[0].method = TUNNELING;
@@ -29,7 +29,7 @@ fn tunneled(port: u16, (kind, tunnel_port, flags): (u8, u16, u16)) -> Service {
     service
 }
 
-/// A namespace with an ordinary service and these.
+/// A namespace with an ordinary service and these services.
 fn namespace_with(services: &[Service]) -> Kernel {
     fresh_namespace();
     let kernel = Kernel::open();
@@ -72,7 +72,7 @@ fn they_are_listed_as_1_31_lists_them() {
 }
 
 #[test]
-fn flags_at_which_1_31_crashes_hide_nothing_either() {
+fn flags_at_which_1_31_crashes_hide_no_other_entry() {
     namespace_with(&[tunneled(1, (1, 6080, 8))]);
     let listing = Program::ours().line("-L -n --tun-info");
     assert!(listing.succeeded().contains(" Tunnel  gue:6080:(null) "), "{}", listing.text());
@@ -110,7 +110,7 @@ fn they_are_in_json_with_their_numbers() {
 }
 
 #[test]
-fn a_save_names_what_no_line_can_say() {
+fn a_save_names_entries_that_no_option_can_express() {
     for (service, named) in [
         (
             tunneled(1, (1, 6080, 3)),
@@ -125,13 +125,13 @@ fn a_save_names_what_no_line_can_say() {
         assert_eq!(outcome.code(), 1);
         assert!(outcome.complaint().contains(named), "{}", outcome.complaint());
         assert!(outcome.text().contains(RULES), "{}", outcome.text());
-        // One service can be saved, whatever the others are.
+        // A single service can be saved, whatever other services there are.
         assert_eq!(Program::ours().line("-S -n -t 10.0.0.9:80").succeeded(), RULES);
     }
 }
 
 #[test]
-fn a_restore_deletes_them_and_one_that_fails_brings_them_back() {
+fn a_restore_deletes_them_and_rolls_back_their_deletion() {
     let kernel = namespace_with(&odd_services());
     let before = kernel.rules();
     let failing =
@@ -139,7 +139,7 @@ fn a_restore_deletes_them_and_one_that_fails_brings_them_back() {
     let outcome = Program::restore().feed::<&str>([], failing.as_bytes());
     assert!(outcome.refused(255).contains("the table is what it was"), "{}", outcome.complaint());
     let mut after = kernel.rules();
-    // What a type makes no use of is not brought back: a port and flags of IP in IP, a port of GRE.
+    // The rollback does not restore values that a type does not use: port and flags of IP in IP, and the port of GRE.
     for (service, before) in after.services.iter_mut().zip(&before.services) {
         if let Key::Address { protocol: TCP, port: 1 | 4, .. } = service.key {
             service.destinations[0].tunnel_port = before.destinations[0].tunnel_port;
@@ -156,7 +156,7 @@ fn a_restore_deletes_them_and_one_that_fails_brings_them_back() {
 }
 
 #[test]
-fn they_stay_where_a_restore_keeps_what_it_does_not_name() {
+fn they_stay_when_a_restore_keeps_the_table() {
     let kernel = namespace_with(&odd_services());
     let before = kernel.rules();
     Program::restore().feed(["--noflush"], RULES.as_bytes()).succeeded();

@@ -1,5 +1,5 @@
-//! A director that is its own clients and real servers: one network namespace, where all of 10.0.0.0/8 and 2001:db8::/32
-//! is on loopback. Every packet passes IPVS, no process has to be started, and whoever gets it is a socket of the test.
+//! One network namespace that is director, client and real server: all of 10.0.0.0/8 and 2001:db8::/32 is on loopback.
+//! Every packet passes IPVS and arrives at a socket of the test, without further processes.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -25,21 +25,21 @@ pub(crate) fn machine(rules: &str) {
     furnish(rules);
 }
 
-/// Makes such a machine of the one that the calling thread is on.
+/// Turns the calling thread's machine into such a machine.
 pub(crate) fn furnish(rules: &str) {
     ip("address add 10.0.0.1/8 dev lo");
     ip("-6 route add local 2001:db8::/32 dev lo");
-    // Otherwise a socket cannot have an IPv6 address that is only routed here.
+    // Otherwise a socket cannot bind an IPv6 address that is only routed here.
     std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1").unwrap();
     apply(rules);
 }
 
-/// Changes the rules: one command a line, all with our program.
+/// Changes the rules with our program, one command on each line.
 pub(crate) fn apply(rules: &str) {
     Program::ours().feed(["-R"], rules.as_bytes()).succeeded();
 }
 
-/// What ours lists, for one line of arguments.
+/// Returns our listing for one line of arguments.
 pub(crate) fn list(arguments: &str) -> String {
     Program::ours().line(arguments).succeeded().to_owned()
 }
@@ -67,7 +67,7 @@ fn wait<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Waits for a listing to be as it should be.
+/// Waits until a listing is as expected.
 #[track_caller]
 pub(crate) fn wait_for_listing(arguments: &str, wanted: impl Fn(&str) -> bool) -> String {
     let start = Instant::now();
@@ -81,8 +81,8 @@ pub(crate) fn wait_for_listing(arguments: &str, wanted: impl Fn(&str) -> bool) -
     }
 }
 
-/// A socket at an address, and at a port that no other had: IPVS would take it for the same connection. The system's own
-/// choice comes again after a few dozen.
+/// A socket at an address and at a port that no earlier socket had; with a used port, IPVS would find the earlier
+/// connection. The system reuses ports after a few dozen sockets.
 pub(crate) fn client(address: &str) -> UdpSocket {
     static NEXT: AtomicU16 = AtomicU16::new(10_000);
     UdpSocket::bind(format!("{address}:{}", NEXT.fetch_add(1, Ordering::Relaxed))).unwrap()
@@ -106,7 +106,7 @@ impl UdpServers {
         UdpServers(bound.collect())
     }
 
-    /// Sends a datagram, and tells which server has got it.
+    /// Sends a datagram, and returns the server that received it.
     #[track_caller]
     pub(crate) fn takes(&self, client: &UdpSocket, to: &str) -> usize {
         client.send_to(b"question", to).unwrap();
@@ -121,7 +121,7 @@ impl UdpServers {
         })
     }
 
-    /// The same from a fresh client, which makes it a connection of its own.
+    /// Sends a datagram from a new client, which is a new connection.
     #[track_caller]
     pub(crate) fn takes_from(&self, address: &str) -> usize {
         self.takes(&client(address), VIRTUAL)
@@ -171,7 +171,7 @@ impl TcpServers {
     }
 }
 
-/// A stream that is connected, by any protocol that has streams, from an address and with a mark if so wanted.
+/// Connects a stream of any stream protocol, optionally from an address and with a firewall mark.
 pub(crate) fn stream(protocol: SockProtocol, from: Option<&str>, mark: u32, to: &str) -> TcpStream {
     let address = |text: &str| SockaddrStorage::from(text.parse::<SocketAddr>().unwrap());
     let family = if to.starts_with('[') { AddressFamily::Inet6 } else { AddressFamily::Inet };

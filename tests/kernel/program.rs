@@ -1,4 +1,4 @@
-//! The programs under test and Debian's ipvsadm 1.31 beside them: run one, feed it, take what it says.
+//! Runs the programs under test and Debian's ipvsadm 1.31, with input, and returns their output.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -11,10 +11,10 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Where tests/provide unpacks Debian's package.
+/// The folder in which tests/provide unpacks Debian's package.
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
 
-/// How long a program may take before it counts as hanging.
+/// A program that runs longer than this counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program to run.
@@ -23,7 +23,7 @@ pub(crate) struct Program {
     libraries: Option<String>,
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) stdout: Vec<u8>,
@@ -47,7 +47,7 @@ impl Program {
         Program { path: env!("CARGO_BIN_EXE_ipvsadm-restore").into(), libraries: None }
     }
 
-    /// Debian's ipvsadm 1.31, with the libraries that were unpacked beside it.
+    /// Debian's ipvsadm 1.31, with the libraries from its package.
     pub(crate) fn reference() -> Program {
         let path = Path::new(REFERENCE).join("usr/sbin/ipvsadm");
         assert!(
@@ -64,7 +64,8 @@ impl Program {
         self.path.to_str().unwrap()
     }
 
-    /// The command, for what `run` and `feed` don't do. The environment is the same wherever the tests run.
+    /// The command, for callers that need more than `run` and `feed`. The environment is the same wherever the tests
+    /// run.
     pub(crate) fn command<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
@@ -101,7 +102,8 @@ impl Program {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         thread::scope(|scope| {
-            // A program that refuses its arguments closes its input unread: that is no error here.
+            // A program that refuses its arguments closes its input without reading it, so a write error is ignored
+            // here.
             scope.spawn(move || stdin.write_all(input));
             Outcome::of(child)
         })
@@ -109,7 +111,7 @@ impl Program {
 }
 
 impl Outcome {
-    /// Waits for its end, but not for ever: a program that hangs is killed, and its status says so.
+    /// Waits for its end with a limit: a program that hangs is killed, which its status shows.
     fn of(child: Child) -> Outcome {
         let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
         let (ended, end) = mpsc::channel::<()>();
@@ -139,7 +141,7 @@ impl Outcome {
         std::str::from_utf8(&self.stderr).unwrap()
     }
 
-    /// Standard output of a run that succeeded and had nothing to say on standard error.
+    /// Standard output of a run that succeeded without output on standard error.
     #[track_caller]
     pub(crate) fn succeeded(&self) -> &str {
         assert!(

@@ -1,5 +1,5 @@
-//! ipvsadm-restore clears the table only where its input says so: an input without a rule most likely comes from a
-//! command that failed, or from a file that is still to be written.
+//! ipvsadm-restore clears the table only if its input asks for it. An input without a rule most likely comes from a
+//! command that failed, or from a file that is not written yet.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -91,7 +91,7 @@ fn table_is_cleared_by_a_rule_that_says_so_or_by_allow_empty() {
 }
 
 #[test]
-fn no_empty_refuses_whatever_leaves_no_service() {
+fn no_empty_refuses_every_file_that_leaves_no_service() {
     for input in WITHOUT_A_RULE.iter().chain(&CLEARING) {
         let (kernel, before) = small_table();
         let outcome = restore(&["--no-empty"], input);
@@ -106,7 +106,7 @@ fn no_empty_refuses_whatever_leaves_no_service() {
 }
 
 #[test]
-fn input_without_a_rule_changes_nothing_where_the_table_is_kept() {
+fn input_without_a_rule_changes_nothing_with_noflush() {
     let (kernel, before) = small_table();
     for input in ["", "# none\n"] {
         restore(&["--noflush"], input).succeeded();
@@ -146,7 +146,7 @@ fn standard_input_that_is_closed_or_cannot_be_read_is_an_empty_input() {
     }
 }
 
-/// What a terminal shows of a command that ends when its standard input does, and its status.
+/// Runs a command at a terminal until the end of its input, and returns its status and its output.
 fn on_a_terminal(command: &str) -> (Option<i32>, String) {
     let mut script = Command::new("script");
     script.args(["-qec", command, "/dev/null"]);
@@ -160,7 +160,7 @@ fn on_a_terminal(command: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn who_types_the_rules_is_told_that_they_are_waited_for() {
+fn on_a_terminal_the_restore_prints_that_it_waits_for_rules() {
     const WAITS: &str = "Reading rules from the terminal; Ctrl-D ends them, Ctrl-C cancels.";
     let restore = Program::restore();
     for (arguments, is_told) in

@@ -1,5 +1,5 @@
-//! All or nothing: whichever change of a restore the kernel refuses, the table is what it was, and the line that asked
-//! for the change is named. Where even undoing fails, what is said leads back to the old table.
+//! A restore is atomic: whichever change the kernel refuses, the table is unchanged afterwards, and the message names
+//! the line of the change. If the rollback itself fails, the message lists commands that restore the old table.
 
 use ipvs::model::UnknownAttribute;
 use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
@@ -24,8 +24,8 @@ const OLD: &str = "\
     -A -f 7 -6 -s wlc\n\
     -a -f 7 -6 -r 2001:db8::1 -m\n";
 
-/// A file whose restore over OLD takes changes of every kind: services and real servers that come, go and are edited,
-/// timeouts, a daemon that stops and one that starts.
+/// A file whose restore over OLD needs changes of every kind: services and real servers are added, deleted and edited,
+/// timeouts change, one daemon stops and another one starts.
 fn new_rules() -> String {
     let mut text = "\
         --set 5 0 0\n\
@@ -59,7 +59,7 @@ fn spoiled_if(condition: bool) -> Fate {
     if condition { Fate::IsSpoiled } else { Fate::Arrives }
 }
 
-/// What a change is about, whatever it makes of it.
+/// The object of a change: a service, a real server, a daemon or the timeouts.
 #[derive(Debug, PartialEq)]
 enum Subject {
     Service(ServiceKey),
@@ -83,7 +83,7 @@ fn subject(change: &Change) -> Subject {
     }
 }
 
-/// What each line of a file asks for.
+/// The change that each line of a file requests.
 fn asked_by(text: &str) -> Vec<Change> {
     let read = text.lines().map(|line| match parse_numeric_line(line.as_bytes()) {
         Ok(Some(Command::Change(change))) => change,
@@ -92,16 +92,17 @@ fn asked_by(text: &str) -> Vec<Change> {
     read.collect()
 }
 
-/// Demands the line that asks for a change, counted from 1; 0 where none does, since something is no longer in the file.
+/// Asserts the number of the line that requests a change, counted from 1. The number is 0 for a deletion, which no line
+/// requests.
 fn is_line_of(line: u64, change: &Change, asked: &[Change]) {
     let about_it = asked.iter().position(|asked| subject(asked) == subject(change));
     assert_eq!(line, about_it.map_or(0, |place| place as u64 + 1), "{change:?}");
     let asked = about_it.map(|place| &asked[place]);
     let is_meant = match (change, asked) {
-        // What is there is led to what its line says.
+        // An existing entry is edited as its line requests.
         (Change::EditService(new), Some(Change::AddService(asked))) => new == asked,
         (Change::EditServer(_, new), Some(Change::AddServer(_, asked))) => new == asked,
-        // A daemon is stopped to be started anew.
+        // A daemon is stopped because its line starts it again.
         (Change::StopDaemon(_), Some(Change::StartDaemon(_))) => true,
         (Change::DeleteService(_) | Change::DeleteServer(..), None) => true,
         (change, asked) => asked == Some(change),
@@ -136,7 +137,7 @@ fn a_failure_at_any_step_leaves_the_old_table() {
 }
 
 #[test]
-fn failures_at_all_steps_from_one_on_leave_what_is_said() {
+fn failures_of_the_rollback_leave_the_entries_that_the_message_lists() {
     let new = new_rules();
     for step in [2, 12, 30, CHANGES - 1] {
         let (kernel, before) = old_table();
@@ -152,7 +153,7 @@ fn failures_at_all_steps_from_one_on_leave_what_is_said() {
 }
 
 #[test]
-fn an_answer_that_is_lost_leaves_the_old_table() {
+fn a_lost_answer_leaves_the_old_table() {
     let (kernel, before) = old_table();
     for step in [1, 20, CHANGES - 4, CHANGES] {
         let lost = move |change| if change == step { Fate::LosesItsAnswer } else { Fate::Arrives };
@@ -168,7 +169,7 @@ fn an_answer_that_is_lost_leaves_the_old_table() {
     }
 }
 
-/// A signal that comes before the nth batch.
+/// A signal that arrives before the nth batch.
 struct Signal {
     batches: usize,
 }
@@ -214,9 +215,9 @@ fn the_line_that_the_kernel_refuses_is_named_with_its_file() {
 }
 
 #[test]
-fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
+fn unknown_settings_of_a_newer_kernel_are_reported_as_lost() {
     let (kernel, before) = old_table();
-    // One real server is deleted, one edited, one goes with its service; those of the two marks stay as they are.
+    // One real server is deleted, one is edited, one is deleted with its service; those of the two marks are unchanged.
     let stopped = "\
         -A -t 10.0.0.1:80 -s rr\n\
         -a -t 10.0.0.1:80 -r 10.1.0.2 -m -w 5\n\
@@ -225,7 +226,7 @@ fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
         -A -f 7 -6 -s wlc\n\
         -a -f 7 -6 -r 2001:db8::1 -m\n\
         -Z\n";
-    // The signal comes before the counters are zeroed.
+    // The signal arrives before the counters are zeroed.
     let signal = &mut Signal { batches: 2 };
     let broken = restore_watched(stopped, &mut NewerKernel::client(), signal).unwrap_err();
     assert!(matches!(broken.rollback, Rollback::Complete), "{broken:?}");
@@ -242,7 +243,7 @@ fn what_a_newer_kernel_says_of_an_entry_is_not_said_to_be_back() {
     lost.sort();
     assert_eq!(lost, ["10.0.0.1 10.1.0.1", "10.0.0.1 10.1.0.2", "10.0.0.2 10.1.0.1"]);
 
-    // What was only added takes nothing with it.
+    // Deleting a new entry loses no old settings.
     let added = format!("{OLD}-A -t 10.0.0.3:80 -s nosuch\n");
     let broken = restore(&added, &mut NewerKernel::client()).unwrap_err();
     assert_eq!(broken.lost_attributes, []);

@@ -1,5 +1,4 @@
-//! What a restore takes, what it refuses, and what its options do. A file that is wrong anywhere changes nothing, and every
-//! wrong line of it is named.
+//! Input and options of a restore: a file with an invalid line changes nothing, and every invalid line is reported.
 
 use std::fs;
 use std::io::Write;
@@ -30,7 +29,8 @@ fn web(last: u8) -> Service {
     Service::new(TCP, &format!("10.0.0.{last}"), 80)
 }
 
-/// A file of two good lines with others between them: those with these numbers are named, and nothing changes.
+/// Restores two good lines with others between them: the message names the lines with these numbers, and nothing
+/// changes.
 #[track_caller]
 fn is_refused(between: impl AsRef<[u8]>, wrong: &[(u64, &str)]) {
     let (kernel, before) = small_table();
@@ -88,7 +88,7 @@ fn lines_that_do_not_fit_the_ones_before_them_are_refused() {
         ("-a -t 10.0.0.2:80 -r 10.1.0.1 -m", 2, "Service not defined"),
         ("-A -t 10.0.0.1:80 -s wrr", 2, "Service already exists (line 1"),
         ("-E -t 10.0.0.3:80 -s wrr", 2, "No such service"),
-        // It is in the kernel, but a restore begins with an empty table.
+        // The service is in the kernel, but a restore starts with an empty table.
         ("-D -t 10.9.9.9:80", 2, "No such service"),
         ("-Z -t 10.0.0.3:80", 2, "No such service"),
         ("-d -t 10.0.0.1:80 -r 10.1.0.1", 2, "No such destination"),
@@ -133,7 +133,7 @@ fn ends_of_lines_and_of_the_file_do_not_matter() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused_with_their_line() {
+fn bytes_that_are_not_text_are_refused_with_their_line() {
     is_refused(b"-A -t 10.0.0.\xff:80 -s rr", &[(2, "not UTF-8")]);
     is_refused(b"-A -t 10.0.0.3:80 -s rr\0", &[(2, "NUL")]);
     is_refused(b"\0\n\xff\xfe", &[(2, "NUL"), (3, "not UTF-8")]);
@@ -164,7 +164,7 @@ fn a_file_that_cannot_be_read_is_named() {
     }
 }
 
-/// The whole file is in memory before the kernel is asked for anything.
+/// The program reads the whole file into memory before it sends a request to the kernel.
 #[test]
 fn a_file_that_is_deleted_or_emptied_meanwhile_is_restored_as_it_was() {
     let (kernel, _) = small_table();
@@ -194,7 +194,7 @@ fn a_million_lines_are_restored() {
 }
 
 #[test]
-fn a_file_leads_to_where_its_lines_lead_in_order() {
+fn a_file_makes_the_same_table_as_its_lines_in_order() {
     let (kernel, _) = small_table();
     let lines = "\
         -A -t 10.0.0.5:80 -s rr\n\
@@ -226,7 +226,7 @@ fn a_check_reads_the_file_and_changes_nothing() {
 }
 
 #[test]
-fn a_diff_is_lines_that_lead_to_the_file() {
+fn a_diff_prints_lines_that_make_the_table_of_the_file() {
     fresh_namespace();
     let kernel = Kernel::open();
     let old = "-A -t 10.0.0.1:80 -s rr\n\
@@ -261,7 +261,7 @@ fn a_diff_is_lines_that_lead_to_the_file() {
 }
 
 #[test]
-fn zeroed_counters_alone_are_no_difference() {
+fn zeroed_counters_alone_do_not_count_as_a_change() {
     fresh_namespace();
     let rules = "-A -t 10.0.0.1:80 -s rr\n-Z\n";
     let outcome = restore(&["--diff"], rules);
@@ -272,14 +272,14 @@ fn zeroed_counters_alone_are_no_difference() {
 }
 
 #[test]
-fn noflush_leaves_alone_what_the_file_does_not_name() {
+fn noflush_keeps_entries_that_the_file_does_not_name() {
     let (kernel, before) = small_table();
     let other = before.services[0].clone();
     let input = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1 -m\n";
     restore(&["--noflush"], input).succeeded();
     restore(&["--noflush"], input).succeeded();
     assert_eq!(kernel.rules().services, [web(1).with("10.1.0.1", 80), other.clone()]);
-    // With other options it is an edit, and other real servers stay.
+    // A line with other options edits the service, and its other real servers stay.
     restore(&["--noflush"], "-A -t 10.9.9.9:80 -s rr\n-a -t 10.9.9.9:80 -r 10.9.9.2 -m\n")
         .succeeded();
     restore(&["--noflush"], "-d -t 10.0.0.1:80 -r 10.1.0.1\n").succeeded();
@@ -306,10 +306,10 @@ fn settings_take_effect_with_the_table_and_only_if_they_differ() {
     assert_eq!(restore(&["--diff"], rules).succeeded(), "");
     restore(&[], rules).succeeded();
     assert_eq!(kernel.rules(), table);
-    // A file without settings leaves them as they are.
+    // A file without settings leaves the kernel's settings unchanged.
     restore(&[], "-A -t 10.0.0.1:80 -s rr\n").succeeded();
     assert_eq!(kernel.rules(), table);
-    // What fails at last undoes it all, the table, the timeouts and the daemon that had to stop.
+    // A failure of the last change rolls everything back: the table, the timeouts and the stopped daemon.
     let failing = "--set 5 5 5\n\
                    --start-daemon backup --mcast-interface lo --syncid 7\n\
                    --start-daemon master --mcast-interface lo --syncid 8\n\
@@ -330,7 +330,7 @@ fn settings_take_effect_with_the_table_and_only_if_they_differ() {
     assert_eq!(kernel.rules().daemons, []);
 }
 
-/// A file that takes more than 10,000 changes.
+/// A file whose restore needs more than 10,000 changes.
 fn large_file(folder: &TempDir) -> String {
     let path = folder.path().join("rules");
     let mut rules = String::new();
@@ -345,7 +345,7 @@ fn large_file(folder: &TempDir) -> String {
 }
 
 #[test]
-fn only_a_terminal_is_shown_how_far_a_large_restore_is() {
+fn only_a_terminal_shows_the_progress_of_a_large_restore() {
     fresh_namespace();
     let folder = tempfile::tempdir().unwrap();
     let path = large_file(&folder);
@@ -367,7 +367,7 @@ fn only_a_terminal_is_shown_how_far_a_large_restore_is() {
     assert_eq!(Program::restore().line(&path).succeeded(), "", "not to a pipe");
     assert_eq!(on_a_terminal(&path), (Some(0), String::new()), "nor for a small one");
 
-    // What goes wrong begins a line of its own.
+    // An error message begins on a new line.
     Program::restore().run([&small]).succeeded();
     let rules = fs::read_to_string(&path).unwrap();
     fs::write(&path, rules + "-A -t 10.0.0.9:1 -s nosuch\n").unwrap();
@@ -377,13 +377,13 @@ fn only_a_terminal_is_shown_how_far_a_large_restore_is() {
     assert!(last.starts_with("Scheduler or persistence engine not found"), "{last:?}");
 }
 
-/// Single commands wait for no restore. This one's first change is held back until another program has done what it is
-/// about to do.
+/// Single commands do not wait for a restore. The restore's first change is delayed until another program has made the
+/// same change.
 #[test]
 fn a_change_by_another_program_meanwhile_is_taken_into_account() {
     const OLD: &str = "-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2:80 -s rr\n";
     const NEW: &str = "-A -t 10.0.0.2:80 -s rr\n-A -t 10.0.0.3:80 -s rr\n-A -t 10.0.0.4:80 -s rr\n";
-    // The family, the services, the real servers of each, then what comes, and what goes.
+    // The family, the services, the real servers of each service, the additions, and the deletions.
     for (first_change, meanwhile) in [(5, "-A -t 10.0.0.4:80 -s wrr"), (6, "-D -t 10.0.0.1:80")] {
         fresh_namespace();
         let kernel = Kernel::open();

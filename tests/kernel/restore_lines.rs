@@ -1,5 +1,5 @@
-//! `-R` reads rule lines as they come: each takes effect when it arrives, each stands for itself, and a million of them
-//! need no more memory than a few.
+//! `-R` applies rule lines as they arrive: each line takes effect at once and on its own, and a million lines need no
+//! more memory than a few.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -18,7 +18,7 @@ use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::table::{Kernel, Key, Service, TCP, Table};
 
-/// A running `-R`, with our end of its standard input.
+/// A running `-R`, and the write end of its standard input.
 struct Restore {
     child: Child,
     input: Option<ChildStdin>,
@@ -35,7 +35,7 @@ impl Restore {
         self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Ends the input, and gives the exit status and what was said.
+    /// Closes the input, and returns the exit status and the messages.
     fn end(mut self) -> (i32, String) {
         drop(self.input.take());
         let output = self.child.wait_with_output().unwrap();
@@ -43,7 +43,7 @@ impl Restore {
     }
 }
 
-/// Waits until the table is as wanted, for as long as a slow machine may take.
+/// Waits until the table is as wanted, long enough for a slow machine.
 fn wait_until(kernel: &Kernel, what: &str, wanted: impl Fn(&Table) -> bool) {
     let start = Instant::now();
     while !wanted(&kernel.rules()) {
@@ -61,13 +61,13 @@ fn each_line_takes_effect_when_it_arrives() {
     wait_until(&kernel, "the service", |table| table.services.len() == 1);
     restore.feed("-a -t 10.0.0.1:80 -r 10.0.0.2 -m\n-a -t 10.0.0.1:80 -r 10.0.0.3 -m\n");
     wait_until(&kernel, "its real servers", |table| table.services[0].destinations.len() == 2);
-    // Half a line has no effect, whatever it looks like.
+    // An incomplete line has no effect, even if it is a valid command.
     restore.feed("-e -t 10.0.0.1:80 -r 10.0.0.2 -m -w 1");
     sleep(Duration::from_millis(200));
     assert_eq!(kernel.rules().services[0].destinations[0].weight, 1);
     restore.feed("7\n");
     wait_until(&kernel, "the weight", |table| table.services[0].destinations[0].weight == 17);
-    // What another program does meanwhile stands between the lines.
+    // Changes of another program take effect between the lines.
     kernel.delete(&Key::Address { protocol: TCP, address: "10.0.0.1".parse().unwrap(), port: 80 });
     restore.feed("-A -t 10.0.0.1:80 -s rr");
     assert_eq!(restore.end(), (0, String::new()));
@@ -103,7 +103,7 @@ fn a_line_that_fails_is_reported_with_its_number_and_skipped() {
 }
 
 #[test]
-fn a_listing_that_cannot_be_printed_keeps_no_line_from_taking_effect() {
+fn a_listing_that_cannot_be_printed_does_not_prevent_other_lines() {
     let text = "-A -t 10.0.0.1:80\n-L -n\n-A -t 10.0.0.2:80\n-L -n\n-A -t 10.0.0.3:80\n";
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let unread = || nix::unistd::pipe().unwrap().1;
@@ -170,7 +170,7 @@ fn a_hundred_thousand_lines_need_no_more_memory_than_a_thousand() {
 }
 
 #[test]
-fn input_that_does_not_block_is_waited_for() {
+fn the_program_waits_for_input_in_non_blocking_mode() {
     fresh_namespace();
     let kernel = Kernel::open();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
@@ -181,7 +181,7 @@ fn input_that_does_not_block_is_waited_for() {
         writeln!(ours, "-A -t 10.0.0.1:{port} -s rr").unwrap();
         wait_until(&kernel, "a service", |table| table.services.len() == port);
     }
-    // The command has their end too.
+    // The child process has this end, too.
     drop((ours, command));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -198,14 +198,14 @@ fn lines_without_a_command_do_nothing() {
     assert_eq!(kernel.rules().services.len(), 1);
 }
 
-/// What net.core.rmem_default may be set to: with 32 KiB the answers to some 40 changes fit, with the least one or two.
+/// Values of net.core.rmem_default: 32 KiB have room for the answers to about 40 changes, the minimum for one or two.
 #[test]
 fn refusals_of_many_lines_fit_into_a_socket_with_little_room() {
     const CHANGES: usize = 1000;
     for room in [0, 32 * 1024] {
         fresh_namespace();
         let socket = KernelSocket::open().unwrap();
-        // The kernel doubles what it is asked for.
+        // The kernel doubles the requested size.
         setsockopt(&socket, RcvBuf, &(room / 2)).unwrap();
         let mut client = Client::new(socket).unwrap();
         let address = "10.0.0.1".parse().unwrap();

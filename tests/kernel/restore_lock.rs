@@ -1,5 +1,4 @@
-//! Two restores at once do not interleave: one lock for each network namespace, which single commands and `-R` do not
-//! ask for.
+//! Concurrent restores do not interleave: each network namespace has a lock. Single commands and `-R` do not take it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -33,7 +32,7 @@ fn lock_file() -> PathBuf {
 }
 
 #[test]
-fn one_that_does_not_wait_says_that_another_is_at_work() {
+fn a_restore_that_does_not_wait_reports_the_other_one() {
     fresh_namespace();
     let kernel = Kernel::open();
     let lock = lock();
@@ -53,7 +52,7 @@ fn one_that_does_not_wait_says_that_another_is_at_work() {
 }
 
 #[test]
-fn one_that_waits_goes_on_when_the_other_has_ended() {
+fn a_restore_that_waits_continues_when_the_other_one_has_ended() {
     for arguments in [&[][..], &["--wait"], &["--wait=60"]] {
         fresh_namespace();
         let lock = lock();
@@ -69,7 +68,7 @@ fn one_that_waits_goes_on_when_the_other_has_ended() {
 }
 
 #[test]
-fn only_restores_of_the_same_namespace_ask_for_it() {
+fn only_restores_of_the_same_namespace_take_the_lock() {
     fresh_namespace();
     let _lock = lock();
     for line in ["-A -t 10.0.0.9:80 -s rr", "-L -n", "-S -n", "-C"] {
@@ -84,7 +83,7 @@ fn only_restores_of_the_same_namespace_ask_for_it() {
 }
 
 #[test]
-fn restores_at_once_leave_the_table_of_one_of_them() {
+fn concurrent_restores_leave_the_table_of_one_of_them() {
     fresh_namespace();
     let kernel = Kernel::open();
     let rules = |last: u8| -> String {
@@ -111,7 +110,7 @@ fn restores_at_once_leave_the_table_of_one_of_them() {
 }
 
 #[test]
-fn where_nothing_can_be_locked_a_restore_goes_on() {
+fn a_restore_continues_if_it_cannot_lock() {
     let in_its_own_mounts = || {
         fresh_namespace();
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
@@ -132,9 +131,9 @@ fn where_nothing_can_be_locked_a_restore_goes_on() {
     assert!(shown.contains("restoring without a lock"), "{shown}");
 }
 
-/// A FIFO in the file's place must not block; a directory that others can write to is not used.
+/// A FIFO instead of the lock file must not block, and a directory that others can write to is not used.
 #[test]
-fn what_others_put_in_the_place_of_the_lock_does_not_stop_a_restore() {
+fn other_files_at_the_path_of_the_lock_do_not_stop_a_restore() {
     fresh_namespace();
     drop(lock());
     let file = lock_file();

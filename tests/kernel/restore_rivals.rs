@@ -1,5 +1,5 @@
-//! Restores that fail late, and restores beside another program that changes the table: nothing is removed before it has to
-//! be, a plan is made again up to five times, and the report is true.
+//! Restores that fail late, and restores while another program changes the table. Deletions come last, the restore
+//! plans at most five times, and its report is correct.
 
 use std::cell::{Cell, RefCell};
 
@@ -32,7 +32,7 @@ fn addition(last: u8) -> Change {
 }
 
 #[test]
-fn a_wrong_setting_is_found_before_anything_is_removed() {
+fn an_invalid_setting_is_found_before_anything_is_deleted() {
     let kernel = fill(OLD);
     let before = kernel.rules();
     let new = "-A -t 10.0.0.2:80 -s rr\n--start-daemon master --mcast-interface nosuch\n";
@@ -49,11 +49,11 @@ fn a_wrong_setting_is_found_before_anything_is_removed() {
 }
 
 #[test]
-fn counters_that_undoing_does_not_bring_back_are_reported() {
+fn counters_that_the_rollback_cannot_restore_are_reported() {
     let kernel = fill(OLD);
     let before = kernel.rules();
     let new = "-A -t 10.0.0.2:80 -s rr\n-Z\n-Z -t 10.0.0.2:80\n";
-    // The addition, the removal, and the two that zero counters.
+    // The changes are the addition, the deletion, and two that zero counters.
     let spoiled = |change| if change == 4 { Fate::IsSpoiled } else { Fate::Arrives };
     let (mut wire, _) = client(spoiled);
     let broken = restore(new, &mut wire).unwrap_err();
@@ -61,7 +61,7 @@ fn counters_that_undoing_does_not_bring_back_are_reported() {
     assert_eq!((broken.recreated, broken.has_zeroed), (vec![key(1)], true));
 }
 
-/// The kernel starts no sync daemon while a service has a real server of another address family.
+/// The kernel refuses to start a sync daemon while a service has a real server of another address family.
 #[test]
 fn a_daemon_starts_after_the_removal_of_a_server_of_another_family() {
     let mixed = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 2001:db8::1 -i\n";
@@ -76,8 +76,8 @@ fn a_daemon_starts_after_the_removal_of_a_server_of_another_family() {
     assert_eq!(kernel.rules().services, [Service::new(TCP, "10.0.0.1", 80).with("10.1.0.1", 80)]);
 }
 
-/// Restores a file of two services. Whenever a change is on its way to the kernel, another program makes the change that
-/// `rival` says.
+/// Restores a file with two services. Before each change reaches the kernel, another program makes the change that
+/// `rival` returns.
 fn beside(rival: impl Fn(usize) -> Option<Change> + 'static) -> Outcome {
     let other = RefCell::new(Client::connect().unwrap());
     let (mut wire, _) = client(move |number| {
@@ -89,7 +89,7 @@ fn beside(rival: impl Fn(usize) -> Option<Change> + 'static) -> Outcome {
     restore_repeatedly("-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2:80 -s rr\n", &mut wire)
 }
 
-/// Adds and deletes a service by turns, `times` times.
+/// Adds and deletes a service alternately, `times` times.
 fn toggles(times: usize) -> impl Fn(usize) -> Option<Change> {
     let done = Cell::new(0);
     move |_| {
@@ -102,7 +102,7 @@ fn toggles(times: usize) -> impl Fn(usize) -> Option<Change> {
 }
 
 #[test]
-fn a_plan_that_another_program_overtakes_four_times_is_made_a_fifth_time() {
+fn a_restore_plans_five_times_when_another_program_changes_the_table() {
     let rules = "-A -t 10.0.0.1:80 -s rr\n";
     for times in 0..=4 {
         let kernel = fill(rules);
@@ -118,12 +118,12 @@ fn a_plan_that_another_program_overtakes_four_times_is_made_a_fifth_time() {
     assert_eq!(kernel.rules().services.len(), 2, "the table is as the other program left it");
 }
 
-/// Undoing then finds nothing to undo.
+/// The rollback then finds that the change to undo is already gone.
 #[test]
 fn a_plan_is_made_again_when_another_program_deletes_what_it_has_added() {
     let kernel = fill("-A -t 10.0.0.9:80 -s rr\n");
     let rival = |number| match number {
-        // Both services are to be added, and then the first addition is to be undone.
+        // The restore adds both services, and the rollback then undoes the first addition.
         1 => Some(addition(2)),
         3 => Some(Change::DeleteService(key(1))),
         _ => None,
@@ -134,7 +134,7 @@ fn a_plan_is_made_again_when_another_program_deletes_what_it_has_added() {
 }
 
 #[test]
-fn a_failure_of_another_kind_is_not_tried_again() {
+fn other_failures_are_not_retried() {
     fill(OLD);
     let (mut wire, changes) = client(|_| Fate::Arrives);
     let broken = restore_repeatedly("-A -t 10.0.0.2:80 -s nosuch\n", &mut wire).unwrap_err();

@@ -1,4 +1,4 @@
-//! Rules files that nobody thought of, and how many changes lead from one table to another.
+//! Generated rules files, and the number of changes that one table needs to become another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ const SERVICES: [&str; 10] = [
     "-f 7 -6",
     "-f 8 -6",
 ];
-/// From here on they are IPv6.
+/// The services from this index on are IPv6.
 const FIRST_IPV6: usize = 6;
 
 const SERVICE_OPTIONS: [&str; 9] = [
@@ -37,7 +37,7 @@ const SERVICE_OPTIONS: [&str; 9] = [
 
 const HOSTS: [&str; 4] = ["1", "2", "3", "4"];
 
-/// The last host is always reached at a port of its own, which only masquerading can do.
+/// The last host always has a different port than its service, which only masquerading allows.
 const METHODS: [&str; 6] = [
     "-m",
     "-g",
@@ -59,10 +59,10 @@ enum Verb {
     Flush,
 }
 
-/// A line, with what it picks of the lists above.
+/// A line, with its choices from the lists above.
 type Line = (Verb, Index, Index, Index, Index);
 
-/// Up to 80 lines that the kernel would take one after the other.
+/// Up to 80 lines that the kernel accepts one after the other.
 pub(crate) fn rules_file() -> impl Strategy<Value = String> {
     let verb = prop_oneof![
         20 => Just(Verb::AddService),
@@ -77,7 +77,7 @@ pub(crate) fn rules_file() -> impl Strategy<Value = String> {
     vec((verb, pick(), pick(), pick(), pick()), 0..80).prop_map(|lines| spell(&lines))
 }
 
-/// Writes the lines that fit the ones before them.
+/// Writes the lines that are valid after the lines before them.
 fn spell(lines: &[Line]) -> String {
     let mut known: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut text = String::new();
@@ -137,7 +137,7 @@ fn spell(lines: &[Line]) -> String {
 fn service_options(service: usize, first: Index, second: Index) -> String {
     let mask = if service < FIRST_IPV6 { "255.255.255.0" } else { "64" };
     let options = SERVICE_OPTIONS[first.index(SERVICE_OPTIONS.len())].replace("MASK", mask);
-    // One-packet scheduling is for UDP and marks.
+    // Only UDP services and firewall marks allow one-packet scheduling.
     let may_be_one_packet =
         SERVICES[service].starts_with("-u") || SERVICES[service].starts_with("-f");
     if may_be_one_packet && second.index(4) == 0 { format!("{options} -o") } else { options }
@@ -158,7 +158,7 @@ fn server_options(host: usize, first: Index, second: Index) -> String {
     format!("{} {}", method, NUMBERS[second.index(NUMBERS.len())])
 }
 
-/// How many changes lead from one table to another when each thing that differs takes one.
+/// The number of changes between two tables, with one change for each entry that differs.
 pub(crate) fn difference(from: &Table, to: &Table) -> usize {
     let known = |service: &Service| from.services.iter().find(|known| known.key == service.key);
     let stays = |service: &Service| to.services.iter().any(|kept| kept.key == service.key);

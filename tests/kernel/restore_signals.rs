@@ -1,5 +1,5 @@
-//! A restore that is killed leaves in place all that is in both tables, and running it again ends in the file's table.
-//! One that is asked to stop leaves the old table or the new one, whole.
+//! A killed restore keeps all entries that are in both tables, and the next run completes it. A restore that a signal
+//! asks to stop leaves either the old table or the new one.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::table::{Destination, Kernel, Service, Table};
 
 const MOMENTS: usize = 50;
 
-/// Two tables that have half their services and a quarter of their real servers in common, and none of them the same.
+/// Two tables that share half of their services and a quarter of their real servers, all with different settings.
 fn two_files() -> [String; 2] {
     let file = |half: u32, scheduler: &str, weight: u32| {
         let mut text = String::new();
@@ -37,18 +37,18 @@ fn two_files() -> [String; 2] {
     [file(0, "rr", 1), file(1, "wrr", 2)]
 }
 
-/// A namespace whose table is led from one file to another and back.
+/// A namespace in which restores switch between two files.
 struct Swing {
     kernel: Kernel,
     _folder: TempDir,
     files: [PathBuf; 2],
     tables: [Table; 2],
-    /// How many datagrams a restore sends; the first ask, the others change.
+    /// The number of datagrams that a restore sends: the first ones read the table, the others change it.
     sends: usize,
 }
 
 impl Swing {
-    /// The table is that of the first file.
+    /// True while the table is that of the first file.
     fn new() -> Swing {
         fresh_namespace();
         let kernel = Kernel::open();
@@ -70,9 +70,9 @@ impl Swing {
         Swing { kernel, _folder: folder, files, tables, sends }
     }
 
-    /// Restores a file, and sends the signal in the middle of the sends that `when` says. Between two sends nothing
-    /// happens to the table, and a send itself is not interrupted: once the table is being changed there are no other
-    /// moments. The first sends only read it; before them names are looked up.
+    /// Restores a file, and sends the signal during the sends that `when` selects. While the table changes, signals can
+    /// take effect only at sends: a send itself is not interrupted, and the table does not change between two sends.
+    /// The first sends only read the table, and names are looked up before them.
     fn interrupt(&self, file: usize, signal: i32, when: &str) -> ExitStatus {
         let inject = format!("inject=sendto:signal={signal}:when={when}");
         let options = ["-o", "/dev/null", "-e", &inject].map(OsStr::new);
@@ -91,7 +91,7 @@ fn under_strace(options: &[&OsStr], file: &Path) -> Command {
     command
 }
 
-/// Demands every service and every real server that is in both tables.
+/// Asserts that all services and real servers of both tables are there.
 fn nothing_is_missing(now: &Table, tables: &[Table; 2]) {
     let service = |table: &Table, wanted: &Service| -> Option<Service> {
         table.services.iter().find(|service| service.key == wanted.key).cloned()
@@ -113,7 +113,7 @@ fn nothing_is_missing(now: &Table, tables: &[Table; 2]) {
 }
 
 #[test]
-fn killed_at_any_moment_nothing_is_missing_and_the_next_run_completes_it() {
+fn a_restore_killed_at_any_moment_loses_no_entry_and_the_next_run_completes_it() {
     let swing = Swing::new();
     let mut halves = 0;
     for moment in 0..MOMENTS {
@@ -132,7 +132,7 @@ fn killed_at_any_moment_nothing_is_missing_and_the_next_run_completes_it() {
 }
 
 #[test]
-fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
+fn a_signal_at_any_moment_leaves_the_old_or_the_new_table() {
     let named = [
         Signal::SIGTERM,
         Signal::SIGINT,
@@ -149,13 +149,13 @@ fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
         Signal::SIGPWR,
         Signal::SIGSTKFLT,
     ];
-    // The last two are the first and the last real-time signal.
+    // The last two signals are the first and the last real-time signal.
     let ending: Vec<i32> = named.map(|signal| signal as i32).into_iter().chain([34, 64]).collect();
     let swing = Swing::new();
     let (mut current, mut stopped) = (0, 0);
     for moment in 0..MOMENTS {
         let signal = ending[moment % ending.len()];
-        // A second signal changes nothing, nor do more, while all is undone.
+        // Further signals during the rollback have no effect.
         let further = if moment % 2 == 0 { "" } else { "+" };
         let when = format!("{}{further}", 1 + moment % swing.sends);
         let status = swing.interrupt(1 - current, signal, &when);
@@ -173,7 +173,7 @@ fn a_signal_at_any_moment_leaves_one_of_the_tables_whole() {
     assert!(stopped > MOMENTS / 2, "only {stopped} of the moments were in time");
 }
 
-/// The resolver asks such a name server for ten seconds, and for longer about several names.
+/// The resolver retries such a name server for ten seconds, and longer for several names.
 #[test]
 fn a_signal_while_names_are_looked_up_ends_it_at_once() {
     let _names = Names::with_hosts("signal", "127.0.0.1 localhost\n");

@@ -1,5 +1,5 @@
-//! A restore leads from any table to any other, by no more changes than they differ in, and a save gives back what a
-//! restore took. What a file leads to is what it leads to with ipvsadm 1.31 in an empty table.
+//! A restore turns any table into any other with one change for each difference, and a save writes the restored rules.
+//! A file makes the same table as with ipvsadm 1.31 in an empty table.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
@@ -10,10 +10,10 @@ use crate::restore_rules::{difference, rules_file};
 use crate::restore_wire::{Fate, client, restore};
 use crate::table::{Kernel, Table};
 
-/// Each costs five processes.
+/// Each case starts five processes.
 const PAIRS: u32 = 40;
 
-/// A fresh namespace in which 1.31 has played a file line by line.
+/// A fresh namespace in which 1.31 has applied a file line by line.
 fn as_1_31_makes_it(rules: &str) -> (Kernel, Table) {
     fresh_namespace();
     let kernel = Kernel::open();

@@ -1,5 +1,5 @@
-//! Clients do not notice a restore: two of them ask web servers behind NAT without a pause while files are restored, and
-//! not one request fails. Established connections and counters of what stays are kept.
+//! Clients do not notice a restore: two clients send requests to web servers behind NAT while files are restored, and
+//! no request fails. Established connections and the counters of unchanged entries stay.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,12 +17,12 @@ const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 const ALL: [(u16, u32); 3] = [(8001, 1), (8002, 1), (8003, 1)];
 const RESTORES: usize = 20;
 const RESTORES_WITH_1_31: usize = 5;
-/// Services besides the one that clients use: what makes a table that is cleared stay away for a while.
+/// Services besides the one that clients use. With them, it takes a while to fill a cleared table again.
 const OTHERS: u16 = 40;
-/// A client, and a server, give up then: with 1.31 some wait for what never comes.
+/// The timeout of clients and servers: with 1.31 some wait for packets that never arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// client -- director -- web servers, all at one address.
+/// The network is client -- director -- web servers, all at one address.
 struct Lab {
     client: Host,
     director: Host,
@@ -50,7 +50,7 @@ impl Lab {
         outcome.succeeded();
     }
 
-    /// What 1.31's ipvsadm-restore does, a script: `-C`, then `-R`.
+    /// Does the same as ipvsadm-restore of 1.31, a script: `-C`, then `-R`.
     fn restore_with_1_31(&self, rules: &str) {
         self.director.within(|| {
             Program::reference().line("-C").succeeded();
@@ -64,7 +64,7 @@ impl Lab {
     }
 }
 
-/// A service with real servers, each a port and its weight, and with others that nobody uses.
+/// A service with real servers, each a port and its weight, and with others that are unused.
 fn rules(servers: &[(u16, u32)]) -> String {
     let mut text = "-A -t 10.1.0.100:80 -s rr\n".to_owned();
     for (port, weight) in servers {
@@ -77,7 +77,7 @@ fn rules(servers: &[(u16, u32)]) -> String {
     text
 }
 
-/// Files of which each differs from the one before in one server: it gets no new connections, it goes, it comes back.
+/// Files that each differ from the previous one in one server: it is drained, it is deleted, it is added again.
 fn changing_one_server_at_a_time() -> Vec<String> {
     let steps = (0..RESTORES).map(|step| {
         let mut servers = ALL.to_vec();
@@ -91,7 +91,7 @@ fn changing_one_server_at_a_time() -> Vec<String> {
     steps.collect()
 }
 
-/// What clients saw.
+/// The results of the clients' requests.
 #[derive(Default)]
 struct Seen {
     requests: usize,
@@ -130,7 +130,7 @@ fn serve_until(end: &AtomicBool, listener: &TcpListener) {
         if end.load(Ordering::Relaxed) {
             return;
         }
-        // A client that went away is none of the server's business.
+        // The server ignores clients that have gone.
         let _ = connection.and_then(|mut connection| {
             connection.set_read_timeout(Some(Duration::from_millis(200)))?;
             connection.read_exact(&mut [0; REQUEST.len()])?;
@@ -139,7 +139,7 @@ fn serve_until(end: &AtomicBool, listener: &TcpListener) {
     }
 }
 
-/// Two clients ask while files are restored.
+/// Two clients send requests while files are restored.
 fn under_requests(lab: &Lab, restore: impl Fn(&Lab, &str), files: &[String]) -> Seen {
     let listeners = ALL.map(|(port, _)| lab.listen(port));
     lab.restore(&rules(&ALL));
@@ -148,7 +148,7 @@ fn under_requests(lab: &Lab, restore: impl Fn(&Lab, &str), files: &[String]) -> 
         for listener in &listeners {
             scope.spawn(|| serve_until(&servers_end, listener));
         }
-        // A thread lives in the network of the one that starts it.
+        // A thread inherits the network namespace of the thread that starts it.
         let clients =
             [0, 1].map(|_| lab.client.within(|| scope.spawn(|| request_until(&clients_end))));
         for file in files {
@@ -172,7 +172,7 @@ fn under_requests(lab: &Lab, restore: impl Fn(&Lab, &str), files: &[String]) -> 
 }
 
 impl Seen {
-    /// Says it past the test harness, which shows what a test prints only when it fails.
+    /// Prints directly to standard error, since the test harness shows a test's output only when it fails.
     fn tell(&self, what: &str, restores: usize) {
         let Seen { requests, failures, longest_gap } = self;
         let failed = failures.len();
@@ -200,12 +200,12 @@ fn no_request_fails_and_no_connection_is_reset_while_files_are_restored() {
     let with_1_31 = |lab: &Lab, file: &str| lab.restore_with_1_31(file);
     let seen = under_requests(&lab, with_1_31, &same[..RESTORES_WITH_1_31]);
     seen.tell("the same file with 1.31", RESTORES_WITH_1_31);
-    // The table is gone from the end of one process until another has read its first line. Clients that did not notice
-    // that would have noticed nothing of ours either.
+    // With 1.31 the table is empty until the second process has read its first line. Clients that did not notice this
+    // would not notice a fault of ours.
     assert!(seen.failures.len() >= RESTORES_WITH_1_31, "{} failed with 1.31", seen.failures.len());
 }
 
-/// Says something over an established connection and hears it again.
+/// Sends data over an established connection and receives it again.
 fn echo(there: &mut TcpStream, here: &mut TcpStream) {
     let mut heard = [0; 4];
     there.write_all(b"ping").unwrap();
@@ -216,7 +216,7 @@ fn echo(there: &mut TcpStream, here: &mut TcpStream) {
 }
 
 #[test]
-fn a_connection_outlives_the_exchange_of_all_other_services() {
+fn a_connection_survives_the_replacement_of_all_other_services() {
     let lab = Lab::new();
     let kernel = lab.kernel();
     let listener = lab.listen(8001);
@@ -237,7 +237,7 @@ fn a_connection_outlives_the_exchange_of_all_other_services() {
     for stream in [&there, &here] {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
-    // Others go and come; then the service itself is edited, too, and its real server.
+    // Other services are deleted and added; then the service itself and its real server are edited, too.
     for (first, options, weight) in
         [(2000, "-s rr", 1), (1000, "-s wlc", 1), (2000, "-s rr -p 60", 9), (2000, "-s lc", 0)]
     {
@@ -255,13 +255,13 @@ fn a_connection_outlives_the_exchange_of_all_other_services() {
             (weight.into(), &Connections { active: 1, ..Connections::default() })
         );
     }
-    // The only one left, among no others.
+    // Only this service is left.
     lab.restore("-A -t 10.1.0.100:80 -s rr\n-a -t 10.1.0.100:80 -r 10.2.0.2:8001 -m\n");
     echo(&mut there, &mut here);
 }
 
 #[test]
-fn counters_and_persistent_clients_of_what_stays_are_kept() {
+fn counters_and_persistent_clients_of_unchanged_entries_are_kept() {
     let lab = Lab::new();
     let kernel = lab.kernel();
     let listeners = [8001, 8002].map(|port| lab.listen(port));
@@ -281,7 +281,7 @@ fn counters_and_persistent_clients_of_what_stays_are_kept() {
             let table = kernel.table();
             let service =
                 table.services.into_iter().find(|service| service.timeout == 600).unwrap();
-            // The kernel adds counters up every two seconds.
+            // The kernel sums up counters every two seconds.
             if service.counters.0[0] == connections {
                 return service;
             }
@@ -297,7 +297,7 @@ fn counters_and_persistent_clients_of_what_stays_are_kept() {
         assert_eq!(now.destinations[0].counters.0[..5], before.destinations[0].counters.0[..5]);
         assert_eq!(now.counters.0[..5], before.counters.0[..5]);
     }
-    // Its client comes back to the same server, also after an edit of the other.
+    // The persistent client gets the same server, also after an edit of the other server.
     lab.restore(&file(5, ""));
     let second = connect();
     let service = counted(2);

@@ -1,5 +1,5 @@
-//! The library's restore with a wire of ours between it and the kernel: it counts the changes that go over, spoils those
-//! that it is told to, so that the kernel itself refuses them, or loses an answer.
+//! The library's restore over a transport that injects failures. The transport counts the changes, and can spoil a
+//! change, so that the kernel refuses it, or lose an answer.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ const NEW_SERVICE: u8 = 1;
 const SET_SERVICE: u8 = 2;
 const NEW_DEST: u8 = 5;
 const DEL_DEST: u8 = 7;
-/// GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG and GET_INFO: what only asks.
+/// The commands that only read: GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG and GET_INFO.
 const QUESTIONS: [u8; 5] = [4, 8, 11, 13, 15];
 const NO_SUCH_COMMAND: u8 = 99;
 
@@ -34,17 +34,17 @@ const HEADER: usize = 16;
 const GENERIC_HEADER: usize = 4;
 const ATTRIBUTE_HEADER: usize = 4;
 
-/// What becomes of a change on its way.
+/// The fate of a change in the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Arrives,
-    /// The kernel cannot but refuse it.
+    /// The transport spoils the change, so that the kernel refuses it.
     IsSpoiled,
-    /// The kernel makes it; the answer to its datagram never comes.
+    /// The kernel makes the change, and the answer to its datagram is lost.
     LosesItsAnswer,
 }
 
-/// A socket to the kernel whose changes are counted, from 1, each with its fate.
+/// A socket to the kernel that counts changes from 1 and gives each its fate.
 pub(crate) struct Wire {
     socket: KernelSocket,
     changes: Rc<Cell<usize>>,
@@ -52,7 +52,7 @@ pub(crate) struct Wire {
     loses_answer: bool,
 }
 
-/// A client on a wire in the namespace of the calling thread, and how many changes it has sent.
+/// A client over this transport in the namespace of the calling thread, and the number of changes that it has sent.
 pub(crate) fn client(fate: impl Fn(usize) -> Fate + 'static) -> (Client<Wire>, Rc<Cell<usize>>) {
     let changes = Rc::new(Cell::new(0));
     let socket = KernelSocket::open().unwrap();
@@ -91,7 +91,7 @@ impl Transport for Wire {
     }
 }
 
-/// A kernel that has one more attribute for real servers than this version knows.
+/// A kernel with one more attribute for real servers than this version knows.
 pub(crate) struct NewerKernel(KernelSocket);
 
 impl NewerKernel {
@@ -119,7 +119,7 @@ impl Transport for NewerKernel {
             let start = buffer.len();
             buffer.extend_from_slice(message);
             if family > CONTROL_FAMILY && message[HEADER] == NEW_DEST {
-                // The real server is all that is in the message.
+                // The message contains only the real server.
                 let nest = start + HEADER + GENERIC_HEADER;
                 let inside = u16::from_ne_bytes(buffer[nest..nest + 2].try_into().unwrap());
                 for half in [8, Self::ATTRIBUTE] {
@@ -135,8 +135,8 @@ impl Transport for NewerKernel {
     }
 }
 
-/// Makes a change one that the kernel refuses: a scheduler that does not exist, a service that is not there, and for
-/// what is about neither, a command that there is not.
+/// Spoils a change so that the kernel refuses it. It gets an unknown scheduler or the key of a missing service; a
+/// change of neither gets an unknown command.
 fn spoil(message: &mut [u8]) {
     match message[HEADER] {
         NEW_SERVICE | SET_SERVICE => {
@@ -176,12 +176,12 @@ fn find(mut attributes: &mut [u8], kind: u16) -> Option<&mut [u8]> {
     None
 }
 
-/// Restores a good file over whatever the kernel has.
+/// Restores a valid file over the kernel's table.
 pub(crate) fn restore<T: Transport>(text: &str, client: &mut Client<T>) -> Outcome {
     restore_watched(text, client, &mut ())
 }
 
-/// Restores a good file and lets `progress` watch.
+/// Restores a valid file with a `progress`.
 pub(crate) fn restore_watched<T: Transport>(
     text: &str,
     client: &mut Client<T>,
@@ -191,7 +191,7 @@ pub(crate) fn restore_watched<T: Transport>(
     apply(&plan, &current, client, progress)
 }
 
-/// Restores a good file and makes a new plan when another program has changed the table.
+/// Restores a valid file, and plans again when another program has changed the table.
 pub(crate) fn restore_repeatedly<T: Transport>(text: &str, client: &mut Client<T>) -> Outcome {
     let first = prepare(text, client);
     let again = |client: &mut Client<T>| Ok::<_, Infallible>(prepare(text, client));

@@ -1,4 +1,4 @@
-//! Without CAP_NET_ADMIN: the kernel tells nothing by netlink then, /proc/net tells all but a few things.
+//! Runs without CAP_NET_ADMIN: the kernel refuses netlink requests, and /proc/net shows most of the table.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use crate::table::Kernel;
 /// Debian's nobody and nogroup.
 const NOBODY: u32 = 65534;
 
-/// Our ipvsadm where anyone may run it: the build directory may be its owner's alone.
+/// A copy of our ipvsadm that anyone can run, since the build directory may be private.
 struct Copy(PathBuf);
 
 impl Copy {
@@ -68,7 +68,7 @@ fn nobody_lists_services_and_connections() {
 }
 
 #[test]
-fn nobody_changes_nothing_and_is_told_why() {
+fn nobody_cannot_change_anything_and_the_message_says_why() {
     fresh_namespace();
     let kernel = Kernel::open();
     Program::ours().line("-A -t 10.0.0.1:80 -s rr").succeeded();

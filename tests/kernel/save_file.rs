@@ -1,5 +1,5 @@
-//! A save to a file: whatever happens meanwhile, the old file or the new one is there, whole, with its mode and owner; and
-//! what is in it leads back to the table.
+//! A save to a file is atomic: either the old or the new file is there, complete, with its mode and owner. Restoring
+//! the new file makes the same table.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -42,13 +42,13 @@ impl Place {
         fs::read_to_string(&self.file).unwrap()
     }
 
-    /// Nothing but the file is in the folder.
+    /// Returns true if the folder contains only the file.
     fn is_tidy(&self) -> bool {
         fs::read_dir(self.folder.path()).unwrap().count() == 1
     }
 }
 
-/// Saves with both programs that can, each to a file.
+/// Saves with ipvsadm and with ipvsadm-save, each to a file.
 fn both(path: &Path, further: &[&str]) -> [Outcome; 2] {
     let path = path.to_str().unwrap();
     let [save, ours] = [&["-n"][..], &["-S", "-n"]].map(|start| [start, further, &[path]].concat());
@@ -75,7 +75,7 @@ fn a_file_is_replaced_and_keeps_its_mode_and_owner() {
 }
 
 #[test]
-fn a_symbolic_link_stays_one() {
+fn a_symbolic_link_stays_a_link() {
     let place = Place::new(RULES);
     let target = place.folder.path().join("of the link");
     for was_there in [true, false] {
@@ -107,7 +107,7 @@ fn a_pipe_or_a_device_is_written_to() {
 }
 
 #[test]
-fn killed_at_any_moment_the_file_is_whole() {
+fn a_save_killed_at_any_moment_leaves_a_complete_file() {
     let rules: String = (1..=60)
         .map(|port| {
             format!("-A -t 10.0.0.1:{port} -s rr\n-a -t 10.0.0.1:{port} -r 10.1.0.1:80 -m -w 1\n")
@@ -122,7 +122,7 @@ fn killed_at_any_moment_the_file_is_whole() {
         fs::write(&place.file, OLD).unwrap();
         let mut command = Program::save().command(["-n".as_ref(), place.file.as_os_str()]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // From 60 % to 130 % of the time that a whole run takes.
+        // The kill comes after 60 % to 130 % of the time of a complete run.
         sleep(time * (600 + 700 * moment / MOMENTS) / 1000);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -134,7 +134,7 @@ fn killed_at_any_moment_the_file_is_whole() {
     assert!((1..MOMENTS).contains(&saved));
 }
 
-/// Does something with a small file system of the thread's own at `path`.
+/// Runs a function with a small private file system mounted at `path`.
 fn on_a_file_system(path: &Path, action: impl FnOnce(&dyn Fn(MsFlags)) + Send) {
     let folder = fs::File::open("/proc/thread-self/ns/net").unwrap();
     thread::scope(|scope| {
@@ -186,7 +186,7 @@ fn a_read_only_directory_leaves_the_old_file() {
 }
 
 #[test]
-fn an_empty_table_takes_the_place_of_rules_only_if_that_is_meant() {
+fn an_empty_table_replaces_rules_only_with_allow_empty() {
     let place = Place::new("");
     for further in [&[][..], &["--all"]] {
         for outcome in both(&place.file, further) {
@@ -200,7 +200,7 @@ fn an_empty_table_takes_the_place_of_rules_only_if_that_is_meant() {
         outcome.succeeded();
         assert_eq!(place.content(), "");
     }
-    // Where no rules are lost, nothing is asked: settings are none.
+    // The save needs no option if the file has no rules; settings do not count as rules.
     for harmless in ["", "# none yet\n", "--set 900 120 300\n"] {
         fs::write(&place.file, harmless).unwrap();
         for outcome in both(&place.file, &["--all"]) {
@@ -289,9 +289,9 @@ fn one_service_can_be_saved() {
     assert_eq!(place.content(), before);
 }
 
-/// Other programs can make real servers that ipvsadm has no option for.
+/// Other programs can make real servers that no option of ipvsadm can express.
 #[test]
-fn what_no_line_can_say_is_named_and_not_saved() {
+fn entries_that_no_option_can_express_are_named_and_not_saved() {
     const LOCAL_NODE: u32 = 1;
     const BYPASS: u32 = 4;
     for (method, named) in [(LOCAL_NODE, "local node"), (BYPASS, "number 4")] {
@@ -307,7 +307,7 @@ fn what_no_line_can_say_is_named_and_not_saved() {
             assert_eq!(place.content(), OLD);
         }
         Program::ours().line("-S -n").refused(1);
-        // It goes with a restore, and comes back with one that fails.
+        // A restore deletes the server, and a failed restore rolls this back.
         let failing = format!("{RULES}-A -t 10.0.0.2:80 -s nosuch\n");
         Program::restore().feed::<&str>([], failing.as_bytes()).refused(255);
         assert_eq!(kernel.rules().services, [service]);
@@ -316,7 +316,7 @@ fn what_no_line_can_say_is_named_and_not_saved() {
     }
 }
 
-/// A table of 60 services, and a program that goes through lines for it without a pause.
+/// A table of 60 services, and a program that applies lines to it in a loop.
 fn beside_a_writer(lines: impl Fn(u16) -> String + Send + 'static, action: impl FnOnce(&Place)) {
     let service = |port: u16| {
         format!("-A -t 10.0.0.1:{port} -s rr\n-a -t 10.0.0.1:{port} -r 10.1.0.1:80 -m\n")
@@ -338,9 +338,9 @@ fn beside_a_writer(lines: impl Fn(u16) -> String + Send + 'static, action: impl 
     feeder.join().unwrap();
 }
 
-/// A changed weight makes no reading inconsistent.
+/// A changed weight does not make a reading inconsistent.
 #[test]
-fn a_table_whose_weights_never_rest_is_saved() {
+fn a_table_whose_weights_keep_changing_is_saved() {
     let weight =
         |number: u16| format!("-e -t 10.0.0.1:{} -r 10.1.0.1:80 -m -w {number}\n", number % 60 + 1);
     beside_a_writer(weight, |place| {
@@ -353,13 +353,13 @@ fn a_table_whose_weights_never_rest_is_saved() {
 }
 
 #[test]
-fn a_table_whose_services_never_rest_is_not_saved_to_a_file() {
+fn a_table_whose_services_keep_changing_is_not_saved_to_a_file() {
     let other = |number: u16| {
         let port = 1000 + number % 200;
         format!("-A -t 10.0.0.1:{port} -s rr\n-D -t 10.0.0.1:{}\n", 1000 + (number + 150) % 200)
     };
     beside_a_writer(other, |place| {
-        // strace gives the other program time before each question.
+        // strace gives the other program time before each request.
         let output = std::process::Command::new("strace")
             .args(["-qq", "-o", "/dev/null", "-e", "trace=sendto"])
             .args(["-e", "inject=sendto:delay_enter=10000"])

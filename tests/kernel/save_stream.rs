@@ -1,4 +1,4 @@
-//! A save to an open file, a FIFO or under limits, and one that a signal ends.
+//! Saves to an open file and to a FIFO, under limits, and until a signal.
 
 use std::fs;
 use std::io::Read;
@@ -17,7 +17,7 @@ use crate::program::Program;
 
 const RULES: &str = "-A -t 10.0.0.1:80 -s rr\n";
 
-/// How many saves are ended by each signal.
+/// The number of saves that each signal interrupts.
 const MOMENTS: u32 = 25;
 
 fn table() {
@@ -35,7 +35,7 @@ fn shell(script: &str, place: &Path) -> (Option<i32>, String) {
 }
 
 #[test]
-fn standard_output_by_its_name_is_written_to_where_it_is() {
+fn dev_stdout_is_written_at_its_position() {
     table();
     let place = tempfile::tempdir().unwrap();
     let log = place.path().join("log");
@@ -56,7 +56,7 @@ fn standard_output_by_its_name_is_written_to_where_it_is() {
 }
 
 #[test]
-fn a_fifo_is_waited_for_but_not_for_ever() {
+fn a_save_waits_for_the_reader_of_a_fifo_with_a_limit() {
     table();
     let place = tempfile::tempdir().unwrap();
     let fifo = place.path().join("fifo");
@@ -89,8 +89,8 @@ fn a_file_larger_than_the_limit_is_an_error_and_leaves_nothing() {
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 }
 
-/// In a file system with files that have no name, and in the build directory's, which may have none: User Mode Linux's
-/// view of the machine's files.
+/// The test runs in a file system that supports unnamed files (O_TMPFILE), and in the build directory's, which may not
+/// support them: under User Mode Linux it is a view of the machine's files.
 #[test]
 fn a_save_that_a_signal_ends_leaves_no_temporary_file() {
     table();

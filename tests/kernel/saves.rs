@@ -1,4 +1,5 @@
-//! A save of whatever the kernel can have: each line leads back to what it was, or it is a comment, and the save says so.
+//! Saves of every table that the kernel can have: each line restores its entry, or it is a comment that the save
+//! reports.
 
 use std::fs;
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ const ONE_PACKET: u32 = 4;
 
 const ORDINARY: &str = "-A -t 10.0.0.9:80 -s rr\n-a -t 10.0.0.9:80 -r 10.1.0.1:80 -m -w 1\n";
 
-/// A service of port 80 with a real server for each way of forwarding and port.
+/// A service of port 80 with a real server for each pair of forwarding method and port.
 fn with_servers(servers: &[(u32, u16)]) -> Service {
     let mut service = Service::new(TCP, "10.0.0.1", 80);
     for &(method, port) in servers {
@@ -52,7 +53,7 @@ fn diff(rules: &str) -> String {
 }
 
 #[test]
-fn saves_local_servers_as_direct_routing_which_a_restore_takes_for_the_same() {
+fn saves_local_servers_as_direct_routing_which_a_restore_leaves_unchanged() {
     let kernel = namespace_with(&[with_servers(&[(LOCAL, 80)])]);
     let saved = Program::ours().line("-S -n").succeeded().to_owned();
     assert!(saved.contains("-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1\n"), "{saved}");
@@ -61,7 +62,7 @@ fn saves_local_servers_as_direct_routing_which_a_restore_takes_for_the_same() {
     Program::restore().feed::<&str>([], saved.as_bytes()).succeeded();
     assert_eq!(kernel.rules(), before);
     assert!(Program::ours().line("-Ln").succeeded().contains(" Local   1 "));
-    // The kernel has it as direct routing once it is made anew.
+    // After the restore, the kernel has the server with direct routing.
     Program::ours().line("-C").succeeded();
     Program::restore().feed::<&str>([], saved.as_bytes()).succeeded();
     assert_eq!(Program::ours().line("-S -n").succeeded(), saved);
@@ -90,13 +91,13 @@ fn saves_servers_with_ports_of_their_own_by_a_last_word() {
     Program::ours().line("-e -t 10.0.0.1:80 -r 10.1.0.1:8080 -g -w 7 --own-port").succeeded();
     let edited = diff(&saved);
     assert_eq!(edited, "-e -t 10.0.0.1:80 -r 10.1.0.1:8080 -g -w 1 --own-port\n");
-    // Without the word a typed port is the service's, as ever.
+    // Without the option, the server gets the port of the service, as in 1.31.
     Program::ours().line("-d -t 10.0.0.1:80 -r 10.1.0.1:80").succeeded();
     Program::ours().line("-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -g").succeeded();
     assert!(Program::ours().line("-S -n").succeeded().contains("-r 10.1.0.1:80 -g -w 1\n"));
 }
 
-/// Services that no options are for, and a part of the comment that a save has of each.
+/// Services that no option can express, each with a part of the comment that a save writes.
 fn unsayable() -> Vec<(Service, &'static str)> {
     let service = |flags, timeout| {
         let mut service = Service::new(TCP, "10.0.0.1", 80).with("10.1.0.1", 80);
@@ -123,7 +124,7 @@ fn unsayable() -> Vec<(Service, &'static str)> {
 }
 
 #[test]
-fn saves_all_other_lines_beside_what_no_option_is_for() {
+fn saves_all_other_lines_beside_entries_that_no_option_can_express() {
     for (service, comment) in unsayable() {
         let kernel = namespace_with(&[service]);
         let outcome = Program::ours().line("-S -n");
@@ -174,7 +175,7 @@ fn saves_daemons_on_interfaces_whose_names_a_rule_line_would_lose() {
 }
 
 #[test]
-fn saves_timeouts_that_set_does_not_take_as_a_comment() {
+fn saves_timeouts_that_set_refuses_as_a_comment() {
     let kernel = namespace_with(&[]);
     kernel.set_timeouts(&Timeouts { tcp: 2_678_401, tcp_fin: 120, udp: 300 });
     let outcome = Program::ours().line("-S -n --all");
@@ -182,7 +183,7 @@ fn saves_timeouts_that_set_does_not_take_as_a_comment() {
     assert_eq!(outcome.text(), format!("{ORDINARY}# --set <2678401> 120 300\n"));
 }
 
-/// Whatever the kernel may take from a program that asks by netlink.
+/// Any service that the kernel can accept through netlink.
 fn service() -> impl Strategy<Value = Service> {
     let key = (
         prop_oneof![4 => Just(TCP), 4 => Just(UDP), 1 => Just(132), 1 => any::<u16>()],
@@ -225,7 +226,7 @@ fn service() -> impl Strategy<Value = Service> {
     )
 }
 
-/// As a save has it: without what the kernel makes no use of, and with local servers as direct routing.
+/// The service as a save writes it: without unused values, and with local servers as direct routing.
 fn as_saved(mut service: Service) -> Service {
     if service.flags & PERSISTENT == 0 {
         let is_ipv6 = matches!(service.key, Key::Address { address: IpAddr::V6(_), .. });
@@ -247,14 +248,14 @@ fn as_saved(mut service: Service) -> Service {
 }
 
 #[test]
-fn saves_of_generated_tables_lead_back_to_them_but_for_the_comments() {
+fn saves_of_generated_tables_restore_them_except_for_the_comments() {
     let mut runner = TestRunner::deterministic();
     let strategy = service();
     for _ in 0..25 {
         fresh_namespace();
         let kernel = Kernel::open();
         for _ in 0..20 {
-            // Whatever the kernel refuses is not there to be saved.
+            // Services that the kernel refuses cannot be saved.
             let _ = kernel.try_add(&strategy.new_tree(&mut runner).unwrap().current());
         }
         let before: Vec<Service> = kernel.rules().services.into_iter().map(as_saved).collect();
@@ -262,7 +263,7 @@ fn saves_of_generated_tables_lead_back_to_them_but_for_the_comments() {
         let saved = outcome.text().to_owned();
         let has_comments = saved.contains("# ");
         assert_eq!(outcome.code(), i32::from(has_comments), "{}", outcome.complaint());
-        // What 1.31 reads of it is the same as what ours does, but for servers with a port of their own.
+        // 1.31 restores the same table from the save, except for servers with a different port than their service.
         let is_for_1_31 = |line: &&str| !line.starts_with('#') && !line.ends_with(" --own-port");
         let plain: Vec<&str> = saved.lines().filter(is_for_1_31).collect();
         let plain = format!("{}\n", plain.join("\n"));
@@ -281,7 +282,7 @@ fn saves_of_generated_tables_lead_back_to_them_but_for_the_comments() {
         let [restored, applied, ours, reference] = tables;
         assert_eq!(restored, applied);
         assert_eq!(ours, reference, "{plain}");
-        // A service that is there again has all of its servers, unless one is a comment.
+        // A restored service has all of its servers, except those that became comments.
         for service in &restored {
             let old = before.iter().find(|old| old.key == service.key).expect("one of the old");
             let alone = |service: &Service| Service { destinations: vec![], ..service.clone() };
@@ -311,7 +312,7 @@ fn saves_nothing_that_the_kernel_would_misread() {
     assert!(client.apply(&Change::AddService(service.clone())).is_err());
     assert!(Persistence::new(u32::MAX, Netmask::host(Family::Ipv4)).is_err());
     assert!(Persistence::new(0, Netmask::host(Family::Ipv4)).is_err());
-    // A mask without persistence is not read back, and is no reason for another edit.
+    // The kernel does not return a mask without persistence, so it does not cause another edit.
     service.persistence = None;
     service.unused_netmask = Some(Netmask::Ipv4([255, 255, 0, 0].into()));
     client.apply(&Change::AddService(service.clone())).unwrap();

@@ -1,4 +1,5 @@
-//! Each scheduler under traffic, held to its definition: not to shares by and large, but to whom each connection may go.
+//! Each scheduler under traffic: the tests check each connection against the scheduler's definition, and not only the
+//! approximate shares.
 
 use std::net::UdpSocket;
 
@@ -8,7 +9,7 @@ use crate::one_machine::{
     Connection, TcpServers, UdpServers, VIRTUAL, apply, client, machine, real, service, stream,
 };
 
-/// Who got each of so many UDP connections.
+/// The real server of each of `count` UDP connections.
 fn takers(scheduler: &str, weights: &[u32], count: usize) -> Vec<usize> {
     machine(&service("-u", &format!("-s {scheduler}"), weights));
     let servers = UdpServers::new(weights.len());
@@ -19,8 +20,8 @@ fn count(takers: &[usize], server: usize) -> usize {
     takers.iter().filter(|taker| **taker == server).count()
 }
 
-/// Opens TCP connections that stay open. Each must go to a server whose cost is the least, given the number of connections
-/// that it has open and its weight; costs are compared as fractions.
+/// Opens TCP connections that stay open. Each must go to a server with the lowest cost, which depends on its number of
+/// open connections and its weight. Costs are compared as fractions.
 fn costs_least(
     scheduler: &str,
     weights: &[u32],
@@ -101,7 +102,7 @@ fn sed_takes_the_server_where_the_new_connection_would_wait_least() {
 
 #[test]
 fn nq_takes_an_idle_server_if_there_is_one_and_else_does_as_sed() {
-    // An idle server costs nothing.
+    // An idle server has the cost 0.
     let cost = |active, weight| if active == 0 { (0, 1) } else { (active + 1, weight) };
     let active = costs_least("nq", &[1, 4, 9], 14, cost);
     assert_eq!(active, [1, 4, 9]);
@@ -125,7 +126,8 @@ fn ovf_takes_the_heaviest_server_until_it_has_more_than_its_weight() {
     assert_eq!(takers, [1, 1, 1, 1, 0, 0]);
 }
 
-/// A hash of the client's address decides: who comes again gets the same, and many clients spread by weight.
+/// A hash of the client's address decides: the same client always gets the same server, and many clients are
+/// distributed by weight.
 fn held_by_source(scheduler: &str) {
     machine(&service("-u", &format!("-s {scheduler}"), &[1, 3]));
     let servers = UdpServers::new(2);
@@ -193,14 +195,15 @@ fn mh_moves_few_clients_when_a_server_goes() {
     assert!(moved <= 20, "{moved} clients of other servers moved");
 }
 
-/// A service for many destinations: all that is marked.
+/// A service for many destinations: all packets with a firewall mark.
 fn marked(scheduler: &str, weights: &[u32]) -> String {
     let servers = weights.iter().enumerate();
     let servers = servers.map(|(n, w)| format!("-a -f 1 -r 10.2.0.{} -m -w {w}\n", n + 1));
     format!("-A -f 1 -s {scheduler}\n{}", servers.collect::<String>())
 }
 
-/// The destination decides: whoever asks for it gets the same server, and many destinations spread over all.
+/// The destination decides: all its clients get the same server, and many destinations are distributed over all
+/// servers.
 fn held_by_destination(scheduler: &str) {
     machine(&marked(scheduler, &[1, 1]));
     let servers = UdpServers::new(2);
@@ -236,7 +239,7 @@ fn lblcr_decides_by_the_destination() {
     held_by_destination("lblcr");
 }
 
-/// Who gets ten connections to one destination that stay open, with two servers of weight 2.
+/// The servers of ten open connections to one destination, with two servers of weight 2.
 fn one_destination(scheduler: &str) -> Vec<usize> {
     machine(&marked(scheduler, &[2, 2]));
     let servers = TcpServers::new(2);
@@ -250,7 +253,8 @@ fn one_destination(scheduler: &str) -> Vec<usize> {
 fn lblc_moves_a_destination_away_from_a_server_that_has_more_than_its_weight() {
     let takers = one_destination("lblc");
     let first = takers[0];
-    // Overloaded means more than its weight, while another has less than half of its own. The other is then no better.
+    // A server is overloaded if it has more connections than its weight while another has less than half of its weight.
+    // In the end neither server is better.
     assert_eq!(takers[..3], [first; 3]);
     assert_eq!(takers[3..], [1 - first; 7]);
 }

@@ -1,5 +1,5 @@
-//! Rules that were written as a shell would read them: lines that go on in the next one, the program by its path, and
-//! whole scripts, of which nothing is carried out.
+//! Rules in the syntax of a shell: lines that continue in the next one, the program by its path, and whole scripts,
+//! which are refused.
 
 use crate::network::fresh_namespace;
 use crate::program::{Outcome, Program};
@@ -13,7 +13,7 @@ fn small_table() -> (Kernel, Table) {
     (kernel, table)
 }
 
-/// Both programs that take lines.
+/// Runs the check with both programs that read lines.
 fn each_takes(input: &str, check: impl Fn(&Outcome, &Kernel, &Table)) {
     for (program, arguments) in [(Program::ours(), &["-R"][..]), (Program::restore(), &[])] {
         let (kernel, before) = small_table();

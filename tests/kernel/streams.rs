@@ -1,4 +1,4 @@
-//! Standard streams that another program made non-blocking, and terminals, which get no escape sequences out of names.
+//! Standard streams in non-blocking mode, and terminals, which get no escape sequences from names.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -15,7 +15,7 @@ use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::table::Kernel;
 
-/// Enough that a listing does not fit into a pipe.
+/// The number of services whose listing does not fit into a pipe.
 const SERVICES: usize = 6000;
 
 #[test]

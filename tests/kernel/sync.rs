@@ -1,5 +1,5 @@
-//! The sync daemons of two directors, by IPv4 and IPv6: what each option does to the packets on the wire, which
-//! connections arrive, and from whom.
+//! The sync daemons of two directors, with IPv4 and IPv6: the tests check the effect of each option on the packets, and
+//! the connections that arrive.
 
 use std::collections::BTreeSet;
 use std::io::IoSliceMut;
@@ -21,7 +21,7 @@ use crate::table::{Daemon, Kernel};
 const MASTER: u32 = 1;
 const CONNECTIONS: usize = 30;
 
-/// What the master sends: as many bytes, from whom by syncid, how many connections, and the hops it may go.
+/// A message of the master: its size in bytes, its syncid, its number of connections, and its time to live.
 #[derive(Debug)]
 struct Message {
     length: usize,
@@ -68,12 +68,12 @@ impl Observer {
             _ => None,
         });
         let (length, ttl) = (received.bytes, ttl.unwrap());
-        // The header since Linux 2.6.39: a zero, the syncid, the size in two bytes, how many connections follow.
+        // The header since Linux 2.6.39: a zero, the syncid, the size in two bytes, and the number of connections.
         assert_eq!(usize::from(u16::from_be_bytes([buffer[2], buffer[3]])), length);
         Message { length, sync_id: buffer[1], connections: buffer[4], ttl }
     }
 
-    /// All messages, until so many connections were told of.
+    /// Receives messages until they contain `count` connections.
     fn messages(&self, connections: usize) -> Vec<Message> {
         let mut messages = Vec::new();
         while messages.iter().map(|m: &Message| usize::from(m.connections)).sum::<usize>()
@@ -85,7 +85,8 @@ impl Observer {
     }
 }
 
-/// Makes connections of five packets each, of which the third makes the master tell of them, from so many ports on.
+/// Makes connections of five packets each, from port number `first` on. The third packet makes the master send the
+/// connection.
 fn connections(director: &Host, servers: &UdpServers, first: usize) -> Vec<usize> {
     let ports: Vec<usize> = (first..first + CONNECTIONS).collect();
     director.within(|| {
@@ -99,7 +100,7 @@ fn connections(director: &Host, servers: &UdpServers, first: usize) -> Vec<usize
     ports
 }
 
-/// The connections of a listing, without states and times.
+/// The connections of a listing, without states and timeouts.
 fn ends(listing: &str) -> BTreeSet<Vec<String>> {
     let rows = listing.lines().skip(2).map(|line| line.split_whitespace().skip(3));
     rows.map(|words| words.map(str::to_owned).collect()).collect()
@@ -108,7 +109,7 @@ fn ends(listing: &str) -> BTreeSet<Vec<String>> {
 fn connections_travel_in_packets_as_asked_for(group: &str, other_group: &str) {
     let (sender, receiver) = (Host::new(), Host::new());
     for host in [&sender, &receiver] {
-        // Or the link's IPv6 addresses could not be used for two seconds.
+        // Otherwise the link's IPv6 addresses would be unusable for two seconds.
         host.sysctl("ipv6/conf/default/accept_dad", "0");
     }
     sender.join("sync0", "172.16.0.1/24", &receiver, "sync0", "172.16.0.2/24");
@@ -142,7 +143,7 @@ fn connections_travel_in_packets_as_asked_for(group: &str, other_group: &str) {
         )
     );
 
-    // A backup that listens for another number, group or port hears nothing.
+    // A backup with another syncid, group or port receives nothing.
     let observer = receiver.within(|| Observer::new(group.parse().unwrap(), 9999));
     for (n, wrong) in [
         format!("--syncid 8 --mcast-group {group} --mcast-port 9999"),

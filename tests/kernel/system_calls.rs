@@ -1,5 +1,5 @@
-//! What a run asks of the kernel, as strace sees it: one netlink socket and one family look-up a process, many rule lines
-//! a send, and nothing for help and version.
+//! System calls of a run, counted by strace: each process has one netlink socket and one family lookup, a send contains
+//! many rule lines, and help and version need no netlink.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use crate::network::fresh_namespace;
 use crate::program::Program;
 
-/// Runs ipvsadm under strace in a fresh namespace, and gives the calls of the names asked for, one a line.
+/// Runs ipvsadm under strace in a fresh namespace, and returns the system calls with these names, one on each line.
 fn calls(names: &str, arguments: &str, input: &str) -> Vec<String> {
     fresh_namespace();
     calls_of(&Program::ours(), names, arguments, input)
 }
 
-/// The same with any program, in the namespace as it is.
+/// Runs any program under strace in the current namespace.
 fn calls_of(program: &Program, names: &str, arguments: &str, input: &str) -> Vec<String> {
     let directory = std::env::temp_dir().join(format!(
         "strace-{}-{}",
@@ -49,16 +49,16 @@ fn a_process_opens_one_netlink_socket() {
     }
 }
 
-/// Each with nine real servers, which makes a thousand lines.
+/// Each service has nine real servers, which makes a thousand lines.
 const SERVICES: usize = 100;
 
-/// How many changes go out at a time, with one answer.
+/// The number of changes in a datagram.
 const BATCH: usize = 64;
 
-/// What is left for start-up, for reading the file and for the family's number: 1.31 makes 15 calls for every line.
+/// The allowance for start-up, for reading the file and for the family lookup; 1.31 makes 15 calls for each line.
 const OTHERS: usize = 100;
 
-/// A restore sets a handler for each of 46 signals.
+/// A restore installs a handler for each of 46 signals.
 const HANDLERS: usize = 2 * 46;
 
 #[test]
@@ -81,7 +81,7 @@ fn a_thousand_lines_take_few_system_calls() {
     {
         let sent = calls.iter().filter(|call| call.contains("sendto(")).count();
         assert_eq!(sent, 1 + sends, "the first asks for the family: {calls:#?}");
-        // Every answer is read; an answer that is a dump ends with a message of its own.
+        // Each answer is received; a dump ends with a further message.
         let most = OTHERS + HANDLERS + sends * 5;
         assert!(calls.len() <= most, "{} of {most}: {calls:#?}", calls.len());
     }

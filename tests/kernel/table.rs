@@ -1,5 +1,5 @@
-//! The kernel's IPVS table, read and written through neli. Its constants are those of linux/ip_vs.h, written down a
-//! second time on purpose: a mistake in the program's own codec has nothing here to hide behind.
+//! The kernel's IPVS table, read and written through neli. Its constants repeat those of linux/ip_vs.h on purpose, so
+//! that it does not share a mistake with the program's codec.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -69,7 +69,7 @@ const DAEMON_ATTR_MCAST_GROUP6: u16 = 6;
 const DAEMON_ATTR_MCAST_PORT: u16 = 7;
 const DAEMON_ATTR_MCAST_TTL: u16 = 8;
 
-/// The kernel's own mark of a service that it has in its hash.
+/// The kernel's internal flag of a service that is in its hash table.
 const SVC_F_HASHED: u32 = 0x0002;
 
 const AF_INET: u16 = 2;
@@ -79,7 +79,7 @@ pub(crate) const UDP: u16 = 17;
 pub(crate) const MASQUERADING: u32 = 0;
 pub(crate) const TUNNELING: u32 = 2;
 
-/// Everything IPVS keeps in one network namespace, in an order that does not depend on the kernel's hash.
+/// The IPVS state of one network namespace, in an order that does not depend on the kernel's hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) timeouts: Timeouts,
@@ -87,7 +87,7 @@ pub(crate) struct Table {
     pub(crate) services: Vec<Service>,
 }
 
-/// Seconds, as `--set` takes them.
+/// Timeouts in seconds, as for `--set`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) tcp: u32,
@@ -107,7 +107,7 @@ pub(crate) struct Daemon {
     pub(crate) ttl: u8,
 }
 
-/// What a service is known by.
+/// The key of a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     Address { protocol: u16, address: IpAddr, port: u16 },
@@ -121,14 +121,14 @@ pub(crate) struct Service {
     pub(crate) scheduler: String,
     pub(crate) flags: u32,
     pub(crate) timeout: u32,
-    /// Network order for IPv4, a prefix length for IPv6: the number as the kernel keeps it.
+    /// The kernel's number: a mask in network order for IPv4, a prefix length for IPv6.
     pub(crate) netmask: u32,
     pub(crate) engine: Option<String>,
     pub(crate) counters: Counters,
     pub(crate) destinations: Vec<Destination>,
 }
 
-/// A real server, with all the attributes that a 6.x kernel tells.
+/// A real server, with all the attributes of a 6.x kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Destination {
     pub(crate) address: IpAddr,
@@ -144,7 +144,7 @@ pub(crate) struct Destination {
     pub(crate) counters: Counters,
 }
 
-/// How many connections a real server has now.
+/// The current numbers of connections of a real server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Connections {
     pub(crate) active: u32,
@@ -157,7 +157,7 @@ pub(crate) struct Connections {
 pub(crate) struct Counters(pub(crate) [u64; 10]);
 
 impl Service {
-    /// A service as `ipvsadm -A` with `-s rr` alone would make it.
+    /// A service as `ipvsadm -A` with only `-s rr` adds it.
     pub(crate) fn new(protocol: u16, address: &str, port: u16) -> Service {
         let address: IpAddr = address.parse().unwrap();
         Service {
@@ -192,7 +192,7 @@ impl Service {
 }
 
 impl Table {
-    /// What was configured, without what traffic made of it.
+    /// The configured settings, without values that depend on traffic.
     pub(crate) fn without_counters(mut self) -> Table {
         for service in &mut self.services {
             service.counters = Counters::default();
@@ -205,7 +205,7 @@ impl Table {
     }
 }
 
-/// One line for each thing in the table, so that two tables can be compared line by line.
+/// One line for each entry of the table, so that two tables can be compared line by line.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.timeouts)?;
@@ -277,7 +277,7 @@ impl Kernel {
         Table { timeouts, daemons, services }
     }
 
-    /// The table without counters: what two runs of the same commands must agree on.
+    /// The table without counters, which must be the same after two runs of the same commands.
     pub(crate) fn rules(&self) -> Table {
         self.table().without_counters()
     }
@@ -358,7 +358,7 @@ impl Kernel {
         self.ask(command, NlmF::DUMP, attributes).expect("a dump")
     }
 
-    /// Sends one request and gives the attributes of each message of the answer; `Err` is the kernel's errno.
+    /// Sends one request and returns the attributes of each message of the answer; `Err` is the kernel's errno.
     fn ask(
         &self,
         command: u8,
@@ -484,7 +484,7 @@ fn family(address: IpAddr) -> u16 {
     if address.is_ipv4() { AF_INET } else { AF_INET6 }
 }
 
-/// The 16 bytes that IPVS takes for an address of either family.
+/// The 16 bytes of an address of either family in IPVS messages.
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => [&address.octets()[..], &[0; 12]].concat(),

@@ -1,5 +1,6 @@
-//! Real traffic: a client, a director and two real servers, each in a network namespace of its own, joined by veth. What
-//! ours then shows of counters and connections is what 1.31 shows, what the kernel tells neli, and what was sent.
+//! Real traffic between a client, a director and two real servers, each in its own network namespace and joined by
+//! veth. Our counters and connections must match those of 1.31, of the kernel as neli reads it, and the packets that
+//! were sent.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -22,7 +23,7 @@ const VIRTUAL: &str = "10.1.0.100";
 const CLIENT: &str = "10.1.0.2";
 const SERVERS: [&str; 2] = ["10.2.0.2", "10.3.0.2"];
 
-/// client -- director -- two real servers, IPv4 and IPv6, by masquerading.
+/// The network is client -- director -- two real servers, with IPv4 and IPv6 and masquerading.
 struct Lab {
     client: Host,
     director: Host,
@@ -59,14 +60,15 @@ impl Lab {
         lab
     }
 
-    /// Runs our program on the director: one command a line.
+    /// Runs our program on the director, one command on each line.
     fn set_up(&self, commands: &[&str]) {
         for command in commands {
             self.director.within(|| Program::ours().line(command)).succeeded();
         }
     }
 
-    /// What ours says, when 1.31 says the same before and after it: counters and expiry times move on meanwhile.
+    /// Returns our output when 1.31 prints the same before and after it, since counters and expiry times change in
+    /// between.
     fn as_1_31_says(&self, line: &str) -> String {
         self.director.within(|| as_1_31_says(line))
     }
@@ -101,7 +103,7 @@ fn wait_for<T>(what: &str, attempt: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// busybox httpd, with one page that says which server it is.
+/// Starts busybox httpd, whose only page names the server.
 struct WebServer(Child);
 
 impl WebServer {
@@ -150,7 +152,7 @@ fn requests_are_counted_as_they_were_sent() {
     answers.sort();
     assert_eq!(answers, [[SERVERS[0]; 10], [SERVERS[1]; 10]].concat());
 
-    // The kernel reckons rates every two seconds; sums stay.
+    // The kernel updates rates every two seconds; totals stay.
     wait_for("rates", || {
         let rates = lab.as_1_31_says("-L -n --rate");
         let requests: u64 = rows(&rates)[0][2].parse().unwrap();
@@ -190,7 +192,7 @@ fn connections_are_listed_in_every_state_that_they_take() {
     lab.set_up(&[
         "-A -t 10.1.0.100:80 -s rr",
         "-a -t 10.1.0.100:80 -r 10.2.0.2:80 -m",
-        // Nobody has this address, and nothing listens at that port.
+        // No machine has this address, and no program listens on that port.
         "-A -t 10.1.0.100:81 -s rr",
         "-a -t 10.1.0.100:81 -r 10.2.0.77:80 -m",
         "-A -t 10.1.0.100:82 -s rr",
@@ -219,7 +221,7 @@ fn connections_are_listed_in_every_state_that_they_take() {
         assert!(TcpStream::connect_timeout(&silent, Duration::from_millis(100)).is_err());
         assert!(TcpStream::connect_timeout(&refused, Duration::from_secs(5)).is_err());
     });
-    // In its defence against floods, IPVS takes a connection for open when the server speaks first.
+    // As protection against SYN floods, IPVS treats a connection as established only when the server has answered.
     lab.director.sysctl("ipv4/vs/secure_tcp", "3");
     open.push(connect("10.1.0.100:80", &four));
 
@@ -285,7 +287,7 @@ fn udp_and_sctp_and_persistence_have_entries_too() {
     lab.as_1_31_says("-L -n");
 }
 
-/// An SCTP INIT from the client, by hand: this needs no SCTP in the kernel, and IPVS lists the connection all the same.
+/// Sends an SCTP INIT from the client as a raw packet. This needs no SCTP in the kernel, and IPVS lists the connection.
 fn send_sctp_init() {
     let [source, destination] =
         [CLIENT, VIRTUAL].map(|address| address.parse::<Ipv4Addr>().unwrap().octets());
@@ -337,7 +339,7 @@ fn marked_packets_make_entries_of_their_fwmark_service() {
     as_1_31_says("-L -n -c --persistent-conn");
 }
 
-/// 120 MB through the loopback interface, whose packets are large.
+/// Sends 120 MB through the loopback interface, whose packets are large.
 #[test]
 fn large_counters_are_shortened_as_1_31_shortens_them() {
     const DATAGRAM: usize = 60_000;

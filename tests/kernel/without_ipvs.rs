@@ -1,6 +1,5 @@
-//! What is said where the kernel has no IPVS. Any kernel that these tests run on has it: strace changes the name in the
-//! question for the family on its way, so that the kernel answers what it answers for a family that is not there, and
-//! the thread's /proc is an empty one.
+//! Messages if the kernel has no IPVS. All kernels of these tests have it, so strace changes the name in the request
+//! for the family. The kernel then answers as for a missing family, and the thread's /proc is empty.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,9 +11,9 @@ use nix::sched::{CloneFlags, unshare};
 use crate::network::fresh_namespace;
 use crate::program::Program;
 
-/// The question for the family IPVS, CTRL_CMD_GETFAMILY, with a letter of the name changed: a netlink header, a generic
-/// one, and the attribute. It is the first question of a process, and the first again after modprobe.
-fn question_for_another() -> Vec<u8> {
+/// The request for the family IPVS, CTRL_CMD_GETFAMILY, with a changed letter in the name: a netlink header, a generic
+/// netlink header, and the attribute. It is the first request of a process, and again the first after modprobe.
+fn request_for_another_family() -> Vec<u8> {
     let header = [32_u32.to_ne_bytes(), [0; 4], 1_u32.to_ne_bytes(), [0; 4]];
     let mut question = header.concat();
     question[4..6].copy_from_slice(&16_u16.to_ne_bytes());
@@ -25,7 +24,7 @@ fn question_for_another() -> Vec<u8> {
     question
 }
 
-/// Lets the calling thread and its children see nothing in /proc, from where listings come if they can.
+/// Gives the calling thread and its children an empty /proc, since listings read /proc first.
 fn empty_proc() {
     let nothing: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
@@ -34,11 +33,11 @@ fn empty_proc() {
 }
 
 #[test]
-fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
+fn kernel_without_ipvs_is_reported_in_two_lines_if_the_command_needs_it() {
     fresh_namespace();
     empty_proc();
     let question: String =
-        question_for_another().iter().map(|byte| format!("{byte:02x}")).collect();
+        request_for_another_family().iter().map(|byte| format!("{byte:02x}")).collect();
     let inject = format!("inject=sendto:poke_enter=@arg2={question}");
     let (ours, save, restore) = (Program::ours(), Program::save(), Program::restore());
     for (program, arguments) in [
@@ -51,7 +50,7 @@ fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
         (&save, "-n"),
         (&restore, ""),
     ] {
-        // A question with another number than the program's would leave it waiting for its answer.
+        // With another sequence number than its own, the program would wait for its answer.
         let output = Command::new("timeout")
             .args(["60", "strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", &inject])
             .arg(program.name())
@@ -72,7 +71,7 @@ fn kernel_without_ipvs_is_said_in_two_lines_to_whoever_needs_one() {
     }
 }
 
-/// A script in modprobe's place notes that it ran, and its environment. An empty kernel.modprobe bans loading.
+/// A script instead of modprobe records its run and its environment. An empty kernel.modprobe forbids loading.
 #[test]
 fn modprobe_gets_no_environment_and_an_empty_setting_is_respected() {
     fresh_namespace();
@@ -83,7 +82,7 @@ fn modprobe_gets_no_environment_and_an_empty_setting_is_respected() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir_all("/proc/sys/kernel").unwrap();
     let question: String =
-        question_for_another().iter().map(|byte| format!("{byte:02x}")).collect();
+        request_for_another_family().iter().map(|byte| format!("{byte:02x}")).collect();
     let inject = format!("inject=sendto:poke_enter=@arg2={question}");
     for (setting, runs) in [(script.to_str().unwrap(), true), ("", false)] {
         let _ = fs::remove_file(&note);

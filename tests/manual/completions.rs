@@ -1,5 +1,5 @@
-//! The completions know every command and option, and no other: their tables are written from the programs' own. What
-//! the shells make of them is tested on a kernel.
+//! The completions contain exactly the commands and options of the programs: their tables are generated from the
+//! programs' own. tests/kernel/completions.rs runs them in the shells.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +12,7 @@ const BEGIN: &str =
     "# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.\n";
 const END: &str = "# --- End of the table.\n";
 
-/// A row of the table as a line: letters, long name, group, whether a value follows, and the commands that have it.
+/// A row of the table as a line: letters, long name, group, kind of value, and the commands that accept it.
 struct Row {
     line: String,
     letter: Option<char>,
@@ -85,7 +85,7 @@ fn options() -> Vec<Row> {
     OPTIONS.iter().map(row).collect()
 }
 
-/// The options that ipvsadm-save or ipvsadm-restore has in its help: names, whether a value may follow, what it says.
+/// The options in the help of ipvsadm-save or ipvsadm-restore: names, whether a value may follow, and the description.
 fn companion_options(program: &str) -> Vec<(Vec<String>, bool, String)> {
     let output = Command::new(program).arg("-h").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -105,7 +105,7 @@ const COMPANIONS: [(&str, &str); 2] = [
     ("restore", env!("CARGO_BIN_EXE_ipvsadm-restore")),
 ];
 
-/// What a shell reads between single quotes.
+/// A text between single quotes of a shell.
 fn quoted(text: &str, quote_for_quote: &str) -> String {
     format!("'{}'", text.replace('\'', quote_for_quote))
 }
@@ -176,7 +176,7 @@ fn fish() -> String {
     text
 }
 
-/// fish looks for a program's completions in a file of its name.
+/// fish reads a program's completions from a file with the program's name.
 fn fish_companion(name: &str, program: &str) -> String {
     let mut text = String::new();
     for (names, _, help) in companion_options(program) {
@@ -192,7 +192,7 @@ fn fish_companion(name: &str, program: &str) -> String {
     text
 }
 
-/// Holds what is between the marks of a file to what it should be, or writes it.
+/// Compares the text between the marks of a file with the generated table, or writes the table.
 fn check(name: &str, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
     let text = fs::read_to_string(&path).unwrap();

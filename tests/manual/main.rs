@@ -1,4 +1,4 @@
-//! Manual, help and completions say the same as the table of options, and as each other.
+//! The manual, the help and the completions match the table of options.
 
 #[cfg(test)]
 mod completions;

@@ -1,5 +1,5 @@
-//! The manual says what the programs do: every command and option of the table stands in it as in the help, every
-//! example can be read, and the tools that check manuals find nothing.
+//! The manual matches the programs: it has every command and option of the table, as the help does, and all examples
+//! are valid. The tools that check manual pages find no faults.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn page(name: &str) -> String {
     project(&format!("man/{name}.8"))
 }
 
-/// A line of man(7) macros as it reads: without the macro, the quotes, the font changes and the escapes.
+/// The text of a line of man(7) macros: without the macro, the quotes, the font changes and the escapes.
 fn plain(line: &str) -> String {
     let (macro_name, mut text) = match line.split_once(' ') {
         Some((name, rest)) if name.starts_with('.') => (name, rest.to_owned()),
@@ -43,7 +43,7 @@ fn plain(line: &str) -> String {
     text.replace("\\-", "-").replace("\\e", "\\")
 }
 
-/// What stands behind each `.TP` between two sections: the names of what is described.
+/// The tags after each `.TP` between two sections: the names of the described options.
 fn tags(page: &str, from: &str, to: &str) -> Vec<String> {
     let start = page.find(&format!(".SH {from}\n")).unwrap();
     let end = page.find(&format!(".SH {to}\n")).unwrap();
@@ -52,7 +52,7 @@ fn tags(page: &str, from: &str, to: &str) -> Vec<String> {
     tags.map(|pair| plain(pair[1])).collect()
 }
 
-/// How an option or command is written where it is described: `-t, --tcp-service HOST[:PORT]`.
+/// The tag of an option or command: `-t, --tcp-service HOST[:PORT]`.
 fn heading(short: Option<char>, alias: Option<char>, long: &str, value: &str) -> String {
     let letters = short.into_iter().chain(alias);
     let letters: String = letters.map(|letter| format!("-{letter}, ")).collect();
@@ -75,7 +75,7 @@ fn assert_same(mut expected: Vec<String>, mut found: Vec<String>) {
 }
 
 #[test]
-fn every_command_stands_in_the_manual_once() {
+fn manual_has_every_command_once() {
     let expected = COMMANDS.iter().map(|spec| {
         // --set takes three words; those of -R and -S are in the synopsis.
         let words = match spec.arguments {
@@ -88,13 +88,13 @@ fn every_command_stands_in_the_manual_once() {
 }
 
 #[test]
-fn every_option_stands_in_the_manual_once() {
+fn manual_has_every_option_once() {
     let expected =
         OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.value)));
     assert_same(expected.collect(), tags(&page("ipvsadm"), "OPTIONS", "ADDRESSES AND PORTS"));
 }
 
-/// What a program's help has at the beginning of its lines, as the manual writes it.
+/// The options at the beginning of the help's lines, as the manual writes them.
 fn help(program: &str) -> Vec<String> {
     let output = Command::new(program).arg("-h").output().unwrap();
     assert!(output.status.success());
@@ -105,7 +105,7 @@ fn help(program: &str) -> Vec<String> {
 }
 
 #[test]
-fn help_has_what_the_table_has() {
+fn help_matches_the_table() {
     let expected = COMMANDS
         .iter()
         .map(|spec| heading(spec.short, None, spec.long, &value(spec.value)))
@@ -114,7 +114,7 @@ fn help_has_what_the_table_has() {
 }
 
 #[test]
-fn companions_have_in_their_help_what_they_have_in_their_manual() {
+fn help_of_save_and_restore_matches_their_manual() {
     for (name, program) in [
         ("ipvsadm-save", env!("CARGO_BIN_EXE_ipvsadm-save")),
         ("ipvsadm-restore", env!("CARGO_BIN_EXE_ipvsadm-restore")),
@@ -150,7 +150,7 @@ fn synopsis_has_every_command() {
     }
 }
 
-/// The help has them by name, the manual has a paragraph on each.
+/// The help lists the names, and the manual has a paragraph on each.
 #[test]
 fn schedulers_of_the_help_are_those_of_the_manual() {
     let spec = OPTIONS.iter().find(|spec| spec.long == "scheduler").unwrap();
@@ -190,7 +190,8 @@ fn markdown_examples(text: &str) -> Vec<String> {
     examples
 }
 
-/// Reads an example as the program that it calls would, up to what is the shell's; false if it calls none of ours.
+/// Parses an example as the program that it calls does, without the parts for the shell; false if it calls none of
+/// ours.
 fn read_example(line: &str) -> bool {
     let end = line.find(['|', '>', '<', ';', '#']).unwrap_or(line.len());
     let line = line[..end].trim();
@@ -200,7 +201,7 @@ fn read_example(line: &str) -> bool {
             let rest = words.collect::<Vec<_>>().join(" ");
             let command = parse_numeric_line(rest.as_bytes());
             assert!(command.is_ok(), "{line}: {command:?}");
-            // A lone `ipvsadm` lists.
+            // `ipvsadm` without arguments lists the table.
             assert!(command.unwrap().is_some() || rest == "ipvsadm", "{line}");
         }
         Some(word) if word.starts_with('-') && word != "-" => {
@@ -245,7 +246,7 @@ fn every_example_in_the_readme_and_the_labs_is_a_command_line() {
     }
 }
 
-/// Runs a tool over the pages: nothing is wrong if it says nothing.
+/// Runs a tool over the pages, and fails if it prints anything.
 fn lint(tool: &str, arguments: &[&str]) {
     let output = Command::new(tool)
         .args(arguments)
@@ -263,6 +264,6 @@ fn mandoc_finds_nothing() {
 
 #[test]
 fn groff_finds_nothing() {
-    // -z: no output but what is wrong.
+    // -z: print only warnings.
     lint("groff", &["-ww", "-man", "-Tutf8", "-z"]);
 }

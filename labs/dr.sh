@@ -1,6 +1,6 @@
 #!/bin/bash
-# Direct routing: everyone on one network, and every real server has the virtual address itself. The director passes on
-# what clients send, unchanged; the answers never come through it.
+# Direct routing: all machines are on one network, and each real server has the virtual address. The director forwards
+# the clients' packets unchanged; the answers bypass it.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 cat <<'X'
@@ -11,7 +11,7 @@ each real server, which answers the client itself.
                          |           |
                   real1 192.0.2.11   real2 192.0.2.12   both with 192.0.2.100 on lo
 
-Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+The lab runs each line HOST# COMMAND on that host. On real machines, type the same commands.
 X
 
 title "The machines and their addresses"
@@ -25,11 +25,11 @@ on director "ip address add 192.0.2.100/32 dev lan"
 on real1 "ip address add 192.0.2.100/32 dev lo"
 on real2 "ip address add 192.0.2.100/32 dev lo"
 
-title "What goes wrong without more: who has 192.0.2.100? All three say that they do, and the first to say so gets all"
+title "The most frequent mistake: all three machines answer ARP for 192.0.2.100, and the first answer gets all packets"
 on client "arping -c 1 -I lan 192.0.2.100"
 expect "machines that answer ARP for the virtual address, without the settings" 3 "$(count 'reply from')"
 
-title "So real servers answer ARP only for addresses of the interface that was asked, and never ask in the name of lo"
+title "Real servers must answer ARP only for addresses of the receiving interface, and not send requests from lo"
 for real in real1 real2; do
   on $real "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore"
   on $real "echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce"
@@ -53,7 +53,7 @@ ask client http://192.0.2.100 10
 expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
 expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
 
-title "The director hears only the client's half: a closed connection rests in FIN_WAIT"
+title "The director sees only the client's packets: a closed connection stays in FIN_WAIT"
 on director "ipvsadm -L -n -c"
 expect "connections in FIN_WAIT" 10 "$(count 'FIN_WAIT .* 192.0.2.100:80 ')"
 
@@ -64,19 +64,19 @@ ask client http://192.0.2.100 40
 expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
-title "Nothing went out through the director; the kernel sums up every two seconds"
+title "No answer passed the director; the kernel updates the counters every two seconds"
 sleep 3
 on director "ipvsadm -L -n --stats"
 expect "connections, and packets out, that --stats counts" "50 0" "$(awk '$1 == "TCP" { print $3, $5 }' <<<"$said")"
 
-title "A real server that has lost the virtual address drops what it gets: its connections stay in SYN_RECV"
+title "A real server that lacks the virtual address drops the packets: its connections stay in SYN_RECV"
 on real2 "ip address del 192.0.2.100/32 dev lo"
 on director "ipvsadm -e -t 192.0.2.100:80 -r 192.0.2.11 -g -w 0"
 on client "curl -sS --max-time 1 http://192.0.2.100/ || true"
 on director "ipvsadm -L -n -c | grep -v FIN_WAIT"
 expect "connections in SYN_RECV to real2" 1 "$(count 'SYN_RECV .* 192.0.2.12:80$')"
 
-title "All undone"
+title "Removing the setup"
 on director "ipvsadm -D -t 192.0.2.100:80"
 on director "ip address del 192.0.2.100/32 dev lan"
 on real1 "ip address del 192.0.2.100/32 dev lo"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A firewall mark makes one service of several ports: iptables marks the packets, IPVS balances whatever bears the mark.
-# With persistence, one client stays with one server on all of them.
+# A firewall mark makes one service of several ports: iptables marks the packets, and IPVS balances all packets with the
+# mark. With persistence, a client has the same server on all ports.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 cat <<'X'
@@ -10,10 +10,10 @@ One service of two ports, 80 and 8080, by a firewall mark. Forwarding is NAT, as
   client  ---------- wan ------  192.0.2.1 | 10.0.0.1  ---- lan ----  real1  10.0.0.11:80 and :8080
   192.0.2.10 to 192.0.2.13     (virtual address)              \----  real2  10.0.0.12:80 and :8080
 
-Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+The lab runs each line HOST# COMMAND on that host. On real machines, type the same commands.
 X
 
-title "The machines and their addresses; the client has four, and stands for four clients"
+title "The machines and their addresses; the client has four addresses, as four clients"
 host client director real1 real2
 network wan client=192.0.2.10/24 client=192.0.2.11/24 client=192.0.2.12/24 client=192.0.2.13/24 director=192.0.2.1/24
 network lan director=10.0.0.1/24 real1=10.0.0.11/24 real2=10.0.0.12/24
@@ -24,7 +24,7 @@ for real in real1 real2; do
   web $real 8080
 done
 
-# visit ADDRESS...: each client's answers from port 80 and port 8080, three of each.
+# visit ADDRESS...: sends three requests from each client to port 80 and to port 8080.
 visit() {
   local address
   for address; do
@@ -35,7 +35,7 @@ visit() {
   done
 }
 
-title "What goes wrong with one persistent service a port: each remembers clients for itself"
+title "The mistake: with a persistent service for each port, each service has its own templates"
 for port in 80 8080; do
   on director "ipvsadm -A -t 192.0.2.1:$port -s rr -p 600"
   on director "ipvsadm -a -t 192.0.2.1:$port -r 10.0.0.11 -m"
@@ -44,7 +44,7 @@ done
 on client "curl -sS --max-time 10 --interface 192.0.2.10 http://192.0.2.1:8080/"
 servers=() first=()
 visit 192.0.2.11 192.0.2.10
-expect "servers that answer 192.0.2.11 and 192.0.2.10, who came to one port in one order, to the other in the other" "2 2" "${servers[*]}"
+expect "servers that answer 192.0.2.11 and 192.0.2.10, whose order differs between the ports" "2 2" "${servers[*]}"
 on director "ipvsadm -D -t 192.0.2.1:80"
 on director "ipvsadm -D -t 192.0.2.1:8080"
 
@@ -62,17 +62,17 @@ visit 192.0.2.10 192.0.2.11 192.0.2.12 192.0.2.13
 expect "servers that answer each of the four" "1 1 1 1" "${servers[*]}"
 expect "clients with real1, of the four" 2 "$(printf '%s\n' "${first[@]}" | grep -c '^6$' || true)"
 
-title "For each client the director keeps a template, with port 0 and the mark for an address, for all that it may yet ask"
+title "The director keeps a template for each client, with port 0 and the mark as its address"
 on director "ipvsadm -L -n -c | grep ' 0.0.0.1:0 '"
 expect "templates" 4 "$(count '^IP .* (ASSURED|NONE) .* 0.0.0.1:0 ')"
 on director "ipvsadm -L -n --persistent-conn"
 expect "clients that --persistent-conn counts for each real server" "2 2" "$(awk '$1 == "->" && $4 ~ /^[0-9]/ { print $4 }' <<<"$said" | xargs)"
 
-title "Did the mark reach the packets? The rule's counters tell"
+title "The rule's counters show that it marks packets"
 on director "iptables -t mangle -L PREROUTING -n -v -x"
 expect "packets that the rule has marked" yes "$(awk '/MARK/ && $1 > 100 { print "yes" }' <<<"$said")"
 
-title "All undone"
+title "Removing the setup"
 on director "ipvsadm -D -f 1"
 on director "iptables -t mangle -D PREROUTING -d 192.0.2.1 -p tcp -m multiport --dports 80,8080 -j MARK --set-mark 1"
 on director "ipvsadm -S -n"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A failover pair: keepalived moves the virtual address and checks the real servers, ipvsadm's sync daemons carry the
-# connections from one director to the other, so that they survive the move.
+# A failover pair: keepalived moves the virtual address and runs health checks. The sync daemons copy connections to the
+# other director, so that they survive the move.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 cat <<'X'
@@ -11,10 +11,10 @@ Two directors for one virtual address, forwarding by direct routing, as in that 
                         |
                  real1 192.0.2.11   real2 192.0.2.12   both with 192.0.2.100 on lo
 
-Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+The lab runs each line HOST# COMMAND on that host. On real machines, type the same commands.
 X
 
-title "The machines and their addresses; the real servers keep quiet about the virtual one"
+title "The machines and their addresses; the real servers do not answer ARP for the virtual one"
 host client director1 director2 real1 real2
 network lan client=192.0.2.10/24 director1=192.0.2.1/24 director2=192.0.2.2/24 real1=192.0.2.11/24 real2=192.0.2.12/24
 for real in real1 real2; do
@@ -33,12 +33,12 @@ END
 chmod +x /run/www/cgi-bin/long"
 done
 
-title "A service that nothing checks is a matter for ipvsadm, on both directors"
+title "A service without health checks: ipvsadm adds it on both directors"
 for director in director1 director2; do
   on $director "ipvsadm -A -t 192.0.2.100:8080 -s rr"
 done
 
-title "keepalived on both directors: who holds the virtual address, and which real servers live"
+title "keepalived on both directors moves the virtual address and runs health checks"
 # configure HOST PRIORITY
 configure() {
   on "$1" "cat >/run/keepalived.conf <<'END'
@@ -83,7 +83,7 @@ END"
 configure director1 150
 configure director2 100
 
-title "The sync daemons: each director tells what it knows under its own number, and listens to the other's"
+title "The sync daemons: each director sends its connections with its own syncid, and receives the other's"
 on director1 "ipvsadm --start-daemon master --mcast-interface lan --syncid 1"
 on director1 "ipvsadm --start-daemon backup --mcast-interface lan --syncid 2"
 on director2 "ipvsadm --start-daemon master --mcast-interface lan --syncid 2"
@@ -91,7 +91,7 @@ on director2 "ipvsadm --start-daemon backup --mcast-interface lan --syncid 1"
 on director1 "ipvsadm -L --daemon"
 expect "sync daemons on director1" 2 "$(count 'sync daemon')"
 
-# holder: who has the virtual address now.
+# holder: prints the director that has the virtual address.
 holder() {
   local host holders=
   for host in director1 director2; do
@@ -101,7 +101,7 @@ holder() {
   printf '%s' "$holders"
 }
 
-title "Who holds the virtual address, and what both know of the service"
+title "The active director, and the table of both directors"
 look director1 "ip -brief -4 address show dev lan" 192.0.2.100
 expect "holds the virtual address at first" "director1 " "$(holder)"
 for director in director1 director2; do
@@ -112,7 +112,7 @@ ask client http://192.0.2.100 10
 expect "answers by real1 of 10" 5 "$(answered real1)"
 expect "answers by real2 of 10" 5 "$(answered real2)"
 
-title "real2 still takes connections, but its page is gone: TCP_CHECK would see nothing, HTTP_GET does"
+title "real2 still accepts connections, but its page is gone: only the health check HTTP_GET detects this"
 on real2 "mv /run/www/index.html /run/www/away.html"
 for director in director1 director2; do
   look $director "ipvsadm -L -n" '!192.0.2.12'
@@ -122,7 +122,7 @@ on real2 "mv /run/www/away.html /run/www/index.html"
 look director1 "ipvsadm -L -n" '192.0.2.12'
 expect "real servers that director1 has with it again" 2 "$(count Route)"
 
-title "real1 loses its cable, which any check sees"
+title "real1 loses its cable, which every health check detects"
 on real1 "ip link set lan down"
 look director1 "ipvsadm -L -n" '!192.0.2.11'
 expect "real servers that director1 has left without real1" "192.0.2.12:80" "$(awk '/Route/ { print $2 }' <<<"$said")"
@@ -134,23 +134,23 @@ for director in director1 director2; do
   expect "real servers that $director has with real1 again" 2 "$(count Route)"
 done
 
-title "A transfer begins that lasts until it is enough. director2 sees none of its packets, and knows of it by sync"
+title "A long transfer begins. director2 sees none of its packets, and receives the connection from the sync daemon"
 on client "curl -sS -o /run/transfer -w '%{http_code}\n' http://192.0.2.100/cgi-bin/long >/run/status 2>&1 &"
 look director1 "ipvsadm -L -n -c | grep ESTABLISHED" ESTABLISHED
 through=$(awk '{ print $4, $6 }' <<<"$said")
 look director2 "ipvsadm -L -n -c | grep ESTABLISHED" ESTABLISHED
 expect "client and real server of the connection, on director2 as on director1" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
 
-title "director1 loses its cable: director2 takes the virtual address, and with it the connection"
+title "director1 loses its cable: director2 takes over the virtual address and the connection"
 on director1 "ip link set lan down"
 look director2 "ip -brief -4 address show dev lan" 192.0.2.100
 expect "holds the virtual address now" "director2 " "$(holder)"
 ask client http://192.0.2.100 10
 expect "answers by real1 of 10, through director2" 5 "$(answered real1)"
 on director2 "ipvsadm -L -n -c | grep ESTABLISHED"
-expect "the connection goes on, through director2" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
+expect "the connection continues through director2" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
 
-title "director1 comes back, and takes the address back"
+title "director1 returns, and takes the address back"
 on director1 "ip link set lan up"
 look director1 "ip -brief -4 address show dev lan" 192.0.2.100
 sleep 1
@@ -164,14 +164,14 @@ expect "status of the transfer" 200 "$said"
 on client "tail -c 8 /run/transfer"
 expect "its end" "the end" "$said"
 
-title "Both work on one table: what ipvsadm changes by hand stays on that director, until keepalived changes the same"
+title "Manual changes apply to one director only, until keepalived changes the same server"
 on director1 "ipvsadm -e -t 192.0.2.100:80 -r 192.0.2.11 -g -w 0"
 ask client http://192.0.2.100 4
 expect "answers by real2 of 4, with real1 at weight 0" 4 "$(answered real2)"
 on director2 "ipvsadm -L -n"
 expect "real1's weight on director2" 1 "$(awk '/192.0.2.11/ { print $4 }' <<<"$said")"
 
-title "All undone: keepalived takes its rules and the address with it, and no others"
+title "Removing the setup: keepalived removes its rules and the address, and no others"
 for director in director1 director2; do
   on $director "kill \$(cat /run/keepalived.pid)"
   look $director "ipvsadm -S -n" '!:80 '

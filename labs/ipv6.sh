@@ -1,5 +1,5 @@
 #!/bin/bash
-# IPv6: NAT as with IPv4, and then an IPv6 service whose real servers are reached through an IPv4 network by tunnels.
+# IPv6: NAT as with IPv4, and then an IPv6 service with tunnels to its real servers through an IPv4 network.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 cat <<'X'
@@ -12,7 +12,7 @@ Two IPv6 services: port 80 by NAT to servers next door, port 8080 by tunnels to 
           |                               \-- real3  198.51.100.13, 2001:db8:2::13   default route: the router
           \--- router 2001:db8:1::fe ---- far real4  198.51.100.14, 2001:db8:2::14
 
-Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+The lab runs each line HOST# COMMAND on that host. On real machines, type the same commands.
 X
 
 title "The machines and their addresses"
@@ -39,9 +39,9 @@ ask client "http://[2001:db8:1::1]" 10
 expect "NAT, answers by real1 of 10" 5 "$(answered real1)"
 expect "NAT, answers by real2 of 10" 5 "$(answered real2)"
 on director "ipvsadm -L -n -c"
-expect "connections in TIME_WAIT: with NAT the director hears both halves" 10 "$(count 'TIME_WAIT .*2001:db8:1::1')"
+expect "connections in TIME_WAIT: with NAT the director sees the packets of both sides" 10 "$(count 'TIME_WAIT .*2001:db8:1::1')"
 
-title "Tunnels: IPv6 packets in IPv4 ones. The far servers take them off at sit0, where they have the virtual address"
+title "Tunnels: IPv6 packets in IPv4 packets. real3 and real4 decapsulate them on sit0, which has the virtual address"
 for real in real3 real4; do
   on $real "modprobe sit"
   on $real "ip address add 2001:db8:1::1/128 dev sit0 nodad"
@@ -58,18 +58,18 @@ ask client "http://[2001:db8:1::1]:8080" 10
 expect "tunnels, answers by real3 of 10" 5 "$(answered real3)"
 expect "tunnels, answers by real4 of 10" 5 "$(answered real4)"
 on director "ipvsadm -L -n -c | grep 198.51.100"
-expect "connections in FIN_WAIT: the answers did not come through the director" 10 "$(count 'FIN_WAIT')"
+expect "connections in FIN_WAIT: the answers bypass the director" 10 "$(count 'FIN_WAIT')"
 
-title "What goes wrong: with any other way of forwarding, ipvsadm refuses a real server of the other family"
+title "With other forwarding methods, ipvsadm refuses a real server of the other address family"
 on director "ipvsadm -a -t [2001:db8:1::1]:80 -r 198.51.100.13 -m || true"
 on director "ipvsadm -L -n -t [2001:db8:1::1]:80"
 expect "real servers of the service by NAT" 2 "$(count ' -> .*Masq')"
 
-title "What ipvsadm-restore would read to set this up again"
+title "The rules, as ipvsadm-restore reads them"
 on director "ipvsadm -S -n"
 expect "lines saved" 6 "$(count '^-[Aa] -t .2001:db8:1::1.:80')"
 
-title "All undone"
+title "Removing the setup"
 on director "ipvsadm -D -t [2001:db8:1::1]:80"
 on director "ipvsadm -D -t [2001:db8:1::1]:8080"
 for real in real3 real4; do

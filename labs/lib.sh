@@ -1,9 +1,9 @@
-# What every lab is made of: hosts, networks, commands that are shown and then run, and what must have been seen.
-# Sourced by the labs; moves the lab onto a kernel with IPVS first, where hosts are network namespaces.
+# Functions of all labs: hosts, networks, commands that are printed and run, and expectations. The labs source this
+# file. It first runs the lab again on a kernel with IPVS, where network namespaces are the hosts.
 set -eu
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Only out here can one see whether a person is watching.
+# Only here, outside that kernel, is standard output possibly a terminal.
 [ ! -t 1 ] || export LAB_BOLD=$'\e[1m' LAB_PLAIN=$'\e[0m'
 [ -n "${WITH_IPVS:-}" ] || exec "$project/tests/with-ipvs" "$(readlink -f "$0")" "$@"
 
@@ -12,7 +12,7 @@ project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 hosts=()
 failures=0
 work=
-# On the machine's own kernel, servers and namespaces would outlive the lab.
+# On the machine's own kernel, servers and namespaces would remain after the lab.
 leave() {
   local host
   for host in "${hosts[@]}"; do
@@ -22,14 +22,15 @@ leave() {
   [ -z "$work" ] || { umount -l "$work" && rmdir "$work"; }
 }
 
-# The ipvsadm under the lens: the one that was built, unless a directory with another is given.
+# The ipvsadm that the lab runs: the built one, or the one in the directory LAB_BIN.
 PATH=${LAB_BIN:-$project/target/release}:$PATH:/usr/sbin:/sbin
 command -v ipvsadm >/dev/null || { echo "no ipvsadm to show: cargo build --release" >&2; exit 2; }
 trap leave EXIT
 work=$(mktemp -d)
 mount -t tmpfs lab "$work" && mount --make-private "$work"
 
-# Tools by the names that they have on most machines. User Mode Linux has no nftables, hence the other iptables.
+# Links give the tools the names that they have on most machines. User Mode Linux has no nftables, so iptables is the
+# legacy one.
 mkdir "$work/bin"
 PATH=$work/bin:$PATH
 link() { ! command -v "$1" >/dev/null || ln -s "$(command -v "$1")" "$work/bin/$2"; }
@@ -40,10 +41,11 @@ printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
   "$unpacked/usr/lib/$(uname -m)-linux-gnu" "$unpacked/usr/sbin/keepalived" >"$work/bin/keepalived"
 chmod +x "$work/bin/keepalived"
 
-# title TEXT: what comes next, and why.
+# title TEXT: prints a heading for the next step and its reason.
 title() { printf '\n--- %s\n' "$*"; }
 
-# host NAME...: machines with nothing but a loopback, and a /run of their own for pages, settings and process ids.
+# host NAME...: creates machines with only a loopback interface, and with a separate /run for pages, settings and
+# process ids.
 host() {
   local name
   for name; do
@@ -55,8 +57,8 @@ host() {
   done
 }
 
-# network NAME HOST=ADDRESS/LENGTH...: a switch, and a cable from it to each host, whose interface is named as the
-# network and has that address. A host may be given again with a second address.
+# network NAME HOST=ADDRESS/LENGTH...: creates a switch and connects each host to it. The host's interface has the name
+# of the network, and the address. Repeat a host to give it a second address.
 network() {
   local name=$1 pair machine address
   shift
@@ -85,8 +87,8 @@ run() {
   said=$(nsenter --net="/run/netns/$1" --mount="$work/$1" bash -c "$2" 2>&1)
 }
 
-# on HOST COMMAND-LINE: shows a command as it could be typed on that machine, runs it there, shows what it says, and
-# keeps that in $said. A command that fails ends the lab.
+# on HOST COMMAND-LINE: prints a command, runs it on that host, and prints its output, which it keeps in $said. A
+# command that fails ends the lab.
 on() {
   local status=0
   typed "$1" "$2"
@@ -95,8 +97,8 @@ on() {
   [ $status = 0 ] || { printf 'The last command failed (%s).\n' "$status"; exit 1; }
 }
 
-# look HOST COMMAND-LINE PATTERN: the same again and again until what it says matches the pattern (as grep -E does; a
-# ! before the pattern: until it does not), for 20 seconds at most. Whether it then does is for `expect` to say.
+# look HOST COMMAND-LINE PATTERN: repeats a command until its output matches the pattern of grep -E, for at most 20
+# seconds. With a ! before the pattern, it repeats until the output does not match. `expect` checks the result.
 look() {
   local deadline=$((SECONDS + 20)) found wanted=0
   [ "${3#!}" = "$3" ] || wanted=1
@@ -110,20 +112,22 @@ look() {
   [ -z "$said" ] || printf '%s\n' "$said"
 }
 
-# web HOST PORT: a real web server there, whose only page is the host's name.
+# web HOST PORT: starts a web server whose only page is the host's name.
 web() {
   on "$1" "mkdir -p /run/www && echo $1 >/run/www/index.html && busybox httpd -p $2 -h /run/www"
 }
 
-# ask HOST URL TIMES: that many requests, each on a connection of its own, and how often each server answered.
+# ask HOST URL TIMES: sends TIMES requests, each on a separate connection, and prints the number of answers from each
+# server.
 ask() {
   on "$1" "curl -sS --max-time 10 '$2/?[1-$3]' | sort | uniq -c"
   answers=$said
 }
 
-# --- What was seen -------------------------------------------------------------------------------------------------
+# --- Expectations --------------------------------------------------------------------------------------------------
 
-# expect WHAT WANTED SEEN: a fact that the lab is there to show. It goes on where the fact is wrong, and fails at its end.
+# expect WHAT WANTED SEEN: compares a fact that the lab shows. If the fact is wrong, the lab continues and fails at its
+# end.
 seen=()
 expect() {
   if [ "$2" = "$3" ]; then
@@ -133,12 +137,12 @@ expect() {
     failures=$((failures + 1))
   fi
 }
-# answered HOST: how many of the last requests that one answered.
+# answered HOST: prints the number of the last requests that the host answered.
 answered() { awk -v host="$1" '$2 == host { n = $1 } END { print n + 0 }' <<<"$answers"; }
-# count PATTERN: how many lines of what was said last match it.
+# count PATTERN: prints the number of lines of the last output that match the pattern.
 count() { grep -cE -- "$1" <<<"$said" || true; }
 
-# conclude: what was seen, and the lab's exit status.
+# conclude: prints all facts, and exits with the lab's status.
 conclude() {
   title "Seen, with $(command -v ipvsadm)"
   printf '%s\n' "${seen[@]}"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# NAT: real servers on a network of their own, with the director as their way out. Port 80 of the virtual address is
-# port 8080 of theirs. make demo runs this one.
+# NAT: the real servers are on a private network, with the director as their default gateway. Port 80 of the virtual
+# address is mapped to port 8080. `make demo` runs this lab.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 cat <<'X'
@@ -10,7 +10,7 @@ A virtual service by NAT: the director sends each connection to one of two web s
   client  ---- wan ----  192.0.2.1 | 10.0.0.1  ---- lan ----  real1  10.0.0.11:8080
   192.0.2.10            (virtual address)              \----  real2  10.0.0.12:8080
 
-Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+The lab runs each line HOST# COMMAND on that host. On real machines, type the same commands.
 X
 
 title "The machines and their addresses"
@@ -18,12 +18,12 @@ host client director real1 real2
 network wan client=192.0.2.10/24 director=192.0.2.1/24
 network lan director=10.0.0.1/24 real1=10.0.0.11/24 real2=10.0.0.12/24
 
-title "Answers must come back through the director, which puts the virtual address in again"
+title "Answers must return through the director, which restores the virtual address as their source"
 on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
 on real1 "ip route add default via 10.0.0.1"
 on real2 "ip route add default via 10.0.0.1"
 
-title "A web server on each, whose page is its name"
+title "A web server on each real server, whose page is its name"
 web real1 8080
 web real2 8080
 
@@ -38,41 +38,41 @@ ask client http://192.0.2.1 10
 expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
 expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
 
-title "Each was a connection; the director remembers it until it has timed out"
+title "Each request was a connection; the director keeps it until it times out"
 on director "ipvsadm -L -n -c"
 expect "connections to 192.0.2.1:80 that -L -c shows" 10 "$(grep -c ' 192.0.2.1:80 ' <<<"$said")"
 
-title "Weights: real1 is to take three times as much"
+title "Weights: real1 gets three times as many connections"
 on director "ipvsadm -E -t 192.0.2.1:80 -s wrr"
 on director "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.11:8080 -m -w 3"
 ask client http://192.0.2.1 40
 expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
-title "What went through, all in all and by the second; the kernel sums up every two seconds"
+title "Totals and rates; the kernel updates them every two seconds"
 sleep 3
 on director "ipvsadm -L -n --stats"
 expect "connections that --stats counts" 50 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
 on director "ipvsadm -L -n --rate"
 
-title "Maintenance: real2 gets nothing new from now on"
+title "Maintenance: weight 0 drains real2"
 on director "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.12:8080 -m -w 0"
 ask client http://192.0.2.1 4
 expect "weight 0, answers by real2 of 4" 0 "$(answered real2)"
 on director "ipvsadm -L -n"
 
-title "What goes wrong most often: real1's way out is not the director, and its answers are lost"
+title "The most frequent mistake: the director is not real1's default gateway, and the answers are lost"
 on real1 "ip route del default"
 on client "curl -sS --max-time 1 http://192.0.2.1/ || true"
 on director "ipvsadm -L -n -c | grep -v TIME_WAIT"
 expect "connections in SYN_RECV to real1" 1 "$(count 'SYN_RECV .* 10.0.0.11:8080$')"
 on real1 "ip route add default via 10.0.0.1"
 
-title "What ipvsadm-restore would read to set this up again"
+title "The rules, as ipvsadm-restore reads them"
 on director "ipvsadm -S -n"
 expect "lines saved" 3 "$(wc -l <<<"$said")"
 
-title "All undone"
+title "Removing the setup"
 on director "ipvsadm -D -t 192.0.2.1:80"
 on director "echo 0 >/proc/sys/net/ipv4/ip_forward"
 on director "ipvsadm -S -n"

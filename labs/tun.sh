@@ -1,6 +1,6 @@
 #!/bin/bash
-# Tunneling: real servers anywhere that the director can reach. It wraps what clients send into packets of its own; the
-# real servers unwrap it, and answer the client themselves. The plain tunnel (IPIP) first, then GUE and GRE.
+# Tunneling: the real servers are in any network that the director can reach. The director encapsulates the clients'
+# packets; the real servers decapsulate them and answer the clients directly. The lab shows IPIP, GUE and GRE.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 cat <<'X'
@@ -13,10 +13,10 @@ A virtual service by tunneling: real servers in other networks, which have the v
                         +--- east 10.1.0.254 ---  real1 10.1.0.11   192.0.2.100 on tunl0
                         +--- west 10.2.0.254 ---  real2 10.2.0.12   192.0.2.100 on tunl0
 
-Every line HOST# COMMAND below is run on that host, and could be typed on a real one.
+The lab runs each line HOST# COMMAND on that host. On real machines, type the same commands.
 X
 
-title "The machines, their addresses, and the way from one network to the next"
+title "The machines, their addresses, and the routes between the networks"
 host client director router real1 real2
 network wan client=192.0.2.10/24 director=192.0.2.1/24 router=192.0.2.254/24
 network east router=10.1.0.254/24 real1=10.1.0.11/24
@@ -29,7 +29,7 @@ on real2 "ip route add default via 10.2.0.254"
 web real1 80
 web real2 80
 
-title "The real servers' end of the tunnel: one device that takes packets from any director, with the virtual address"
+title "The tunnel device of each real server, with the virtual address: it accepts packets from any director"
 for real in real1 real2; do
   on $real "modprobe ipip"
   on $real "ip address add 192.0.2.100/32 dev tunl0"
@@ -44,7 +44,7 @@ on director "ipvsadm -a -t 192.0.2.100:80 -r 10.2.0.12 -i"
 on director "ipvsadm -L -n"
 expect "real servers by tunneling" 2 "$(count ':80 +Tunnel')"
 
-title "What goes wrong most often: the reverse path filter drops a client's packet, as it came from tunl0 and not from eth0"
+title "The most frequent mistake: the reverse path filter drops a client's packet, since it came from tunl0 and not from eth0"
 for real in real1 real2; do
   on $real "echo 1 >/proc/sys/net/ipv4/conf/tunl0/rp_filter"
 done
@@ -63,9 +63,9 @@ ask client http://192.0.2.100 10
 expect "IPIP, answers by real1 of 10" 5 "$(answered real1)"
 expect "IPIP, answers by real2 of 10" 5 "$(answered real2)"
 on director "ipvsadm -L -n -c"
-expect "connections in FIN_WAIT: the director hears only the client's half" 10 "$(count 'FIN_WAIT')"
+expect "connections in FIN_WAIT: the director sees only the client's packets" 10 "$(count 'FIN_WAIT')"
 
-title "On the wire between director and router: a packet in a packet"
+title "Encapsulated packets between the director and the router"
 watch() { # PROTOCOL-FILTER
   on router "tcpdump -l -n -i wan -c 1 '$1' >/run/seen 2>/dev/null & sleep 1"
   on client "curl -sS --max-time 10 'http://192.0.2.100/?[1-2]' | sort"
@@ -74,7 +74,7 @@ watch() { # PROTOCOL-FILTER
 watch "ip proto 4"
 expect "packets of protocol 4, IP in IP, seen" 1 "$(count 'IP 192.0.2.1 > 10.[12].0.1[12]: IP 192.0.2.10.')"
 
-title "GUE, which is UDP: passes where only UDP and TCP may, and spreads over a network's parallel paths"
+title "GUE uses UDP, which passes firewalls and is distributed over a network's parallel paths"
 for real in real1 real2; do
   on $real "modprobe fou"
   on $real "ip fou add port 6080 gue"
@@ -89,7 +89,7 @@ expect "GUE, answers by real2 of 10" 5 "$(answered real2)"
 watch "udp port 6080"
 expect "packets to UDP port 6080 seen" 1 "$(count '\.6080: UDP')"
 
-title "GRE, with a device of its own at the real servers' end"
+title "GRE, with the device gre0 on the real servers"
 for real in real1 real2; do
   on $real "modprobe ip_gre"
   on $real "ip address add 192.0.2.100/32 dev gre0"
@@ -106,11 +106,11 @@ expect "GRE, answers by real2 of 10" 5 "$(answered real2)"
 watch "ip proto 47"
 expect "packets of protocol 47, GRE, seen" 1 "$(count 'GREv0')"
 
-title "What ipvsadm-restore would read to set this up again"
+title "The rules, as ipvsadm-restore reads them"
 on director "ipvsadm -S -n"
 expect "lines saved with their tunnel" 2 "$(count '--tun-type gre')"
 
-title "All undone"
+title "Removing the setup"
 on director "ipvsadm -D -t 192.0.2.100:80"
 on director "ip address del 192.0.2.100/32 dev wan"
 for real in real1 real2; do

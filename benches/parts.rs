@@ -1,7 +1,7 @@
-//! The parts that every line and every message passes through, without a kernel: how many bytes they take in a second.
+//! Benchmarks of the processing of lines and messages without a kernel, in bytes per second.
 //!
-//! `cargo bench --bench parts`. The lines and messages are those of a large table; the messages are what a kernel once
-//! answered (`crates/ipvs-test/fixtures`).
+//! `cargo bench --bench parts`. The lines and messages are those of a large table; the messages are recorded answers of
+//! a kernel (`crates/ipvs-test/fixtures`).
 
 use std::fs;
 use std::hint::black_box;
@@ -59,11 +59,11 @@ fn rules(criterion: &mut Criterion) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A kernel that knows its family, and gives the same answers to every dump.
+/// A kernel that has the IPVS family, and returns the same answer to every dump.
 struct Answers {
     family: Vec<u8>,
     dump: [Vec<u8>; 2],
-    /// What is still to be received.
+    /// The datagrams that are not received yet.
     open: Vec<Vec<u8>>,
 }
 
@@ -74,7 +74,7 @@ impl Transport for Answers {
             true => self.dump.iter().rev().cloned().collect(),
             false => vec![self.family.clone()],
         };
-        // Every message of the answer carries the number of its request.
+        // Every message of the answer has the sequence number of its request.
         let number = datagram.get(8..12).unwrap_or_default();
         for answer in &mut self.open {
             let mut start = 0;
@@ -95,7 +95,7 @@ impl Transport for Answers {
     }
 }
 
-/// The flags of a request that is no dump.
+/// The flags of a request other than a dump.
 const NLM_F_REQUEST: [u8; 2] = 1_u16.to_ne_bytes();
 
 fn fixture(name: &str) -> anyhow::Result<Vec<u8>> {
@@ -107,7 +107,7 @@ fn fixture(name: &str) -> anyhow::Result<Vec<u8>> {
     Ok(bytes.collect::<Result<_, _>>()?)
 }
 
-/// A client of a kernel that answers every dump with a fixture, some times over: about as much as a datagram holds.
+/// A client of a kernel that answers every dump with a fixture, repeated until a datagram is nearly full.
 fn client(fixture_name: &str, times: usize) -> anyhow::Result<(Client<Answers>, usize)> {
     let datagram = fixture(fixture_name)?.repeat(times);
     let bytes = datagram.len();
@@ -157,7 +157,7 @@ fn listings(criterion: &mut Criterion) {
 
 const CONNECTION: &[u8] = b"TCP 0A030117 D431 0A4075CC 0050 0A801F07 1F90 ESTABLISHED     899";
 
-/// Reading a file of many, and writing the row of one.
+/// Benchmarks of parsing a file of connections, and of formatting the row of a connection.
 fn connections(criterion: &mut Criterion) -> anyhow::Result<()> {
     let lines = [CONNECTION, b"\n"].concat().repeat(1000);
     let file = [b"Pro FromIP\n".as_slice(), &lines].concat();

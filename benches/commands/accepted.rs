@@ -1,5 +1,5 @@
-//! The results of the last run that was accepted: `benches/results.json` has those of the commit, and a run that is above
-//! them fails. Only results of the same kernel release are compared, since the kernel's own cost is part of each.
+//! The accepted results, which `benches/results.json` contains: a run that exceeds them fails. Results are compared
+//! only for the same kernel release, since they include the kernel's own cost.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::cases::Case;
 use super::record::{Figures, Results};
 
-/// How far above the accepted figures a run may be, as a factor. The limits are a few times the spread of runs of the
+/// The largest accepted ratio of a figure to the accepted one. The limits are a few times the spread of runs of the
 /// same program.
 const USER: f64 = 1.01;
 const TOTAL: f64 = 1.03;
@@ -58,7 +58,7 @@ impl Accepted {
         }
     }
 
-    /// The figures of a case that are above those accepted.
+    /// The figures of a case that exceed the accepted ones.
     pub fn faults(&self, case: &Case, ours: &Figures, results: &Results) -> Vec<String> {
         let (kernel, counts_instructions) = &results.machine;
         let mut rows = self.cases.iter().chain(&self.growth);

@@ -1,8 +1,8 @@
-//! The cases to measure, and the bars that they are held to.
+//! The cases to measure, and the bars that they must reach.
 
 use super::inputs::{Shape, server_address, service_address};
 
-/// What the kernel holds before.
+/// The state of the kernel before the case.
 #[derive(Clone, Copy, Debug)]
 pub enum Before {
     /// Nothing.
@@ -13,9 +13,9 @@ pub enum Before {
     Table(Shape),
     /// Connections made by packets of UDP.
     Connections(u32),
-    /// A text in place of the kernel's connections.
+    /// A text instead of the kernel's list of connections.
     ConnectionText(u32),
-    /// A table, and a name server that takes its time.
+    /// A table, and a slow name server.
     TableAndNameServer(Shape),
 }
 
@@ -42,7 +42,7 @@ pub struct Process {
     pub runs: Runs,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// The rules on its standard input, and how many of a thousand real servers are changed in them.
+    /// The rules on its standard input, and the number of changed real servers in a thousand.
     pub input: Option<(Shape, u32)>,
 }
 
@@ -66,7 +66,7 @@ impl Process {
 pub struct Bar {
     /// A run that misses this fails.
     pub bar: f64,
-    /// The next aim: shown, and missed without failing.
+    /// The next aim, which is shown; a run that misses it does not fail.
     pub wished: Option<f64>,
 }
 
@@ -85,36 +85,39 @@ impl Bar {
 pub struct Case {
     /// The name in the tables; no other case has the same.
     pub name: String,
-    /// What the kernel holds before.
+    /// The state of the kernel before the case.
     pub before: Before,
-    /// The processes of 1.31, one after the other; none where 1.31 would take too long.
+    /// The processes of 1.31, one after the other; empty if 1.31 would take too long.
     pub reference: Vec<Process>,
     /// Our processes.
     pub ours: Vec<Process>,
     /// The same system calls without our program.
     pub bare: Option<Process>,
-    /// How many times the same thing is done, with a process each: the figures are those of one.
+    /// The number of processes that do the same; the figures are those of one process.
     pub processes: usize,
-    /// How many times as fast as 1.31 ours has to be.
+    /// The minimum of 1.31's time divided by ours.
     pub times_faster: Option<Bar>,
-    /// How many times as long as the bare loop ours may take.
+    /// The maximum of our time divided by that of the bare loop.
     pub over_bare: Option<Bar>,
-    /// Lines of rules, or connections, for the cost of one.
+    /// The number of rule lines or connections, to calculate the cost of each.
     pub entries: u64,
-    /// Whether system calls are counted too: of a million and a half it would take longer than all the rest.
+    /// True if system calls are counted, too; counting a million and a half of them would take longer than all other
+    /// cases.
     pub is_traced: bool,
-    /// How many times as much memory as the reference ours may take. It is shown only where ours is faster by what it
-    /// holds: a file of all real servers, all lines before the first is printed, the stacks of those who ask for names.
+    /// The maximum of our memory divided by that of 1.31. There is no limit for cases that use memory to be faster:
+    /// they hold a file of all real servers, all lines before the first is printed, or the stacks of threads that look
+    /// up names.
     pub memory: Option<f64>,
-    /// Whether the case belongs to the table of growth, which shows figures and has no bars.
+    /// True if the case belongs to the table of growth, which has no bars.
     pub is_growth: bool,
-    /// Whether the figures depend on the program alone. Those of threads that wait for a name server don't.
+    /// True if the figures depend only on the program. Figures of threads that wait for a name server depend on timing,
+    /// too.
     pub repeats: bool,
-    /// Whether `--quick` measures the case.
+    /// True if `--quick` measures the case.
     pub is_quick: bool,
 }
 
-/// How much more memory a command of ours may take than the same of 1.31: the program itself is larger.
+/// The maximum of our memory divided by that of 1.31: our program itself is larger.
 const MEMORY: f64 = 1.4;
 
 impl Case {
@@ -137,7 +140,7 @@ impl Case {
         }
     }
 
-    /// A command that looks at a table.
+    /// A command that lists a table.
     fn listing(arguments: &str, (name, shape): (&str, Shape), loop_arguments: &str) -> Self {
         let loops = Process::new(Runs::Loop, loop_arguments);
         let processes = vec![Process::ipvsadm(arguments)];
@@ -177,7 +180,7 @@ impl Case {
         }
     }
 
-    /// Whether one process does little: many of them are measured.
+    /// True if one process does little work, so that many processes are measured.
     pub fn is_single(&self) -> bool {
         self.processes > 1
     }
@@ -201,10 +204,10 @@ const MANY_SERVICES: Shape = Shape::new(10_000, 2);
 const MIDDLE: Shape = Shape::new(1_000, 10);
 const NAMED: Shape = Shape::new(1, 1_000);
 
-/// How many processes are started one after the other where one takes some milliseconds.
+/// The number of processes for commands that take some milliseconds.
 const SHORT: u32 = 40;
 
-/// The cases that ours is held to.
+/// The cases with bars.
 pub fn cases() -> Vec<Case> {
     let mut cases = single_commands();
     let (middle, many_services, many_servers) =
@@ -294,8 +297,8 @@ fn apply_lines((name, shape): (&str, Shape)) -> Case {
     }
 }
 
-/// ipvsadm-restore over the same table, with some in a thousand real servers changed. 1.31 clears the table and runs
-/// `-R`; the shell of its script is left out here, in its favor.
+/// ipvsadm-restore over the same table, with `changed` in a thousand real servers changed. 1.31 clears the table and
+/// runs `-R`; the cases omit the shell of its script, which favors 1.31.
 fn restore((name, shape): (&str, Shape), changed: u32) -> Case {
     let text = match changed {
         0 => "unchanged".to_owned(),
@@ -315,7 +318,7 @@ fn restore((name, shape): (&str, Shape), changed: u32) -> Case {
     }
 }
 
-/// How cost grows.
+/// The cases that show how the cost grows with the table.
 pub fn growth() -> Vec<Case> {
     let mut cases = Vec::new();
     for services in [100, 1_000, 10_000] {

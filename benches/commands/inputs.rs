@@ -1,13 +1,14 @@
-//! Rules and connections to measure with, as text. All addresses are in 10.0.0.0/8, where 1.31 sorts by number too.
+//! Rules and connections as input of the cases. All addresses are in 10.0.0.0/8, where the order of 1.31 is numerical,
+//! too.
 
 use std::fmt::Write;
 
-/// A table: so many services with so many real servers each.
+/// The size of a table: its services, and the real servers of each service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// How many services.
+    /// The number of services.
     pub services: u32,
-    /// How many real servers each of them has.
+    /// The number of real servers of each service.
     pub servers: u32,
 }
 
@@ -17,17 +18,17 @@ impl Shape {
         Self { services, servers }
     }
 
-    /// How many real servers there are in all.
+    /// The number of real servers of all services.
     pub fn entries(self) -> u64 {
         u64::from(self.services) * u64::from(self.servers)
     }
 
-    /// How many lines its rules have.
+    /// The number of lines of its rules.
     pub fn lines(self) -> u64 {
         u64::from(self.services) + self.entries()
     }
 
-    /// The rules of the table as `ipvsadm -Sn` has them. `changed` in a thousand real servers have another weight.
+    /// The rules of the table as `ipvsadm -Sn` prints them. `changed` in a thousand real servers have another weight.
     pub fn rules(self, changed: u32) -> String {
         let mut text = String::new();
         for service in 0..self.services {
@@ -59,7 +60,7 @@ fn address(first: u32, number: u32) -> String {
     format!("10.{}.{middle}.{}", first + high, low + 1)
 }
 
-/// What /proc/net/ip_vs_conn has with so many connections, as Linux 6.1 writes it (`ip_vs_conn_seq_show`).
+/// The text of /proc/net/ip_vs_conn for `count` connections, as Linux 6.1 formats it (`ip_vs_conn_seq_show`).
 pub fn connections(count: u32) -> String {
     let mut text = String::from(
         "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n",

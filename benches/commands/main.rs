@@ -1,7 +1,7 @@
-//! Whole commands, ours and 1.31's, on the same boot of the same kernel: `make bench`.
+//! Benchmarks of whole commands, ours and those of 1.31, on the same boot of the same kernel: `make bench`.
 //!
-//! Started by hand it is a program in two halves. The outer one finds a kernel that has IPVS, the machine's own or one
-//! in QEMU, starts the inner one there, and makes tables of what that says. The inner one measures.
+//! The program has two halves. The outer half finds a kernel with IPVS, the machine's own or one in QEMU, starts the
+//! inner half there, and makes tables of its results. The inner half measures.
 
 mod accepted;
 mod cases;
@@ -102,7 +102,7 @@ fn compile_loops(project: &Path) -> anyhow::Result<()> {
 }
 
 /// The instructions outside the kernel that QEMU counts: a line for each process that `loops count` ran, written before
-/// that process is reported.
+/// the report of that process.
 struct Counts(BufReader<File>);
 
 impl Counts {

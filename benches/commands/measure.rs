@@ -1,4 +1,4 @@
-//! The inner half: runs the cases, one process after the other, and prints what it finds.
+//! The inner half: runs the processes of the cases one after the other, and prints the measurements.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,11 +15,11 @@ use super::namespace;
 use super::record::Record;
 use super::settings::{Program, Settings};
 
-/// What is constant while measuring.
+/// Values that are the same for all cases.
 struct Bench<'a> {
     settings: &'a Settings,
     scratch: PathBuf,
-    /// Where the reference finds its libraries, if not where all programs do.
+    /// The directory of the reference's libraries, if it is not a standard one.
     libraries: Option<&'a Path>,
     counts_instructions: bool,
 }
@@ -52,7 +52,7 @@ fn tell(record: &Record) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Whether the loader finds all that 1.31 needs.
+/// True if the loader finds all libraries of 1.31.
 fn can_run(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<bool> {
     let mut command = Command::new(&settings.reference);
     if let Some(libraries) = libraries {
@@ -62,7 +62,7 @@ fn can_run(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<bool
     Ok(status.with_context(|| format!("{:?}", settings.reference))?.code() != Some(127))
 }
 
-/// What `loops count` says of a process.
+/// The report of `loops count` on a process.
 struct Measured {
     milliseconds: f64,
     kib: u64,
@@ -76,18 +76,18 @@ impl Measured {
     }
 }
 
-/// A program in front of the one that is looked at.
+/// A program that starts and measures another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wrapper {
-    /// Measures time, memory and instructions: `loops count`. The kernel counts the memory that a process's parent had
-    /// before exec towards the process, so the parent has to be small.
+    /// Measures time, memory and instructions: `loops count`. The kernel attributes the parent's memory before exec to
+    /// the process, so the parent must be small.
     Count,
-    /// Counts system calls, those of all threads: strace(1).
+    /// Counts the system calls of all threads: strace(1).
     Trace,
 }
 
 impl Wrapper {
-    /// The program with its arguments; it leaves its report in a file.
+    /// The program with its arguments; it writes its report to a file.
     fn command(self, report: &Path) -> Command {
         let (file, arguments): (_, &[&str]) = match self {
             Self::Count => (Settings::loops(), &["count"]),
@@ -103,13 +103,13 @@ impl Bench<'_> {
     fn measure(&self, case: &Case) -> anyhow::Result<()> {
         let reference =
             (!case.reference.is_empty() && !self.settings.ours_alone).then_some(Program::Reference);
-        // Ours goes first: the bare loop prints as many bytes.
+        // Our program runs first, since the bare loop prints the same number of bytes.
         let programs = [Some(Program::Ours), case.bare.as_ref().map(|_| Program::Bare), reference];
-        // The kernel takes memory for counters when it first needs it, and keeps it when a table is freed.
+        // The kernel allocates memory for counters when it first needs it, and keeps it when a table is freed.
         self.warm_up(case)?;
         for round in 0..self.rounds(case) {
             for program in programs.into_iter().flatten() {
-                // 1.31 is many times as slow, and beside it a difference of a few per cent says nothing.
+                // 1.31 is many times slower, so a spread of a few per cent does not matter.
                 let is_once = program == Program::Reference && self.counts_instructions;
                 if round == 0 || case.is_single() || !is_once {
                     tell(&self.run(case, program)?)?;
@@ -126,7 +126,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Instructions repeat; time doesn't.
+    /// Instruction counts are reproducible, times are not.
     fn rounds(&self, case: &Case) -> usize {
         let rounds = match (case.is_growth || self.settings.is_quick, self.counts_instructions) {
             (true, _) => 1,
@@ -190,7 +190,8 @@ impl Bench<'_> {
         Ok(name_server)
     }
 
-    /// Runs a case once more and counts the system calls of its processes: of the first alone where all do the same.
+    /// Runs a case once more and counts the system calls of its processes, or only those of the first if all do the
+    /// same.
     fn system_calls(&self, case: &Case, program: Program) -> anyhow::Result<u64> {
         namespace::within(|| {
             self.write_inputs(case)?;
@@ -212,7 +213,7 @@ impl Bench<'_> {
         self.scratch.join(format!("rules-{place}"))
     }
 
-    /// Where a process prints. The bare loop has files of its own, since it asks how large ours are.
+    /// The file for the output of a process. The bare loop has separate files, since it needs the sizes of ours.
     fn output(&self, place: usize, program: Program) -> PathBuf {
         let name = if program == Program::Bare { "bare" } else { "output" };
         self.scratch.join(format!("{name}-{place}"))
@@ -229,7 +230,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Runs one process to its end, behind another program if there is one, and gives the report of that.
+    /// Runs one process to its end, started by a measuring program if there is one, and returns that program's report.
     fn start(
         &self,
         process: &Process,
@@ -289,8 +290,8 @@ fn processes(case: &Case, program: Program) -> &[Process] {
     }
 }
 
-/// The same for the same outputs in the same order, each with the same lines in any order, but for the time that
-/// connections have left. An output that is empty makes no difference: 1.31 restores with a process more.
+/// A checksum of outputs. It ignores the order of the lines of an output, the expiry times of connections, and empty
+/// outputs, since 1.31 needs one process more to restore.
 fn checksum(outputs: &[Vec<u8>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for output in outputs.iter().filter(|output| !output.is_empty()) {
@@ -307,12 +308,12 @@ fn checksum(outputs: &[Vec<u8>]) -> u64 {
     hasher.finish()
 }
 
-/// `119:58`, which no address is.
+/// Matches `119:58`, which cannot be an address.
 fn is_time(word: &[u8]) -> bool {
     word.iter().all(|byte| byte.is_ascii_digit() || *byte == b':') && word.contains(&b':')
 }
 
-/// Waits until the kernel has done what it had put off: namespaces are taken apart after their last process.
+/// Waits until the kernel has finished deferred work: it destroys namespaces after their last process.
 fn settle_down() -> anyhow::Result<()> {
     for _ in 0..100 {
         let (idle, all) = ticks()?;
@@ -325,7 +326,7 @@ fn settle_down() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The time that processors were idle, and all of it.
+/// The idle time of the processors, and their total time.
 fn ticks() -> anyhow::Result<(u64, u64)> {
     let text = fs::read_to_string("/proc/stat")?;
     let line = text.lines().next().context("an empty /proc/stat")?;

@@ -1,4 +1,4 @@
-//! A name server on 127.0.0.1 that has a name for every address and takes 50 ms for it, as one that is far away does.
+//! A name server on 127.0.0.1 that has a name for every address and delays each answer by 50 ms, like a distant one.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-/// How long after a question its answer leaves.
+/// The delay between a query and its answer.
 const DELAY: Duration = Duration::from_millis(50);
 
-/// How long the server may take to see that it is to stop.
+/// The interval at which the server checks if it must stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A name server; it stops when it is dropped.
@@ -63,8 +63,8 @@ impl Drop for NameServer {
     }
 }
 
-/// The answer to a question (RFC 1035): for `4.3.2.1.in-addr.arpa` the name `h-1-2-3-4.test`, nothing for others. 1.31 cuts
-/// names that are longer than its columns.
+/// The answer to a query (RFC 1035): for `4.3.2.1.in-addr.arpa` the name `h-1-2-3-4.test`, and no answer for others.
+/// 1.31 truncates names that are longer than its columns.
 fn answer(question: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     const DOMAIN: &[u8] = b"test";
@@ -90,7 +90,7 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
     packet.extend([0x81, 0x80, 0, 1, 0, u8::from(has_name), 0, 0, 0, 0]);
     packet.extend_from_slice(question.get(HEADER..end)?);
     if has_name {
-        // The name asked for, PTR, IN, a minute, and the name.
+        // The queried name, PTR, IN, a TTL of one minute, and the name.
         packet.extend([0xc0, 12, 0, 12, 0, 1, 0, 0, 0, 60]);
         let length = u16::try_from(1 + host.len() + 1 + DOMAIN.len() + 1).ok()?;
         packet.extend(length.to_be_bytes());

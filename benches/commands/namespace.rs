@@ -1,4 +1,4 @@
-//! A fresh network namespace on a thread of its own, and what is to be in it.
+//! A fresh network namespace on a separate thread, and the state that a case needs in it.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,7 +16,7 @@ use super::inputs::{self, Shape};
 use super::name_server::NameServer;
 use super::settings::Settings;
 
-/// Does something in a fresh network namespace, which then goes away with all it holds.
+/// Runs a function in a fresh network namespace, which is destroyed afterwards.
 pub fn within<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -38,7 +38,7 @@ fn ip(arguments: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the kernel into a state. What it gives has to be kept until the measuring is done.
+/// Brings the kernel into a state. Keep the returned value until the measurement has ended.
 pub fn prepare(
     before: Before,
     settings: &Settings,
@@ -64,7 +64,7 @@ pub fn prepare(
     Ok(None)
 }
 
-/// Adds rules, with ours, since that is quicker.
+/// Adds rules with our program, which is faster.
 fn load(settings: &Settings, scratch: &Path, rules: &str) -> anyhow::Result<()> {
     let file = scratch.join("rules-before");
     fs::write(&file, rules)?;
@@ -97,7 +97,8 @@ fn connect(settings: &Settings, scratch: &Path, count: u32) -> anyhow::Result<()
     Ok(())
 }
 
-/// Puts a text where the programs look for the kernel's connections: a /proc of our own, for they open it by its path.
+/// Puts a text in place of the kernel's list of connections, in a separate /proc, since the programs open it by its
+/// path.
 fn put_text(scratch: &Path, text: &str) -> anyhow::Result<()> {
     let tree = scratch.join("proc");
     for directory in ["net", "self/net", "thread-self/net"] {
@@ -118,8 +119,8 @@ fn bind(from: &Path, to: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{} over {}", from.display(), to.display()))
 }
 
-/// The lines of the table that the kernel holds, by the reference. A run that failed has none, and two of them would be
-/// the same: it is an error.
+/// The lines of the kernel's table, as the reference prints them. If the reference fails, this is an error, since two
+/// empty results would look equal.
 pub fn table(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     let mut command = Command::new(&settings.reference);
     if let Some(libraries) = libraries {

@@ -1,4 +1,4 @@
-//! What the inner half tells the outer one, a line of JSON each, and what comes of it.
+//! The records that the inner half sends to the outer one, a line of JSON each, and the figures that result.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Program;
 
-/// One thing measured.
+/// A record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
-    /// Where it is measured.
+    /// The kernel of the measurement.
     Machine {
         /// `uname -r`.
         kernel: String,
-        /// Whether the clock counts instructions.
+        /// True if the clock counts instructions.
         counts_instructions: bool,
     },
     /// One run of a case.
@@ -22,18 +22,18 @@ pub enum Record {
         case: String,
         /// Whose run it was.
         program: Program,
-        /// Milliseconds on the clock, a process.
+        /// Milliseconds of each process on the clock.
         time: f64,
-        /// The most memory that a process took, in KiB (`ru_maxrss`).
+        /// The peak memory of a process, in KiB (`ru_maxrss`).
         kib: u64,
-        /// How many processes were run.
+        /// The number of processes.
         processes: usize,
-        /// Instructions outside the kernel, a process; the outer half adds them where they are counted.
+        /// Instructions of a process outside the kernel; the outer half adds them if they are counted.
         user: Option<f64>,
-        /// A checksum of what all its processes printed, the order of lines apart: every run of a case has to give the
-        /// same.
+        /// A checksum of the output of all processes, which ignores the order of lines: it must be the same for every
+        /// run of a case.
         printed: u64,
-        /// The same of the table that they left.
+        /// A checksum of the resulting table.
         table: u64,
     },
     /// The system calls of a process.
@@ -42,7 +42,7 @@ pub enum Record {
         case: String,
         /// Whose run it was.
         program: Program,
-        /// The sum that `strace -c -f` gives.
+        /// The sum that `strace -c -f` prints.
         count: u64,
     },
 }
@@ -67,7 +67,7 @@ impl fmt::Display for Record {
     }
 }
 
-/// Everything measured.
+/// All records.
 #[derive(Debug, Default)]
 pub struct Results {
     /// `uname -r` and whether the clock counts instructions.
@@ -76,10 +76,10 @@ pub struct Results {
     pub records: Vec<Record>,
 }
 
-/// What the rounds come to.
+/// Statistics of the rounds of a case.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Statistics {
-    /// How many values there are.
+    /// The number of values.
     pub count: usize,
     /// The mean.
     pub mean: f64,
@@ -113,12 +113,12 @@ impl Statistics {
     }
 }
 
-/// What was measured of one program in one case.
+/// The measurements of one program in one case.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
-    /// The times, in milliseconds; none where the program was not measured.
+    /// The times, in milliseconds, if the program was measured.
     pub time: Option<Statistics>,
-    /// Instructions outside the kernel, a process: the median.
+    /// The median of the instructions of a process outside the kernel.
     pub user: Option<f64>,
     /// KiB.
     pub peak_memory: Option<u64>,
@@ -133,7 +133,7 @@ pub struct Figures {
 }
 
 impl Results {
-    /// Takes one record in.
+    /// Adds a record.
     pub fn take(&mut self, record: Record) {
         match record {
             Record::Machine { kernel, counts_instructions } => {
@@ -143,7 +143,7 @@ impl Results {
         }
     }
 
-    /// What there is of one program in one case.
+    /// The measurements of one program in one case so far.
     pub fn figures(&self, name: &str, of: Program) -> Figures {
         let mut figures = Figures::default();
         let (mut times, mut users) = (Vec::new(), Vec::new());

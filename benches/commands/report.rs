@@ -1,4 +1,4 @@
-//! The outer half's end: tables for people, JSON for programs, and the document that has the last tables.
+//! The output of the outer half: tables, JSON, and the document with the last tables.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,22 +16,22 @@ use super::cases::{self, Bar, Case, thousands};
 use super::record::{Figures, Results, Statistics};
 use super::settings::{Program, Settings};
 
-/// One case with all that was found.
+/// A case with all its figures.
 #[derive(Serialize)]
 struct Row {
     case: String,
     reference: Figures,
     ours: Figures,
     bare: Figures,
-    /// The time of 1.31 over ours.
+    /// The time of 1.31 divided by ours.
     times_faster: Option<f64>,
-    /// Our time over that of the bare loop.
+    /// Our time divided by that of the bare loop.
     over_bare: Option<f64>,
-    /// Instructions outside the kernel, a line of rules or a connection.
+    /// Instructions outside the kernel for each rule line or connection.
     user_an_entry: Option<f64>,
-    /// Lines of rules, or connections.
+    /// The number of rule lines or connections.
     entries: u64,
-    /// What is wrong with these figures.
+    /// The faults of these figures: missed bars and exceeded limits.
     faults: Vec<String>,
     #[serde(skip)]
     bars: (Option<Bar>, Option<Bar>),
@@ -47,7 +47,7 @@ struct Document<'a> {
     growth: &'a [Row],
 }
 
-/// Prints the tables, and writes them where the settings say.
+/// Prints the tables, and writes the files that the settings name.
 pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
     let accepted = settings.accepted.as_deref().map(Accepted::read).transpose()?;
     let accepted = accepted.as_ref();
@@ -148,7 +148,7 @@ fn row(case: &Case, results: &Results, accepted: Option<&Accepted>) -> Option<Ro
     })
 }
 
-/// The bar, if a ratio that was measured misses it.
+/// The bar, if a measured ratio misses it.
 fn missed(ratio: Option<f64>, bar: Option<Bar>, is_missed: fn(f64, f64) -> bool) -> Option<f64> {
     let (ratio, Bar { bar, .. }) = ratio.zip(bar)?;
     is_missed(ratio, bar).then_some(bar)
@@ -159,7 +159,7 @@ fn is_same<'a>(mut values: impl Iterator<Item = &'a u64>) -> bool {
     values.all(|value| Some(value) == first)
 }
 
-/// Numbers and texts of a table; what was not measured is empty.
+/// The cells of a table; a missing measurement is an empty cell.
 fn cell<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
     value.map(text).unwrap_or_default()
 }
@@ -187,7 +187,7 @@ fn milliseconds(figures: &Figures) -> String {
     })
 }
 
-/// Ours beside 1.31.
+/// The table that compares ours with 1.31.
 fn reference_table(rows: &[Row]) -> Option<String> {
     let mut builder = Builder::default();
     builder.push_record([
@@ -221,7 +221,7 @@ fn reference_table(rows: &[Row]) -> Option<String> {
     (!rows.is_empty()).then(|| markdown(builder))
 }
 
-/// Ours beside the bare loop, and the instructions of ours outside the kernel.
+/// The table that compares ours with the bare loop, and shows our instructions outside the kernel.
 fn bare_table(rows: &[Row]) -> Option<String> {
     let mut builder = Builder::default();
     builder.push_record([
@@ -298,7 +298,7 @@ fn sizes(settings: &Settings) -> anyhow::Result<Vec<(String, u64)>> {
     Ok(sizes)
 }
 
-/// The processor, as it calls itself.
+/// The model name of the processor.
 fn machine() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

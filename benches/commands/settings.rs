@@ -1,68 +1,68 @@
-//! What the benchmark is told on its command line.
+//! The settings on the benchmark's command line.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-/// Where to measure.
+/// The kernel to measure on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// The machine's own kernel, in network namespaces.
     Own,
     /// QEMU with a clock that counts instructions.
     Qemu,
-    /// User Mode Linux: no use for numbers, but it shows quickly that everything runs.
+    /// User Mode Linux: its figures are useless, but it shows quickly that everything runs.
     Uml,
 }
 
-/// Which of the programs.
+/// A measured program.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub enum Program {
     /// ipvsadm 1.31.
     Reference,
-    /// This one.
+    /// Our program.
     Ours,
-    /// A bare loop of the system calls that ours needs, or cat.
+    /// A bare loop of the system calls that our program needs, or cat.
     Bare,
 }
 
 /// The command line.
 #[derive(Debug)]
 pub struct Settings {
-    /// The words themselves, for the inner half.
+    /// The arguments, for the inner half.
     pub words: Vec<String>,
-    /// Whether this is the half that measures.
+    /// True for the half that measures.
     pub is_inner: bool,
     /// The directory with our three programs.
     pub programs: PathBuf,
     /// 1.31.
     pub reference: PathBuf,
-    /// Libraries that 1.31 came with, if this machine lacked any.
+    /// The directory of libraries from the package of 1.31, if this machine lacks any.
     pub libraries: Option<PathBuf>,
-    /// Only cases whose name has this in it.
+    /// Measure only cases whose name contains this text.
     pub only: Option<String>,
-    /// How often each case is measured.
+    /// The number of rounds for each case.
     pub rounds: Option<usize>,
-    /// Measure time and memory alone, not system calls.
+    /// Measure only time and memory, not system calls.
     pub time_alone: bool,
-    /// Leave 1.31 out.
+    /// Do not measure 1.31.
     pub ours_alone: bool,
-    /// Only five cases, once, and without 1.31: for before and after a change.
+    /// Measure only five cases, once, and without 1.31, to compare before and after a change.
     pub is_quick: bool,
-    /// Where results go, for programs.
+    /// The file for the results as JSON.
     pub json: Option<PathBuf>,
-    /// The results of the last run that was accepted, for this one to be compared with.
+    /// The accepted results to compare with.
     pub accepted: Option<PathBuf>,
-    /// The document whose tables are to be replaced.
+    /// The document whose tables are replaced.
     pub document: Option<PathBuf>,
     kernel: Option<Kernel>,
 }
 
 impl Settings {
-    /// Reads the command line.
+    /// Parses the command line.
     pub fn read(words: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let debian = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian/root/usr");
         let mut settings = Self {
@@ -137,7 +137,7 @@ impl Settings {
             }
         }
         if !settings.is_inner {
-            // The inner half may see another tree, without the links of this one.
+            // The inner half may have another file tree, without the links of this one.
             let paths = [
                 ("--programs", Some(&mut settings.programs)),
                 ("--reference", Some(&mut settings.reference)),
@@ -154,7 +154,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Where to measure: the machine's own kernel if it has IPVS, since that is what people have.
+    /// The kernel to measure on: the machine's own if it has IPVS, since users run such kernels.
     pub fn kernel(&self) -> anyhow::Result<Kernel> {
         if let Some(kernel) = self.kernel {
             return Ok(kernel);
@@ -178,7 +178,7 @@ impl Settings {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("loops")
     }
 
-    /// What the inner half needs beside itself.
+    /// The files that the inner half needs besides its own program.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> =
             ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"].map(|name| self.ours(name)).into();

@@ -1,5 +1,5 @@
-# Completion of ipvsadm, ipvsadm-save and ipvsadm-restore for bash: options that fit the command typed so far, and values
-# that the kernel has. It needs nothing but bash, and says nothing where there is no IPVS, or no right to ask.
+# Completion of ipvsadm, ipvsadm-save and ipvsadm-restore for bash: options that fit the command typed so far, and
+# values that the kernel has. It needs only bash, and prints no errors if there is no IPVS or no permission.
 
 # --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
 _ipvsadm_commands='
@@ -71,24 +71,24 @@ _ipvsadm_save='-n --all --allow-empty -h --help -V --version'
 _ipvsadm_restore='--check --diff --noflush --allow-empty --no-empty --wait -h --help -V --version'
 # --- End of the table.
 
-# The lines of a text as the array lines. The builtins read and mapfile read a pipe one byte a system call, and a
-# here-string may be a pipe; a command substitution is read in blocks.
+# Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,
+# and a here-string may be a pipe; a command substitution is read in blocks.
 _ipvsadm_lines() {
   local - IFS=$'\n'
   set -f
   lines=($1)
 }
 
-# The words of a text as the array words.
+# Splits a text into the array `words`.
 _ipvsadm_words() {
   local - IFS=$' \t\n'
   set -f
   words=($1)
 }
 
-# The functions that look for values add them to the array values.
+# The functions that find values add them to the array `values`.
 
-# What the kernel has as modules with a name: ip_vs_ and what stands behind it.
+# Adds the names of kernel modules without their prefix ip_vs_ or ip_vs_pe_.
 _ipvsadm_modules() {
   local file name release prefix=$1 found=' '
   { read -r release </proc/sys/kernel/osrelease; } 2>/dev/null
@@ -130,7 +130,7 @@ _ipvsadm_servers() {
   done
 }
 
-# Values of the option or command with a long name, after what is to stand before each.
+# Adds the values of the option or command with a long name, each after a prefix.
 _ipvsadm_values() {
   local program=$1 option=$2 before=$3 typed=$4 kept name
   local -a values=()
@@ -176,7 +176,7 @@ _ipvsadm_add() {
   COMPREPLY+=("$word")
 }
 
-# readline completes what stands behind the last of its word breaks, not all of the word.
+# readline completes only the part after its last word break, not the whole word.
 _ipvsadm_reply() {
   local typed=$1 breaks=${COMP_WORDBREAKS//[!:=]/} head=
   [[ -z $breaks || $typed != *["$breaks"]* ]] || head=${typed%"${typed##*["$breaks"]}"}
@@ -209,7 +209,7 @@ _ipvsadm() {
     done
   done
 
-  # What is typed so far, read as the program reads it.
+  # Parses the words typed so far as the program does.
   _ipvsadm_words "${line//\\/}"
   typed=
   if [[ $line != *[[:blank:]] ]]; then
@@ -243,7 +243,7 @@ _ipvsadm() {
       [[ $long != "$typed"* ]] || COMPREPLY+=("$long")
     done
     if [[ ${#COMPREPLY[@]} = 0 && $typed = -[!-]?* ]]; then
-      # A value behind the letter of its option.
+      # A value directly after the letter of its option.
       for ((i = 1; i < ${#typed}; i++)); do
         word=${option_of[-${typed:i:1}]-}
         [[ -n $word ]] || break

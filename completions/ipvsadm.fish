@@ -1,5 +1,5 @@
-# Completion of ipvsadm for fish: options that fit the command typed so far, and values that the kernel has. It says
-# nothing where there is no IPVS, or no right to ask.
+# Completion of ipvsadm for fish: options that fit the command typed so far, and values that the kernel has. It prints
+# no errors if there is no IPVS or no permission.
 
 # --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
 set -g __ipvsadm_table \
@@ -127,7 +127,8 @@ complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'List in order; the def
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
 # --- End of the table.
 
-# Reads what is typed so far, as the program reads it. fish asks many questions about the same line: it is read once.
+# Parses the words typed so far as the program does. fish evaluates many conditions for the same line, so it is parsed
+# only once.
 function __ipvsadm_read
     set -l tokens (commandline -opc)
     set -l line (string join \n -- $tokens | string collect)
@@ -200,13 +201,13 @@ function __ipvsadm_note_value -a long value
     end
 end
 
-# Whether a command may come next; one that takes a value is asked for again while that is typed.
+# Succeeds if a command may come next; while the value of a command is typed, fish asks for that command again.
 function __ipvsadm_needs_command -a long
     __ipvsadm_read
     test -z "$__ipvsadm_command"; or test "$__ipvsadm_pending" = "$long"
 end
 
-# Whether an option may come next, or has its value typed.
+# Succeeds if an option may come next, or if its value is being typed.
 function __ipvsadm_takes -a long
     __ipvsadm_read
     test "$__ipvsadm_pending" = $long; and return
@@ -243,8 +244,8 @@ function __ipvsadm_modules -a prefix
     end
 end
 
-# Values of the option or command with a long name. The empty text behind each keeps fish from putting the option's own
-# beside it.
+# Values of the option or command with a long name. The empty text after each prevents fish from adding the option's
+# description.
 function __ipvsadm_values -a long
     __ipvsadm_find_values $long | string replace -r '$' \t
 end

@@ -1,5 +1,5 @@
-# make help lists the targets. Nothing here is needed to use the crate or its programs from cargo: these are the
-# project's own checks, and the way to install the programs with the names and places that ipvsadm has.
+# `make help` lists the targets. cargo alone can build the crates and the programs; this file has the project's checks,
+# and installs the programs under the names and paths of ipvsadm.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,26 +9,26 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 
-# Where a program that reads completions looks for them, and systemd for units.
+# The directories in which shells look for completions, and systemd for units.
 DATADIR ?= $(PREFIX)/share
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-# Debian's zsh reads nothing of packages in site-functions below /usr.
+# Debian's zsh does not read site-functions below /usr.
 ZSHDIR ?= $(DATADIR)/zsh/$(if $(wildcard $(DATADIR)/zsh/vendor-completions),vendor-completions,site-functions)
 
 PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
 BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
-# The kernel tests' binary runs where there is IPVS; an array, since the path may hold blanks.
+# Runs the kernel tests on a kernel with IPVS. The runner is an array, since the path may contain blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
 
-# Each Rust has lints of its own. They fail a run with the one named here, and in CI with a newer one too; any other
-# only shows what it finds.
+# Each version of Rust has different lints. They fail a run with the version named here, and in CI also with a newer
+# one; with other versions they are warnings.
 LINTED_WITH := 1.95
 RUST = $(shell $(CARGO) --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/')
 LINTS = $(if $(filter $(LINTED_WITH) $(if $(CI),$(lastword $(shell printf '%s\n' $(RUST) $(LINTED_WITH) | sort -V))),$(RUST)),-D warnings,--cap-lints warn)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-# Packages are made of a build of their own, in which no path of this machine is left, and with the date of the commit.
+# Packages come from a separate build without paths of this machine, and have the date of the commit.
 PACKAGES := $(CURDIR)/target/packages
 TOOLS := $(CURDIR)/target/tools
 PACKAGING := CARGO_TARGET_DIR="$(CURDIR)/target/package" \
@@ -54,7 +54,7 @@ check: rust ## format, lints, documentation, and the tests that need no kernel
 	$(CARGO) test --locked --workspace --lib --bins --tests
 	$(CARGO) test --locked --workspace --doc
 
-test: check ## everything: check, then the tests on a real IPVS kernel, side by side with ipvsadm 1.31
+test: check ## all tests: check, then the tests on a real IPVS kernel, compared with ipvsadm 1.31
 	tests/provide kernel reference traffic labs callers trace shells
 	$(CARGO) build --locked --package ipvs-client --examples
 	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
@@ -62,30 +62,30 @@ test: check ## everything: check, then the tests on a real IPVS kernel, side by 
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 	$(MAKE) --no-print-directory licenses test-boot
 
-demo: rust ## two web servers behind a virtual service, with everything that ipvsadm shows of it
+demo: rust ## a virtual service with two web servers under traffic, and its listings
 	tests/provide kernel traffic
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/nat.sh
 
-lab: rust ## a network to look at IPVS in, LAB=nat, dr, tun, ha, fwmark or ipv6; docs/ has a page for each
+lab: rust ## an example network, LAB=nat, dr, tun, ha, fwmark or ipv6; docs/ has a page for each
 	@[ -n "$(filter $(LAB),$(LABS))" ] || { echo "make lab: LAB is one of: $(LABS)" >&2; exit 2; }
 	tests/provide kernel traffic labs
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh
 
-# The benchmark is built in a directory of its own and without link-time optimisation: it measures other processes, and
-# cargo builds the programs once more beside it.
+# The benchmark is built in a separate directory and without link-time optimisation: it measures other processes, and
+# cargo also builds the programs again there.
 bench_commands = mkdir -p target/bench && cp $(PROGRAMS:%="$(BUILT)/release/%") target/bench && \
 	CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 $(CARGO) bench --locked --target-dir "$(BUILT)/harness" --bench commands -- \
 	--programs target/bench --json target/bench/results.json $(addprefix --accepted ,$(wildcard benches/results.json))
 
-bench: rust ## whole commands beside ipvsadm 1.31 and bare system calls, then the parts (QUICK=1: five cases alone); see BENCHMARKS.md
+bench: rust ## benchmarks of whole commands against ipvsadm 1.31 and bare system calls, then of the parts (QUICK=1: only five cases); see BENCHMARKS.md
 	tests/provide reference bench
 	$(CARGO) build --locked --release
 	$(if $(QUICK),$(bench_commands) --quick,$(bench_commands) --document BENCHMARKS.md)
 	$(if $(QUICK),,$(CARGO) bench --locked --bench parts)
 
-# Every file that is installed: its mode, what it is now, and its place.
+# Each installed file: its mode, its source, and its destination.
 installed = { for program in $(PROGRAMS); do \
 		echo "755|$(BUILT)/release/$$program|$(SBINDIR)/$$program"; \
 		echo "644|man/$$program.8|$(DATADIR)/man/man8/$$program.8"; \
@@ -96,13 +96,13 @@ installed = { for program in $(PROGRAMS); do \
 	echo "755|systemd/boot|$(LIBEXECDIR)/ipvsadm/boot"; \
 	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }
 
-# Where root has no cargo, what its user has built is installed.
+# If root has no cargo, this installs the programs that the user has built.
 install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions and unit into DESTDIR, PREFIX (/usr/local), SBINDIR
 	$(installed) | while IFS='|' read -r mode file place; do install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; done
 	sed -i 's|^sbin=.*|sbin=$(SBINDIR)|' "$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
 	sed -i 's|=/usr/libexec/|=$(LIBEXECDIR)/|' "$(DESTDIR)$(UNITDIR)/ipvsadm.service"
 
-uninstall: ## removes what install puts there, with the same variables; rules and settings stay
+uninstall: ## removes the installed files, with the same variables; rules and settings stay
 	$(installed) | while IFS='|' read -r _ _ place; do rm -f "$(DESTDIR)$$place"; done
 	rmdir "$(DESTDIR)$(LIBEXECDIR)/ipvsadm" 2>/dev/null || true
 
@@ -113,8 +113,8 @@ SECONDS ?= 60
 fuzz: rust ## random replies, /proc files, rule text and plans, each for SECONDS=60
 	fuzz/run $(SECONDS)
 
-# Tools from crates.io at versions that were tried, unpacked under target/. They work for seconds: no time is spent on
-# making them fast.
+# Tools from crates.io at tested versions, installed under target/. They run for seconds, so they are built without
+# optimisation.
 tool = CARGO_TARGET_DIR="$(TOOLS)/build" CARGO_PROFILE_DEV_DEBUG=0 RUSTFLAGS= \
 	$(CARGO) install --quiet --debug --locked --no-track --root "$(TOOLS)/$(1)-$(2)" $(1)@$(2) $(3)
 CARGO_DEB := $(TOOLS)/cargo-deb-3.8.0/bin/cargo-deb
@@ -140,7 +140,7 @@ rpm: packaged $(CARGO_GENERATE_RPM) ## the package for RHEL, Fedora and their re
 	$(PACKAGING) "$(CARGO_GENERATE_RPM)" generate-rpm --auto-req builtin --payload-compress gzip --output "$(RPM)"
 	@echo "$(RPM)"
 
-release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit, built twice in different places: they have to be the same bytes
+release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit, built twice in different directories, which must give the same bytes
 	rm -rf target/release-check
 	commit=$$(git rev-parse HEAD); \
 	for copy in one another/place; do \
@@ -154,11 +154,12 @@ release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit,
 	rm -rf target/release-check
 	cd "$(PACKAGES)" && sha256sum -- *
 
-# No licence that asks for more than its text, no crate twice without a reason, nothing from elsewhere than crates.io.
-licenses: $(CARGO_DENY) ## the licenses of the crates, and where they come from
+# Accepts only licences that require no more than their text, no duplicate crate without a reason, and no source other
+# than crates.io.
+licenses: $(CARGO_DENY) ## checks the licenses and sources of the crates
 	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
 
-test-boot: ## the packages in a minimal Debian, which is then booted with our unit
+test-boot: ## tests the packages in a minimal Debian, and boots it with the unit
 	tests/provide package
 	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!
 	rm -rf target/installed
@@ -166,14 +167,14 @@ test-boot: ## the packages in a minimal Debian, which is then booted with our un
 	tests/boot/packages "$(DEB)" "$(RPM)" target/installed
 	tests/boot/boot "$(DEB)"
 
-clean: ## removes what was built, and what tests/provide unpacked
+clean: ## removes build results, and the files that tests/provide unpacked
 	$(CARGO) clean
 	rm -rf target
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
 
-# First of all, before anything is installed or built.
+# Checks the version of Rust first, before anything is installed or built.
 rust:
 	@needed=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
 	found=$$($(CARGO) --version 2>/dev/null | cut -d' ' -f2 | cut -d- -f1) || true; \

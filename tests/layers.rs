@@ -112,7 +112,7 @@ impl Source {
         sources
     }
 
-    /// The directory or file right below src; `None` for lib.rs.
+    /// The directory or file directly below src. `lib.rs` has no module.
     fn module(&self) -> Option<&str> {
         let first = self.path.iter().next()?.to_str()?;
         Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|&module| module != "lib")

@@ -221,7 +221,8 @@ fn connections_are_listed_in_every_state_that_they_take() {
         assert!(TcpStream::connect_timeout(&silent, Duration::from_millis(100)).is_err());
         assert!(TcpStream::connect_timeout(&refused, Duration::from_secs(5)).is_err());
     });
-    // As protection against SYN floods, IPVS treats a connection as established only when the server has answered.
+    // With secure_tcp, the protection against SYN floods, a connection is established only when the server sends a
+    // packet after the handshake.
     lab.director.sysctl("ipv4/vs/secure_tcp", "3");
     open.push(connect("10.1.0.100:80", &four));
 

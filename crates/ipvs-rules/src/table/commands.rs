@@ -22,7 +22,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         Some('E'),
         "edit-service",
         "edit-service",
-        "Edit a virtual service: what is not given goes back to its default",
+        "Edit a virtual service: options that are omitted return to their defaults",
     ),
     command(
         DeleteService,
@@ -58,7 +58,7 @@ pub static COMMANDS: &[CommandSpec] = &[
         Some('e'),
         "edit-server",
         "edit-server",
-        "Edit a real server: what is not given goes back to its default",
+        "Edit a real server: options that are omitted return to their defaults",
     ),
     command(
         DeleteServer,

@@ -64,7 +64,14 @@ const fn forwarding(
 
 /// All options, in the order in which ipvsadm 1.31 checks them: the first one that is missing or rejected is reported.
 pub static OPTIONS: &[OptionSpec] = &[
-    option(Numeric, Some('n'), "numeric", Nothing, &[List, Save], "Addresses and ports as numbers"),
+    option(
+        Numeric,
+        Some('n'),
+        "numeric",
+        Nothing,
+        &[List, Save],
+        "Print addresses and ports as numbers",
+    ),
     option(Connection, Some('c'), "connection", Nothing, WITH_LIST, "List the connections"),
     service(TcpService, Some('t'), "tcp-service", "HOST[:PORT]", "The TCP service at an address"),
     service(UdpService, Some('u'), "udp-service", "HOST[:PORT]", "The UDP service at an address"),
@@ -91,7 +98,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "persistent",
         MaybeValue("SECONDS"),
         WITH_SERVICE,
-        "Keep a client with its real server for so long [default: 360]",
+        "Persistence timeout in seconds [default: 360]",
     ),
     option(
         Netmask,
@@ -99,7 +106,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "netmask",
         Value("MASK"),
         WITH_SERVICE,
-        "Which clients count as one: a prefix length or, for IPv4, a mask [default: 32 or 128 bits]",
+        "Persistence netmask: a prefix length or, for IPv4, a mask [default: 32 or 128 bits]",
     ),
     OptionSpec {
         presence: Required,
@@ -121,7 +128,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "weight",
         Value("WEIGHT"),
         WITH_SERVER,
-        "Its capacity relative to the others; 0 for no new connections [default: 1]",
+        "Capacity relative to the other servers; 0 drains the server [default: 1]",
     ),
     option(
         UpperThreshold,
@@ -129,7 +136,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "u-threshold",
         Value("CONNECTIONS"),
         WITH_SERVER,
-        "No new connections at this number of them; 0 for no limit",
+        "Number of connections at which the server gets no new ones; 0 for no limit",
     ),
     option(
         LowerThreshold,
@@ -137,7 +144,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "l-threshold",
         Value("CONNECTIONS"),
         WITH_SERVER,
-        "New connections again below this number",
+        "Number of connections below which the server gets new ones again",
     ),
     option(
         McastInterface,
@@ -145,11 +152,11 @@ pub static OPTIONS: &[OptionSpec] = &[
         "mcast-interface",
         Value("INTERFACE"),
         WITH_DAEMON,
-        "The interface that the daemon talks on [default: eth0]",
+        "The interface of the daemon [default: eth0]",
     ),
     option(Timeout, None, "timeout", Nothing, WITH_LIST, "List the connection timeouts"),
     option(Daemon, None, "daemon", Nothing, WITH_LIST, "List the sync daemons"),
-    option(Stats, None, "stats", Nothing, WITH_LIST, "List the totals since the start or -Z"),
+    option(Stats, None, "stats", Nothing, WITH_LIST, "List the totals since the addition or -Z"),
     option(Rate, None, "rate", Nothing, WITH_LIST, "List the rates per second"),
     option(Thresholds, None, "thresholds", Nothing, WITH_LIST, "List the thresholds"),
     option(
@@ -158,7 +165,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "persistent-conn",
         Nothing,
         WITH_LIST,
-        "List the numbers of persistent clients; with -c, what persistence engines know",
+        "List the numbers of persistent clients; with -c, the data of persistence engines",
     ),
     option(Nosort, None, "nosort", Nothing, WITH_LIST, "List in the kernel's order"),
     option(
@@ -168,17 +175,17 @@ pub static OPTIONS: &[OptionSpec] = &[
         Value("ID"),
         // 1.31 accepts it with the other two commands as well, and ignores it there.
         &[StartDaemon, StopDaemon, List],
-        "The daemon's number, 0 to 255; a backup takes in what comes from the same [default: 0]",
+        "The daemon's number, 0 to 255; a backup accepts messages with its number [default: 0]",
     ),
-    option(Exact, Some('X'), "exact", Nothing, WITH_LIST, "List all digits of large numbers"),
-    option(Ops, Some('o'), "ops", Nothing, WITH_SERVICE, "Schedule every packet of a UDP service"),
+    option(Exact, Some('X'), "exact", Nothing, WITH_LIST, "Print all digits of large numbers"),
+    option(Ops, Some('o'), "ops", Nothing, WITH_SERVICE, "Schedule each packet of a UDP service"),
     option(
         Engine,
         None,
         "pe",
         Value("ENGINE"),
         WITH_SERVICE,
-        "What a client is known by instead of its address: sip, or any other that the kernel has",
+        "Persistence engine that identifies clients: sip, or another that the kernel has",
     ),
     option(
         SchedulerFlags,
@@ -194,7 +201,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "mcast-group",
         Value("ADDRESS"),
         WITH_DAEMON,
-        "The multicast address that the daemon talks on [default: 224.0.0.81]",
+        "The multicast address of the daemon [default: 224.0.0.81]",
     ),
     option(
         McastPort,
@@ -202,7 +209,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "mcast-port",
         Value("PORT"),
         WITH_DAEMON,
-        "The UDP port that the daemon talks on [default: 8848]",
+        "The UDP port of the daemon [default: 8848]",
     ),
     option(
         McastTtl,
@@ -218,7 +225,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "sync-maxlen",
         Value("BYTES"),
         WITH_DAEMON,
-        "The longest message of the daemon [default: what the interface carries]",
+        "The maximum message length [default: from the MTU]",
     ),
     option(TunInfo, None, "tun-info", Nothing, WITH_LIST, "List the tunnels"),
     option(
@@ -243,16 +250,23 @@ pub static OPTIONS: &[OptionSpec] = &[
         "tun-nocsum",
         Nothing,
         WITH_SERVER,
-        "No checksum in a gue or gre tunnel; the default",
+        "Send gue and gre packets without a checksum; the default",
     ),
-    option(TunCsum, None, "tun-csum", Nothing, WITH_SERVER, "A checksum in a gue or gre tunnel"),
+    option(
+        TunCsum,
+        None,
+        "tun-csum",
+        Nothing,
+        WITH_SERVER,
+        "Send gue and gre packets with a checksum",
+    ),
     option(
         TunRemcsum,
         None,
         "tun-remcsum",
         Nothing,
         WITH_SERVER,
-        "Remote checksum offload in a gue tunnel",
+        "Use remote checksum offload in a gue tunnel",
     ),
     option(
         Json,
@@ -260,7 +274,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "json",
         Nothing,
         WITH_LIST,
-        "List everything that is known, as JSON; names are never looked up",
+        "Print all data as JSON, with numbers instead of names",
     ),
     option(
         All,
@@ -276,7 +290,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "allow-empty",
         Nothing,
         &[Save],
-        "Save an empty table over a file that holds rules",
+        "Let an empty table replace a file that contains rules",
     ),
     option(
         OwnPort,
@@ -284,9 +298,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         "own-port",
         Nothing,
         WITH_SERVER,
-        "The port of a -g or -i server that other programs gave it; without, it is the service's",
+        "Keep the port of -r with -g and -i; by default it is the service's",
     ),
-    option(Sort, None, "sort", Nothing, EVERY_COMMAND, "List in order; the default"),
+    option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
 ];
 

@@ -12,33 +12,45 @@ pub(crate) struct Sentence {
 #[derive(Clone, Copy)]
 enum Kind {
     Rust,
+    /// Rust with help texts in string literals.
+    Table,
     Markdown,
     Manual,
-    /// Shell, make and TOML: comments begin with `#`.
+    /// Shell, make, TOML and units: comments begin with `#`.
     Hash,
 }
 
-fn kind(path: &Path) -> Option<Kind> {
+/// The files whose string literals are help texts.
+const HELP_TEXTS: [&str; 2] =
+    ["crates/ipvs-rules/src/table/commands.rs", "crates/ipvs-rules/src/table/options.rs"];
+
+/// The kind of a file by its name. A file without an ending counts if it begins with a comment.
+fn kind(path: &Path, text: &str) -> Option<Kind> {
     let name = path.file_name()?.to_str()?;
-    match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
-        "rs" => Some(Kind::Rust),
-        "md" => Some(Kind::Markdown),
-        "5" | "8" => Some(Kind::Manual),
-        "sh" | "toml" | "fish" | "bash" => Some(Kind::Hash),
-        _ if name == "Makefile" => Some(Kind::Hash),
+    match name.rsplit_once('.') {
+        Some((_, "rs")) if HELP_TEXTS.iter().any(|&texts| path == Path::new(texts)) => {
+            Some(Kind::Table)
+        }
+        Some((_, "rs")) => Some(Kind::Rust),
+        Some((_, "md")) => Some(Kind::Markdown),
+        Some((_, "5" | "8")) => Some(Kind::Manual),
+        Some((_, "sh" | "toml" | "fish" | "bash" | "service")) => Some(Kind::Hash),
+        None if text.starts_with('#') || name == "Makefile" => Some(Kind::Hash),
         _ => None,
     }
 }
 
-/// Whether a file has prose to check.
-pub(crate) fn has_prose(path: &Path) -> bool {
-    kind(path).is_some() && !path.starts_with("tests/prose")
-}
-
-/// The sentences of a file.
+/// The sentences of a file; none if it has no prose to check.
 pub(crate) fn sentences_of(path: &Path, text: &str) -> Vec<Sentence> {
-    let lines = match kind(path) {
+    let lines = match kind(path, text) {
         Some(Kind::Rust) => comment_lines(text, &["//!", "///", "//"]),
+        Some(Kind::Table) => {
+            let mut lines = comment_lines(text, &["//!", "///", "//"]);
+            for (line, literal) in literals(text) {
+                lines[line] = format!("- {literal}");
+            }
+            lines
+        }
         Some(Kind::Hash) => comment_lines(text, &["#"]),
         Some(Kind::Markdown) => text.lines().map(str::to_owned).collect(),
         Some(Kind::Manual) => text.lines().map(manual_line).collect(),
@@ -62,6 +74,30 @@ fn comment_lines(text: &str, markers: &[&str]) -> Vec<String> {
             .to_owned()
     };
     text.lines().map(comment).collect()
+}
+
+/// String literals of at least three words, outside comments, with the index of their first line.
+fn literals(text: &str) -> Vec<(usize, String)> {
+    let mut literals = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        if open.is_none() && line.trim_start().starts_with("//") {
+            continue;
+        }
+        for (index, part) in line.split('"').enumerate() {
+            if index > 0 {
+                match open.take() {
+                    Some(literal) => literals.push(literal),
+                    None => open = Some((number, String::new())),
+                }
+            }
+            if let Some((_, literal)) = &mut open {
+                literal.push_str(part.trim_start().trim_end_matches('\\'));
+            }
+        }
+    }
+    literals.retain(|(_, literal)| literal.split_whitespace().count() > 2);
+    literals
 }
 
 /// A line of a manual page as text: fonts and escapes removed, macros that end a paragraph as an empty line.
@@ -155,5 +191,19 @@ mod tests {
         let found: Vec<(usize, &str)> =
             found.iter().map(|sentence| (sentence.line, sentence.text.as_str())).collect();
         assert_eq!(found, [(1, "One sentence over two lines.")]);
+    }
+
+    #[test]
+    fn scripts_without_an_ending_and_help_texts_are_read() {
+        let texts = |path: &str, text: &str| -> Vec<String> {
+            let found = sentences_of(Path::new(path), text);
+            found.into_iter().map(|sentence| sentence.text).collect()
+        };
+        let script = "#!/bin/sh\n# Runs a test.\ntrue\n";
+        assert_eq!(texts("tests/run", script), ["Runs a test."]);
+        assert!(texts("LICENSE", "MIT License text\n").is_empty());
+        let table = "row(\"all\", \"Save the \\\n     whole table\"),\nrow(\"List the table\"),\n";
+        let path = "crates/ipvs-rules/src/table/options.rs";
+        assert_eq!(texts(path, table), ["Save the whole table", "List the table"]);
     }
 }

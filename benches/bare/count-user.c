@@ -4,8 +4,8 @@
  * `loops count` (loops.c) runs a program between the marks. They are code at two fixed addresses, which no other
  * program maps. The first mark sets the count to zero. The second appends the count to the file `out` as a line.
  *
- * QEMU calls the plugin once for each translated block, before the block runs, and only blocks at user addresses are
- * asked for. A block that a page fault leaves early counts whole; this adds a few instructions a fault.
+ * QEMU calls the plugin before it runs a translated block; the plugin requests only blocks at user addresses. A block
+ * that a page fault interrupts counts as a whole, which adds a few instructions for each fault.
  *
  * The declarations repeat those of qemu-plugin.h, which Debian does not ship. They have been the same since QEMU 4.2.
  * QEMU 9.0 and later refuse plugins of version 1, older ones refuse version 2: with-qemu defines VERSION.

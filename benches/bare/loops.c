@@ -1,7 +1,7 @@
 /*
- * Bare loops: the system calls that a command of ours needs, without the command. Beside them `make bench` shows what
- * ours spends on arguments, rule text, comparing and output. Static, no library but libc, nothing allocated, nothing
- * checked that a loop can do without; a call that fails ends the program with status 1.
+ * Bare loops: the system calls that a command of ours needs, without the command. `make bench` compares them with our
+ * programs, to show the cost of arguments, rule text, comparison and output. The program is static and uses only libc.
+ * It allocates nothing and checks only what the loops need; a failed call ends it with status 1.
  *
  *   loops count REPORT PROGRAM [ARG...]   runs a program between the marks of count-user.c; REPORT gets a line:
  *                                         nanoseconds, peak memory in KiB
@@ -211,11 +211,11 @@ static void add(uint32_t services, uint32_t servers)
     }
 }
 
-/* Every service's key, as the kernel gives it: the four attributes that its answer begins with. */
+/* The key of each service in the kernel's format: the first four attributes of its answer. */
 #define KEY_LENGTH (3 * NLA_ALIGN(NLA_HDRLEN + 2) + NLA_ALIGN(NLA_HDRLEN + 16))
 static char keys[100000][KEY_LENGTH];
 
-/* Receives a dump to its end, and keeps the keys in it where it is one of services. */
+/* Receives a dump to its end, and keeps the keys if it is a dump of services. */
 static size_t dump(int is_of_services)
 {
     size_t count = 0;

@@ -15,6 +15,7 @@ const MAX_LENGTH: usize = 15;
 
 /// Why a text cannot be the name of a scheduler, persistence engine or interface.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// Nothing at all.
     #[error("an empty name")]

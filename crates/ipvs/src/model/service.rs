@@ -231,6 +231,7 @@ pub struct Persistence {
 
 /// Why persistence cannot be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PersistenceError {
     /// The kernel multiplies the seconds by its clock rate, and longer timeouts overflow.
     #[error("a persistence timeout of {0} seconds is not from 1 to {max}", max = Persistence::MAX_TIMEOUT)]
@@ -284,6 +285,7 @@ pub struct SchedulerFlags([bool; 3]);
 
 /// Why a text is no list of scheduler flags.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SchedulerFlagError {
     /// A word that no scheduler has.
     #[error("invalid scheduler flag `{0}'")]

@@ -87,7 +87,7 @@ fn version_is_one_line_that_scripts_can_compare() {
 }
 
 #[test]
-fn line_without_a_command_says_so_and_where_help_is() {
+fn line_without_a_command_is_refused_with_a_hint_to_the_help() {
     for (line, message) in [
         ("foo", "no command"),
         ("--", "no command"),

@@ -19,7 +19,7 @@ fn restores_to_the_same(kernel: &Kernel) {
 }
 
 #[test]
-fn a_save_keeps_thresholds_behind_all_that_1_31_saves() {
+fn a_save_writes_thresholds_after_all_options_that_1_31_saves() {
     fresh_namespace();
     let kernel = Kernel::open();
     ours("-A -t 10.0.0.1:80 -s rr");
@@ -140,7 +140,7 @@ fn a_mask_is_a_prefix_length_or_dotted() {
 }
 
 #[test]
-fn names_that_the_kernel_would_cut_short_are_refused() {
+fn names_that_the_kernel_would_truncate_are_refused() {
     fresh_namespace();
     let kernel = Kernel::open();
     for words in ["-t 10.0.0.1:80 -s rrrrrrrrrrrrrrrr", "-u 10.0.0.1:80 -p --pe sipsipsipsipsips"] {

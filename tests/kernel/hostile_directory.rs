@@ -73,7 +73,7 @@ fn under_attack(name: &Path, other: &Path, mut save: impl FnMut()) {
 }
 
 #[test]
-fn a_file_that_a_user_exchanges_with_a_link_gives_root_s_file_to_nobody() {
+fn a_file_exchanged_with_a_link_does_not_change_the_owner_of_root_s_file() {
     table();
     let (victims, hostile) = (directory(0o700, 0), directory(0o755, NEIGHBOUR));
     let victim = victims.path().join("victim");
@@ -136,7 +136,7 @@ impl Unprivileged {
 }
 
 #[test]
-fn a_file_that_another_user_exchanges_with_a_link_leads_an_unprivileged_save_nowhere() {
+fn a_file_exchanged_with_a_link_does_not_redirect_an_unprivileged_save() {
     table();
     let save = Unprivileged::new();
     let (victims, shared) = (directory(0o755, CALLER), directory(0o777, 0));
@@ -203,7 +203,7 @@ fn a_file_of_another_user_in_a_sticky_directory_is_refused() {
 }
 
 #[test]
-fn an_owner_is_kept_only_where_nobody_else_could_have_put_the_file() {
+fn an_owner_is_kept_only_if_no_other_user_could_have_created_the_file() {
     table();
     let root_s = directory(0o755, 0);
     let name = root_s.path().join("rules");
@@ -247,7 +247,7 @@ fn list_of(path: &Path) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn an_access_control_list_stays_and_none_comes_from_the_directory() {
+fn an_access_control_list_is_kept_and_none_is_inherited_from_the_directory() {
     table();
     // A file system that has such lists.
     let place = tempfile::tempdir_in("/dev/shm").unwrap();

@@ -172,7 +172,7 @@ fn a_dead_name_server_delays_a_listing_by_seconds_only() {
 }
 
 #[test]
-fn lines_before_one_that_waits_for_a_name_server_are_in_effect_meanwhile() {
+fn lines_take_effect_while_a_later_line_waits_for_a_name_server() {
     let _names = Names::with_hosts("waiting", "127.0.0.1 localhost\n");
     let kernel = Kernel::open();
     let _deaf = UdpSocket::bind("127.0.0.1:53").unwrap();

@@ -200,7 +200,7 @@ fn lines_without_a_command_do_nothing() {
 
 /// Values of net.core.rmem_default: 32 KiB have room for the answers to about 40 changes, the minimum for one or two.
 #[test]
-fn refusals_of_many_lines_fit_into_a_socket_with_little_room() {
+fn refusals_of_many_lines_fit_into_a_small_receive_buffer() {
     const CHANGES: usize = 1000;
     for room in [0, 32 * 1024] {
         fresh_namespace();

@@ -69,7 +69,7 @@ fn saves_local_servers_as_direct_routing_which_a_restore_leaves_unchanged() {
 }
 
 #[test]
-fn saves_servers_with_ports_of_their_own_by_a_last_word() {
+fn saves_servers_with_another_port_than_their_service_with_own_port() {
     let service = with_servers(&[(DIRECT, 8080), (DIRECT, 8081), (TUNNELING, 9), (DIRECT, 80)]);
     let kernel = namespace_with(&[service]);
     let before = kernel.rules();

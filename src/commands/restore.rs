@@ -176,7 +176,7 @@ impl PreparedRestore<'_> {
     /// # Errors
     /// What the kernel says. The table is what it was then, unless the error says otherwise. Where another program has
     /// changed the table meanwhile, also lines that do not fit it any more.
-    pub fn carry_out(self, session: &mut Session, watcher: &mut dyn Watcher) -> Result<(), Error> {
+    pub fn carry_out(self, session: &mut Session, watcher: &mut impl Watcher) -> Result<(), Error> {
         let Self { restore, prepared } = self;
         let mut resolver = std::mem::take(&mut session.resolver);
         let result: Applied<LineNumber, Error> =

@@ -1,12 +1,12 @@
 # Completion of ipvsadm-restore for fish.
 
 # --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
-complete -c ipvsadm-restore -l check -d 'Only read the file, and say what is wrong with it'
+complete -c ipvsadm-restore -l check -d 'Only parse the file, and report its errors'
 complete -c ipvsadm-restore -l diff -d 'Only print the changes as lines; exit 1 if there are any'
-complete -c ipvsadm-restore -l noflush -d 'Carry the file out on the table that is there; what it does not name stays'
-complete -c ipvsadm-restore -l allow-empty -d 'Clear the table, too, if the file has no rule'
-complete -c ipvsadm-restore -l no-empty -d 'Refuse any file that leaves no virtual service'
-complete -c ipvsadm-restore -l wait -d 'Wait so long for another restore to end; without a number, for ever [default: 5]'
-complete -c ipvsadm-restore -s h -l help -d 'Print help'
-complete -c ipvsadm-restore -s V -l version -d 'Print version'
+complete -c ipvsadm-restore -l noflush -d 'Apply the file to the existing table; entries that it does not name stay'
+complete -c ipvsadm-restore -l allow-empty -d 'Clear the table even if the file has no rule'
+complete -c ipvsadm-restore -l no-empty -d 'Refuse a file that leaves no virtual service'
+complete -c ipvsadm-restore -l wait -d 'Wait at most this long for another restore to end; without a number, for ever [default: 5]'
+complete -c ipvsadm-restore -s h -l help -d 'Print this help'
+complete -c ipvsadm-restore -s v -s V -l version -d 'Print the version'
 # --- End of the table.

@@ -5,10 +5,11 @@
 pub mod resolve;
 pub mod rules_file;
 
-pub mod cli;
+mod args;
 mod commands;
 pub mod errors;
 mod process;
+pub mod programs;
 // Public for the benchmarks.
 pub mod output;
 

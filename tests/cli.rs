@@ -63,16 +63,22 @@ fn all_are_refused(lines: &[(&str, i32, &str)]) {
 }
 
 #[test]
-fn help_names_every_command_and_option_and_ignores_what_follows() {
-    let help = ipvsadm("-h");
-    assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
-    let commands = COMMANDS.iter().map(|spec| spec.long);
-    for name in commands.chain(OPTIONS.iter().map(|spec| spec.long)) {
-        assert!(help.stdout.contains(&format!("--{name}")), "--{name}");
+fn help_names_every_command_and_option_and_ignores_the_words_behind_it() {
+    for (word, lines) in
+        [("-h", &["-h -w x", "-hL", "-h --nosuch"][..]), ("--help", &["--help foo --nosuch"])]
+    {
+        let help = ipvsadm(word);
+        assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
+        let commands = COMMANDS.iter().map(|spec| spec.long);
+        for name in commands.chain(OPTIONS.iter().map(|spec| spec.long)) {
+            assert!(help.stdout.contains(&format!("--{name}")), "{word}: --{name}");
+        }
+        for line in lines {
+            assert_eq!(ipvsadm(line).stdout, help.stdout, "{line}");
+        }
     }
-    for line in ["--help", "-h -w x", "-hL", "--help foo --nosuch"] {
-        assert_eq!(ipvsadm(line).stdout, help.stdout, "{line}");
-    }
+    assert!(ipvsadm("-h").stdout.lines().count() <= 40);
+    assert!(ipvsadm("--help").stdout.lines().count() > 40);
 }
 
 #[test]
@@ -161,8 +167,8 @@ fn argument_that_is_not_utf8_is_refused_before_anything_is_done() {
         (IPVSADM, [word(b"-A"), word(b"-t10.0.0.\xff")], 2, "illegal virtual server address"),
         (IPVSADM, [word(b"-L"), word(b"-\xff")], 255, "-\u{fffd}: unknown option"),
         (IPVSADM, [word(b"-L"), word(b"\xff")], 2, "unexpected argument \u{fffd}"),
-        (SAVE, [word(b"-n"), word(b"-\xff")], 2, "error: unexpected argument"),
-        (RESTORE, [word(b"--check"), word(b"-\xff")], 2, "error: unexpected argument"),
+        (SAVE, [word(b"-n"), word(b"-\xff")], 2, "-\u{fffd}: unknown option"),
+        (RESTORE, [word(b"--check"), word(b"-\xff")], 2, "-\u{fffd}: unknown option"),
     ] {
         let outcome = run(program, words);
         assert!(outcome.stderr.starts_with(message), "{program}: {}", outcome.stderr);
@@ -210,10 +216,33 @@ fn help_of_save_and_restore_only_prints_the_help() {
 }
 
 #[test]
-fn unknown_option_of_save_and_restore_is_refused() {
-    for (program, word) in [(SAVE, "-x"), (SAVE, "--nosuch"), (RESTORE, "-n"), (RESTORE, "-Q")] {
-        let outcome = run(program, [word]);
-        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{program} {word}");
-        assert!(outcome.stderr.lines().next().unwrap().contains(word), "{}", outcome.stderr);
+fn save_and_restore_print_their_version() {
+    for program in [SAVE, RESTORE] {
+        let name = Path::new(program).file_name().unwrap().to_str().unwrap();
+        for word in ["-v", "-V", "--version"] {
+            let version = run(program, [word]);
+            assert_eq!((version.status, version.stderr.as_str()), (Some(0), ""), "{name} {word}");
+            let start = format!("{name} v{}", env!("CARGO_PKG_VERSION"));
+            assert!(version.stdout.starts_with(&start), "{}", version.stdout);
+        }
+    }
+}
+
+#[test]
+fn wrong_words_of_save_and_restore_are_refused_in_the_words_of_ipvsadm() {
+    for (program, line, message) in [
+        (SAVE, "-x", "-x: unknown option"),
+        (SAVE, "--nosuch", "--nosuch: unknown option"),
+        (SAVE, "one two", "unexpected argument two"),
+        (SAVE, "--all --all", "multiple 'all' options specified"),
+        (RESTORE, "-n", "-n: unknown option"),
+        (RESTORE, "--chek", "--chek: unknown option (did you mean --check?)"),
+        (RESTORE, "--check=1", "--check: option does not take an argument"),
+        (RESTORE, "--check --diff", "The option '--check' conflicts with the '--diff' option"),
+        (RESTORE, "--wait=x", "illegal wait value `x' specified"),
+    ] {
+        let outcome = run(program, line.split(' '));
+        assert_eq!(outcome.stderr, format!("{message}\n"), "{program} {line}");
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{program} {line}");
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ipvsadm::cli::ipvsadm()
+    ipvsadm::programs::ipvsadm()
 }

@@ -17,6 +17,6 @@ mod tests;
 pub use apply_lines::{Event, Lines};
 pub use error::Error;
 pub use list::list;
-pub use restore::{EmptyTable, Existing, Restore, Watcher, check, diff, lock, prepare};
+pub use restore::{Restore, Watcher, check, diff, lock, prepare};
 pub use save::{save, save_consistently};
 pub use session::Session;

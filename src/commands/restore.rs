@@ -13,20 +13,12 @@ pub(super) use failure::failed_restore;
 
 use super::Error;
 use super::session::Session;
+use crate::args::{EmptyTable, Existing};
 use crate::output::write_plan;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, RuleFile};
 use ipvs::kernel::{Lock, LockError};
 use ipvs_rules::other_interpreter;
-
-/// The entries of the kernel that a file does not name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// They are deleted.
-    Replaced,
-    /// They stay.
-    Kept,
-}
 
 /// Observes a restore, and knows the signal that stops it.
 pub trait Watcher: Progress {
@@ -39,18 +31,6 @@ type Wanted = Ruleset<LineNumber>;
 
 /// The most bad lines that a restore lists. A file of something else may have millions.
 const MOST_BAD_LINES: usize = 50;
-
-/// Whether a restore may leave the kernel without a virtual service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmptyTable {
-    /// Where the input describes that table, or the kernel has no services to lose. An input without a rule most likely
-    /// comes from a command that failed.
-    IfDescribed,
-    /// Always.
-    Allowed,
-    /// Never.
-    Refused,
-}
 
 /// What to restore, and how.
 #[derive(Clone, Copy, Debug)]

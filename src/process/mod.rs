@@ -1,9 +1,13 @@
-//! The process and its surroundings: files that are replaced as a whole, and the standard streams.
+//! The process and its surroundings: files that are replaced as a whole, standard streams, signals and the terminal.
 //!
 //! Knows files, descriptors and signals; knows no rules and no kernel table.
 
 mod atomic_file;
+mod signals;
 mod streams;
+mod terminal;
 
 pub use atomic_file::AtomicFile;
+pub use signals::Watch;
 pub use streams::{TerminalWriter, WaitingStream, visible};
+pub use terminal::{has_colours, terminal_width};

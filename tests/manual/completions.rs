@@ -87,7 +87,7 @@ fn options() -> Vec<Row> {
 
 /// The options in the help of ipvsadm-save or ipvsadm-restore: names, whether a value may follow, and the description.
 fn companion_options(program: &str) -> Vec<(Vec<String>, bool, String)> {
-    let output = Command::new(program).arg("-h").output().unwrap();
+    let output = Command::new(program).arg("-h").env("COLUMNS", "200").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     lines
@@ -95,7 +95,14 @@ fn companion_options(program: &str) -> Vec<(Vec<String>, bool, String)> {
             let (names, text) = line.split_once("  ").unwrap();
             let has_value = names.contains('[');
             let names = names.split(", ").map(|name| name.split('[').next().unwrap().to_owned());
-            (names.collect(), has_value, text.trim().to_owned())
+            // clap shows a second letter behind the description.
+            match text.trim().split_once(" [alias: ") {
+                Some((text, alias)) => {
+                    let alias = alias.trim_end_matches(']').to_owned();
+                    ([alias].into_iter().chain(names).collect(), has_value, text.to_owned())
+                }
+                None => (names.collect(), has_value, text.trim().to_owned()),
+            }
         })
         .collect()
 }

@@ -96,11 +96,15 @@ fn manual_has_every_option_once() {
 
 /// The options at the beginning of the help's lines, as the manual writes them.
 fn help(program: &str) -> Vec<String> {
-    let output = Command::new(program).arg("-h").output().unwrap();
+    let output = Command::new(program).arg("--help").env("COLUMNS", "200").output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let name = |line: &str| line.split("  ").next().unwrap().replace(['<', '>'], "");
+    // A second letter is an alias of the first.
+    let name = |line: &str| match line.split_once(" [alias: -v]") {
+        Some((line, _)) => format!("-v, {}", line.split("  ").next().unwrap()),
+        None => line.split("  ").next().unwrap().replace(['<', '>'], ""),
+    };
     lines.map(name).collect()
 }
 

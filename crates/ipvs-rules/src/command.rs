@@ -16,9 +16,18 @@ pub enum Command {
     /// Apply the lines of a file, or of standard input.
     Restore(Option<PathBuf>),
     /// Print the help.
-    Help,
+    Help(Help),
     /// Print the version.
     Version,
+}
+
+/// The length of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Help {
+    /// Every name, but only the commands with a description.
+    Short,
+    /// A description of everything.
+    Full,
 }
 
 /// A listing.

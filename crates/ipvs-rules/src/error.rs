@@ -220,6 +220,9 @@ pub enum ValueError {
     /// Not the name of a scheduler, persistence engine or interface.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8 text")]
+    NotUtf8,
     /// Not a type of tunnel.
     #[error("`{0}' is none of ipip, gue, gre")]
     NotATunnel(String),

@@ -36,7 +36,7 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, ServiceColumns,
+    Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, Save, ServiceColumns,
 };
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{RuleError, ValueError};

@@ -2,11 +2,12 @@
 //! several faults on a line: values from left to right, then unexpected arguments, then options that are missing or
 //! that the command lacks, then combinations of values.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
 use crate::command::{
-    Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, ServiceColumns,
+    Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, Save, ServiceColumns,
 };
 use crate::error::RuleError;
 use crate::line::{LineError, words};
@@ -14,7 +15,7 @@ use crate::options::{
     DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
 use crate::table::{CommandName, CommandSpec, OptionName};
-use crate::tokens::{Token, Tokens};
+use crate::tokens::{Token, TokenError, Tokens};
 use crate::values::number;
 use crate::waiting::{Parsed, WaitingCommand};
 use ipvs::model::{
@@ -49,21 +50,24 @@ pub fn parse_numeric_line(line: &[u8]) -> Result<Option<Command>, LineError> {
 /// # Errors
 /// The first fault, unless a name that comes before it has to be looked up.
 pub fn parse_command<'a>(
-    mut tokens: Tokens<'a, impl Iterator<Item = &'a str> + Clone>,
+    mut tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
 ) -> Result<Parsed<'a>, RuleError> {
     let mut arguments = Vec::new();
-    let (command, role) = loop {
+    let (command, role, word) = loop {
         match tokens.next() {
             None => return Err(no_command(&arguments)),
             Some(Err(error)) => return Err(RuleError::BadStart(error)),
             Some(Ok(Token::Argument(word))) => arguments.push(word),
             Some(Ok(Token::Option { spec, .. })) => return Err(RuleError::OptionFirst(spec.long)),
-            Some(Ok(Token::Command { spec, value, .. })) => break (spec, value),
+            Some(Ok(Token::Command { spec, value, word })) => break (spec, value, word),
         }
     };
     // These two run at once; the words behind them are ignored.
     match command.command {
-        CommandName::Help => return Ok(Parsed::Command(Command::Help)),
+        CommandName::Help => {
+            let length = if word.starts_with("--") { Help::Full } else { Help::Short };
+            return Ok(Parsed::Command(Command::Help(length)));
+        }
         CommandName::Version => return Ok(Parsed::Command(Command::Version)),
         _ => {}
     }
@@ -82,15 +86,15 @@ pub fn parse_command<'a>(
 }
 
 /// The fault of a line without a command or an option. The first word may be an option with a typographic dash.
-fn no_command(words: &[&str]) -> RuleError {
+fn no_command(words: &[&OsStr]) -> RuleError {
     match unexpected(words.first().copied().unwrap_or_default()) {
         dash @ RuleError::TypographicDash { .. } => dash,
-        _ => RuleError::NoCommand(words.join(" ")),
+        _ => RuleError::NoCommand(words.join(OsStr::new(" ")).to_string_lossy().into_owned()),
     }
 }
 
-fn unexpected(word: &str) -> RuleError {
-    let word = word.to_owned();
+fn unexpected(word: &OsStr) -> RuleError {
+    let word = word.to_string_lossy().into_owned();
     match word.chars().next() {
         // Hyphens, dashes and the minus sign, which editors and web pages put in the place of a plain dash.
         Some(dash @ ('\u{2010}'..='\u{2015}' | '\u{2212}')) => {
@@ -109,8 +113,8 @@ impl<'a> Options<'a> {
     fn parse_all(
         &mut self,
         command: &'static CommandSpec,
-        tokens: Tokens<'a, impl Iterator<Item = &'a str> + Clone>,
-        arguments: &mut Vec<&'a str>,
+        tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
+        arguments: &mut Vec<&'a OsStr>,
     ) -> Result<(), RuleError> {
         for token in tokens {
             match token? {
@@ -130,7 +134,7 @@ impl<'a> Options<'a> {
         self,
         command: &'static CommandSpec,
         role: &str,
-        arguments: &[&str],
+        arguments: &[&OsStr],
     ) -> Result<Command, RuleError> {
         if command.command == CommandName::Set {
             parse_timeouts(arguments)?;
@@ -165,7 +169,7 @@ impl<'a> Options<'a> {
             CommandName::List => return Ok(Command::List(self.list()?)),
             CommandName::Save => return Ok(Command::Save(self.save(file(arguments)))),
             CommandName::Restore => return Ok(Command::Restore(file(arguments))),
-            CommandName::Help => return Ok(Command::Help),
+            CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
         }))
     }
@@ -422,7 +426,7 @@ impl<'a> Options<'a> {
 }
 
 /// The file of `-S` or `-R`. `None` for a standard stream, which is also the meaning of a lone dash.
-fn file(arguments: &[&str]) -> Option<PathBuf> {
+fn file(arguments: &[&OsStr]) -> Option<PathBuf> {
     arguments.first().filter(|&&word| word != "-").map(PathBuf::from)
 }
 
@@ -430,13 +434,14 @@ fn missing(option: &'static str, command: &'static CommandSpec) -> RuleError {
     RuleError::Missing { option, command: command.title }
 }
 
-fn parse_timeouts(words: &[&str]) -> Result<Timeouts, RuleError> {
+fn parse_timeouts(words: &[&OsStr]) -> Result<Timeouts, RuleError> {
     let [tcp, tcp_fin, udp, ..] = words else {
         return Err(RuleError::TooFewTimeouts(words.len()));
     };
-    let seconds = |text: &&str| {
-        number(text, 0..=Persistence::MAX_TIMEOUT.into())
-            .map_err(|reason| RuleError::BadTimeout { value: (*text).to_owned(), reason })
+    let seconds = |word: &OsStr| {
+        let text = word.to_string_lossy();
+        number(&text, 0..=Persistence::MAX_TIMEOUT.into())
+            .map_err(|reason| RuleError::BadTimeout { value: text.into_owned(), reason })
     };
     Ok(Timeouts { tcp: seconds(tcp)?, tcp_fin: seconds(tcp_fin)?, udp: seconds(udp)? })
 }

@@ -116,7 +116,11 @@ fn second_command_is_named_by_the_word_that_it_ends_with() {
 #[test]
 fn help_and_version_act_whatever_stands_behind_them() {
     for line in ["-h", "--help", "-h -w x", "-hL", "-h --nosuch"] {
-        assert_eq!(read(line).unwrap(), Command::Help, "{line}");
+        assert_eq!(
+            read(line).unwrap(),
+            Command::Help(if line.starts_with("--") { Help::Full } else { Help::Short }),
+            "{line}"
+        );
     }
     for line in ["-v", "--version", "-v -L", "-vh"] {
         assert_eq!(read(line).unwrap(), Command::Version, "{line}");

@@ -1,6 +1,8 @@
 //! The lexer: makes tokens of words, which are commands and options with their values as text. It does not know what
 //! they mean.
 
+use std::ffi::OsStr;
+
 use thiserror::Error;
 
 use crate::table::{COMMANDS, CommandSpec, OPTIONS, OptionSpec, ValueSpec};
@@ -24,8 +26,8 @@ pub enum Token<'a> {
         /// Its value, if it has one.
         value: Option<&'a str>,
     },
-    /// Any other word.
-    Argument(&'a str),
+    /// Any other word. It may be the name of a file, which need not be UTF-8.
+    Argument(&'a OsStr),
 }
 
 /// Why a word is not a token.
@@ -158,14 +160,14 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Iterator for Tokens<'a, W> {
         }
         let word = self.words.next()?;
         if self.only_arguments {
-            return Some(Ok(Token::Argument(word)));
+            return Some(Ok(Token::Argument(OsStr::new(word))));
         }
         if word == "--" {
             self.only_arguments = true;
             return self.next();
         }
         Some(match word.strip_prefix('-') {
-            None | Some("") => Ok(Token::Argument(word)),
+            None | Some("") => Ok(Token::Argument(OsStr::new(word))),
             Some(bundle) => match bundle.strip_prefix('-') {
                 Some(name) => self.long_option(word, name),
                 None => self.short_option(word, bundle),
@@ -187,7 +189,7 @@ mod tests {
                 Ok(Token::Option { spec, value }) => {
                     format!("{} {}", spec.long, value.unwrap_or("."))
                 }
-                Ok(Token::Argument(word)) => word.to_owned(),
+                Ok(Token::Argument(word)) => word.to_str().unwrap().to_owned(),
                 Err(error) => error.to_string(),
             })
             .collect()

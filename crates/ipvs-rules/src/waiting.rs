@@ -1,5 +1,7 @@
 //! A command with names in it: parsed up to its first fault, and finished once the names are looked up.
 
+use std::ffi::OsStr;
+
 use crate::answers::Answers;
 use crate::command::Command;
 use crate::error::RuleError;
@@ -40,7 +42,7 @@ pub struct WaitingCommand<'a> {
     pub(super) command: &'static CommandSpec,
     /// The value of `--start-daemon` and `--stop-daemon`.
     pub(super) role: &'a str,
-    pub(super) arguments: Vec<&'a str>,
+    pub(super) arguments: Vec<&'a OsStr>,
 }
 
 impl<'a> WaitingCommand<'a> {

@@ -39,7 +39,7 @@ pub static COMMANDS: &[CommandSpec] = &[
             Some('R'),
             "restore",
             "restore",
-            "Carry out the commands in a file or on standard input, one a line",
+            "Apply the lines of a file or of standard input",
         )
     },
     CommandSpec {
@@ -49,7 +49,7 @@ pub static COMMANDS: &[CommandSpec] = &[
             Some('S'),
             "save",
             "save",
-            "Save the table in a file, or print it, as commands that -R carries out",
+            "Save the table as lines that -R takes; without FILE, print it",
         )
     },
     command(AddServer, Some('a'), "add-server", "add-server", "Add a real server to a service"),
@@ -96,6 +96,6 @@ pub static COMMANDS: &[CommandSpec] = &[
         value: Value("master|backup"),
         ..command(StopDaemon, None, "stop-daemon", "stop-daemon", "Stop a connection sync daemon")
     },
-    command(Help, Some('h'), "help", "help", "Print this help"),
+    command(Help, Some('h'), "help", "help", "Print the help: short with -h, complete with --help"),
     command(Version, Some('v'), "version", "version", "Print the version"),
 ];

@@ -1,4 +1,4 @@
-//! Signals while a restore is prepared and carried out, and its progress.
+//! Signals while a restore is prepared and applied, and its progress.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -10,7 +10,6 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use signal_hook::flag::{register_conditional_shutdown, register_usize};
 
-use crate::commands::Watcher;
 use ipvs::plan::Progress;
 
 /// From this number of changes on, a terminal is shown how far they are.
@@ -40,21 +39,24 @@ const ENDING: [Signal; 15] = [
 /// 34, with musl at 35, and sigaction(2) fails with `EINVAL` below that.
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
-/// Sees to the signals that ask to stop, and tells a terminal how far it is.
+/// Notes the signals that ask to stop, and shows progress on a terminal.
 #[derive(Debug)]
-pub(super) struct Watch {
-    /// Nothing has been changed yet: there is nothing to end in order.
+pub struct Watch {
+    /// Nothing is changed yet, so a signal may end the process at once.
     is_preparing: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
     is_shown: bool,
-    /// What was shown last can still grow: the cursor is behind it.
+    /// The cursor is behind a line of progress, which the next update overwrites.
     line_is_open: bool,
 }
 
 impl Watch {
-    /// From now on every signal that ends a process ends this one with 128 and its number, whatever it waits for.
-    /// Signals that the process ignores, as SIGHUP under nohup(1), go on being ignored.
-    pub(super) fn new() -> io::Result<Self> {
+    /// From now on every signal that ends a process ends this one with the status 128 plus its number. Signals that the
+    /// process ignores, such as SIGHUP under nohup(1), stay ignored.
+    ///
+    /// # Errors
+    /// When a signal handler cannot be installed.
+    pub fn new() -> io::Result<Self> {
         let is_preparing = Arc::new(AtomicBool::new(true));
         let signal = Arc::new(AtomicUsize::new(0));
         let ignored = ignored_signals();
@@ -73,9 +75,17 @@ impl Watch {
         Ok(Self { is_preparing, signal, is_shown, line_is_open: false })
     }
 
-    /// From now on signals are only noted: [`Watcher::signal`] gives them.
-    pub(super) fn begin(&self) {
+    /// From now on signals are only noted: [`Self::signal`] returns them.
+    pub fn begin(&self) {
         self.is_preparing.store(false, Ordering::SeqCst);
+    }
+
+    /// The signal that arrived, if one did.
+    pub fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            number => i32::try_from(number).ok(),
+        }
     }
 }
 
@@ -98,24 +108,15 @@ impl Progress for Watch {
     fn done(&mut self, steps: usize, of: usize) {
         if self.is_shown && of >= LARGE {
             let end = if steps == of { "\n" } else { "" };
-            // Nobody looks if it cannot be written.
+            // Without a standard error nobody sees the progress.
             let _ = write!(io::stderr(), "\r{steps} of {of} changes{end}");
             self.line_is_open = steps != of;
         }
     }
 }
 
-impl Watcher for Watch {
-    fn signal(&self) -> Option<i32> {
-        match self.signal.load(Ordering::Relaxed) {
-            0 => None,
-            number => i32::try_from(number).ok(),
-        }
-    }
-}
-
 impl Drop for Watch {
-    /// Whatever is said next begins a line.
+    /// Ends the line of progress, so that a message begins a new one.
     fn drop(&mut self) {
         if self.line_is_open {
             let _ = writeln!(io::stderr());

@@ -1,0 +1,17 @@
+//! The command lines of the three programs, parsed by clap.
+//!
+//! ipvsadm's own is parsed with the rows of the typed command and its options alone, since each row costs at every start.
+//! The lexer of rule lines reads a refused command line once more, to find the fault that ipvsadm 1.31 reports.
+//! Knows no kernel, looks up no name and opens no file.
+
+mod command_line;
+mod help;
+mod options;
+mod restore;
+mod save;
+
+pub use command_line::CommandLine;
+pub use help::{HelpStyle, write_help, write_version};
+pub use options::Invocation;
+pub use restore::{EmptyTable, Existing, RestoreArguments, RestoreMode, restore_arguments};
+pub use save::save_arguments;

@@ -1,0 +1,150 @@
+//! The command line of ipvsadm-restore.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::options::{Invocation, file, file_argument, flag, parse, program};
+use crate::errors::Failure;
+
+/// The seconds that a restore waits for another to end: without `--wait`, and with a `--wait` that has no number.
+const PATIENCE: &str = "5";
+const FOR_EVER: &str = "4294967295";
+
+/// The task of ipvsadm-restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreMode {
+    /// Parses it.
+    Check,
+    /// Shows the changes that a restore would make.
+    Diff,
+    /// Restores it.
+    Restore,
+}
+
+/// The entries of the kernel that a file does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They are deleted.
+    Replaced,
+    /// They stay.
+    Kept,
+}
+
+/// The condition under which a restore may leave the kernel without a virtual service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyTable {
+    /// The input describes that table, or the kernel has no services to lose. An input without a rule most likely comes
+    /// from a command that failed.
+    IfDescribed,
+    /// Always.
+    Allowed,
+    /// Never.
+    Refused,
+}
+
+/// The arguments of ipvsadm-restore.
+#[derive(Clone, Debug)]
+pub struct RestoreArguments {
+    /// The task.
+    pub mode: RestoreMode,
+    /// The fate of entries that the file does not name.
+    pub existing: Existing,
+    /// The condition under which the table may become empty.
+    pub empty_table: EmptyTable,
+    /// How long it waits for another restore to end.
+    pub patience: Duration,
+    /// The file; `None` for standard input.
+    pub file: Option<PathBuf>,
+}
+
+fn command() -> Command {
+    const ABOUT: &str = "Makes the IPVS table equal to a rules file: entirely or, if the kernel refuses a change, not at \
+                         all. Entries that stay the same are not touched.";
+
+    program("ipvsadm-restore", ABOUT)
+        .arg(flag("check", "Only parse the file, and report its errors").conflicts_with("diff"))
+        .arg(flag("diff", "Only print the changes as lines; exit 1 if there are any"))
+        .arg(flag(
+            "noflush",
+            "Apply the file to the existing table; entries that it does not name stay",
+        ))
+        .arg(
+            flag("allow-empty", "Clear the table even if the file has no rule")
+                .conflicts_with("no-empty"),
+        )
+        .arg(flag("no-empty", "Refuse a file that leaves no virtual service"))
+        .arg(
+            Arg::new("wait")
+                .long("wait")
+                .value_name("SECONDS")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_value(PATIENCE)
+                .default_missing_value(FOR_EVER)
+                .value_parser(value_parser!(u32))
+                .help(
+                    "Wait at most this long for another restore to end; without a number, for ever",
+                ),
+        )
+        .arg(file_argument("The file; standard input if - or omitted"))
+}
+
+/// Parses the command line of ipvsadm-restore.
+///
+/// # Errors
+/// The first word that is wrong.
+pub fn restore_arguments(words: Vec<OsString>) -> Result<Invocation<RestoreArguments>, Failure> {
+    parse(command(), words, arguments)
+}
+
+fn arguments(mut matches: ArgMatches) -> RestoreArguments {
+    RestoreArguments {
+        mode: match (matches.get_flag("check"), matches.get_flag("diff")) {
+            (true, _) => RestoreMode::Check,
+            (_, true) => RestoreMode::Diff,
+            _ => RestoreMode::Restore,
+        },
+        existing: if matches.get_flag("noflush") { Existing::Kept } else { Existing::Replaced },
+        empty_table: match (matches.get_flag("allow-empty"), matches.get_flag("no-empty")) {
+            (true, _) => EmptyTable::Allowed,
+            (_, true) => EmptyTable::Refused,
+            _ => EmptyTable::IfDescribed,
+        },
+        patience: Duration::from_secs(matches.get_one("wait").map_or(0, |&s: &u32| s.into())),
+        file: file(&mut matches),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> RestoreArguments {
+        match restore_arguments(words.iter().map(OsString::from).collect()) {
+            Ok(Invocation::Run(arguments)) => arguments,
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn clap_accepts_the_table_of_options() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn wait_has_a_default_a_number_or_no_end() {
+        let seconds = |words: &[&str]| read(words).patience.as_secs();
+        assert_eq!(seconds(&[]), 5);
+        assert_eq!(seconds(&["--wait=0", "rules"]), 0);
+        assert_eq!(seconds(&["--wait", "rules"]), u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn lone_dash_is_standard_input() {
+        assert_eq!(read(&["-"]).file, None);
+        assert_eq!(read(&["rules"]).file, Some("rules".into()));
+    }
+}

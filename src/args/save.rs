@@ -1,0 +1,45 @@
+//! The command line of ipvsadm-save.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Command};
+use ipvs_rules::Save;
+
+use super::options::{Invocation, file, file_argument, flag, parse, program};
+use crate::errors::Failure;
+
+fn command() -> Command {
+    const NUMERIC: &str =
+        "Save addresses and ports as numbers; by default, as names that resolve to nothing else";
+
+    let numeric = Arg::new("numeric").short('n').help(NUMERIC).action(ArgAction::SetTrue);
+    program("ipvsadm-save", "Saves the IPVS table as lines that ipvsadm-restore takes.")
+        .arg(numeric.overrides_with("numeric"))
+        .arg(flag("all", "Save the timeouts and the running sync daemons too"))
+        .arg(flag("allow-empty", "Save an empty table over a file that holds rules"))
+        .arg(file_argument("The file, replaced as a whole; standard output if - or omitted"))
+}
+
+/// Parses the command line of ipvsadm-save.
+///
+/// # Errors
+/// The first word that is wrong.
+pub fn save_arguments(words: Vec<OsString>) -> Result<Invocation<Save>, Failure> {
+    parse(command(), words, |mut matches| Save {
+        is_numeric: matches.get_flag("numeric"),
+        service: None,
+        with_settings: matches.get_flag("all"),
+        may_be_empty: matches.get_flag("allow-empty"),
+        file: file(&mut matches),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_accepts_the_table_of_options() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,26 @@
+//! The terminal behind a standard stream: its width, and whether it gets colours.
+
+use std::env;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use rustix::termios::tcgetwinsize;
+
+/// The width where neither a terminal nor COLUMNS says another.
+const DEFAULT_WIDTH: usize = 100;
+
+/// The columns of the terminal behind a stream. Without a terminal, those of the variable COLUMNS, or 100.
+pub fn terminal_width(stream: &impl AsFd) -> usize {
+    let of_terminal = || tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
+    let of_variable = || env::var("COLUMNS").ok()?.parse().ok();
+    let width = of_terminal().filter(|&width| width > 0).or_else(of_variable);
+    width.filter(|&width| width > 0).unwrap_or(DEFAULT_WIDTH)
+}
+
+/// Tests whether a stream gets colours: it is a terminal that has some, and NO_COLOR is unset or empty.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    stream.is_terminal()
+        && !is_set("NO_COLOR")
+        && env::var_os("TERM").is_some_and(|term| term != "dumb")
+}

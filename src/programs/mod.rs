@@ -1,0 +1,248 @@
+//! The main functions of the three programs: they parse the arguments, run the command and report its failure.
+
+mod failures;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, LineWriter, Read, StdoutLock, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ipvs_rules::{Command, LineError, RuleError, Save};
+
+use crate::args::{
+    CommandLine, HelpStyle, Invocation, RestoreArguments, RestoreMode, restore_arguments,
+    save_arguments, write_help, write_version,
+};
+use crate::commands::{self, Error, Event, Lines, Restore, Session, Watcher};
+use crate::errors::{Failure, FailureKind, SUCCESS};
+use crate::process::{TerminalWriter, WaitingStream, Watch, has_colours, terminal_width};
+use crate::rules_file::shortened;
+use failures::{of_change, of_listing, of_output};
+
+/// The status of `--diff` where a restore would change something.
+const CHANGES: u8 = 1;
+
+/// ipvsadm(8).
+pub fn ipvsadm() -> ExitCode {
+    run(|words, session| {
+        let line = CommandLine::new(&words);
+        let command = session.resolve(line.parse()?)?;
+        match command {
+            Command::Restore(file) => {
+                restore_lines(file.as_deref(), session, &mut standard_output())
+            }
+            command => with_output(|out| carry_out(&command, session, out).map(|()| SUCCESS)),
+        }
+    })
+}
+
+/// ipvsadm-save(8).
+pub fn ipvsadm_save() -> ExitCode {
+    run(|words, session| {
+        invoke("ipvsadm-save", save_arguments(words)?, |save: Save| {
+            with_output(|out| {
+                commands::save_consistently(&save, session, out).map_err(of_listing)?;
+                Ok(SUCCESS)
+            })
+        })
+    })
+}
+
+/// ipvsadm-restore(8).
+pub fn ipvsadm_restore() -> ExitCode {
+    run(|words, session| {
+        invoke("ipvsadm-restore", restore_arguments(words)?, |arguments| {
+            restore(&arguments, session)
+        })
+    })
+}
+
+fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Failure> {
+    let text = match &arguments.file {
+        Some(path) => read_file(path),
+        None => read_standard_input(),
+    };
+    let text = text.map_err(of_change)?;
+    let name = match &arguments.file {
+        Some(path) => path.to_string_lossy(),
+        None => "standard input".into(),
+    };
+    let restore = Restore {
+        name: &name,
+        text: &text,
+        existing: arguments.existing,
+        empty_table: arguments.empty_table,
+    };
+    with_output(|out| match arguments.mode {
+        RestoreMode::Check => {
+            commands::check(&restore, session, out).map_err(of_change)?;
+            Ok(SUCCESS)
+        }
+        RestoreMode::Diff => {
+            let has_changes = commands::diff(&restore, session, out).map_err(of_change)?;
+            Ok(if has_changes { CHANGES } else { SUCCESS })
+        }
+        RestoreMode::Restore => {
+            let mut watch = Watch::new().map_err(|error| {
+                Failure::new(FailureKind::Refused, format!("cannot catch signals: {error}"))
+            })?;
+            let lock = commands::lock(arguments.patience, |error| {
+                if io::stderr().is_terminal() {
+                    let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
+                }
+            });
+            let _lock = lock.map_err(of_change)?;
+            let prepared = commands::prepare(&restore, session).map_err(of_change)?;
+            watch.begin();
+            prepared.carry_out(session, &mut watch).map_err(of_change)?;
+            Ok(SUCCESS)
+        }
+    })
+}
+
+impl Watcher for Watch {
+    fn signal(&self) -> Option<i32> {
+        self.signal()
+    }
+}
+
+/// Runs a program with its arguments. An error is reported and gives the exit status.
+fn run(program: impl FnOnce(Vec<OsString>, &mut Session) -> Result<u8, Failure>) -> ExitCode {
+    let words = env::args_os().skip(1).collect();
+    let status = program(words, &mut Session::new()).unwrap_or_else(|failure| {
+        failure.report();
+        failure.status()
+    });
+    status.into()
+}
+
+/// Runs a program with its arguments, or prints its help or its version.
+fn invoke<A>(
+    name: &str,
+    invocation: Invocation<A>,
+    program: impl FnOnce(A) -> Result<u8, Failure>,
+) -> Result<u8, Failure> {
+    match invocation {
+        Invocation::Run(arguments) => program(arguments),
+        Invocation::Help(help) => with_output(|out| {
+            let result = match has_colours(&io::stdout()) {
+                true => write!(out, "{}", help.ansi()),
+                false => write!(out, "{help}"),
+            };
+            result.map(|()| SUCCESS).map_err(of_output)
+        }),
+        Invocation::Version => {
+            with_output(|out| write_version(out, name).map(|()| SUCCESS).map_err(of_output))
+        }
+    }
+}
+
+/// Runs a command that prints, and makes sure that all of it was printed.
+fn with_output(command: impl FnOnce(&mut dyn Write) -> Result<u8, Failure>) -> Result<u8, Failure> {
+    let mut out = standard_output();
+    let status = command(&mut out)?;
+    out.flush().map_err(of_output)?;
+    Ok(status)
+}
+
+/// Standard output, line by line as std has it.
+fn standard_output() -> LineWriter<TerminalWriter<StdoutLock<'static>>> {
+    LineWriter::new(TerminalWriter::new(io::stdout().lock()))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })
+}
+
+/// Reads the rules of ipvsadm-restore. A standard input that is closed counts as empty.
+fn read_standard_input() -> Result<Vec<u8>, Error> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        let waits = "Reading rules from the terminal; Ctrl-D ends them, Ctrl-C cancels.";
+        let _ = writeln!(io::stderr(), "{waits}");
+    }
+    let mut text = Vec::new();
+    WaitingStream(io::stdin().lock()).read_to_end(&mut text).map_err(Error::Input)?;
+    Ok(text)
+}
+
+fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Change(change) => {
+            session.client().and_then(|client| client.apply(change)).map_err(of_change)
+        }
+        Command::List(list) => commands::list(list, session, out).map_err(of_listing),
+        Command::Save(save) => commands::save(save, session, out).map_err(of_listing),
+        Command::Help(length) => {
+            let stdout = io::stdout();
+            let style =
+                HelpStyle { width: terminal_width(&stdout), has_colours: has_colours(&stdout) };
+            write_help(out, *length, style).map_err(of_output)
+        }
+        Command::Version => write_version(out, "ipvsadm").map_err(of_output),
+        Command::Restore(_) => Err(LineError::Rule(RuleError::RestoreInside).into()),
+    }
+}
+
+/// `-R`: every line takes effect or fails by itself. The status is that of the first line that failed.
+fn restore_lines(
+    file: Option<&Path>,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let input = open_lines(file).map_err(of_change)?;
+    let with_name = |error| match (error, file) {
+        (Error::Input(source), Some(path)) => Error::ReadFile { path: path.to_owned(), source },
+        (error, _) => error,
+    };
+    let mut lines = Lines::new(input);
+    let mut status = SUCCESS;
+    let mut is_output_lost = false;
+    while let Some(event) = lines.next(session).map_err(|error| of_change(with_name(error)))? {
+        let (line, failure) = match event {
+            Event::Do { line, command } => {
+                let done = carry_out(&command, session, out);
+                match done.and_then(|()| out.flush().map_err(of_output)) {
+                    Ok(()) => continue,
+                    Err(failure) => {
+                        let is_of_output = matches!(
+                            failure.kind(),
+                            FailureKind::ClosedPipe | FailureKind::NotWritten
+                        );
+                        // A lost output stops no other line. It is reported once.
+                        if is_of_output && std::mem::replace(&mut is_output_lost, true) {
+                            continue;
+                        }
+                        (line, failure)
+                    }
+                }
+            }
+            Event::Wrong { line, error } => (line, Failure::from(error).map_message(shortened)),
+            Event::Refused { line, error } => (line, of_change(error)),
+        };
+        let failure = failure.with_context(format!("line {line}"));
+        failure.report();
+        if status == SUCCESS {
+            status = failure.status();
+        }
+    }
+    if status == SUCCESS {
+        // A kernel without IPVS is an error even if no line needs the kernel.
+        session.client().map_err(of_change)?;
+    }
+    Ok(status)
+}
+
+fn open_lines(file: Option<&Path>) -> Result<File, Error> {
+    match file {
+        Some(path) => {
+            File::open(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })
+        }
+        None => {
+            let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(Error::Input)?;
+            Ok(File::from(stdin))
+        }
+    }
+}

@@ -127,6 +127,7 @@ fn command_lines_that_cannot_be_parsed_exit_with_255() {
 fn invalid_values_and_combinations_exit_with_2() {
     all_are_refused(&[
         ("-L foo", 2, "unexpected argument foo"),
+        ("-a -t 10.0.0.1:80 10.0.0.2", 2, "unexpected argument 10.0.0.2 (a real server is"),
         ("-C -A", 2, "invalid option `-A' (there is a command already: flush)"),
         ("-L -n -n", 2, "multiple 'numeric' options specified"),
         ("-A", 2, "You need to supply the 'service-address' option for the 'add-service' command"),
@@ -194,7 +195,7 @@ fn rule_lines_are_refused_with_their_numbers_and_the_first_gives_the_status() {
     let expected = [
         "-Q: unknown option (line 2)",
         "You need to supply the 'service-address' option for the 'add-service' command (line 4)",
-        "Illegal 'weight' option with the 'add-service' command (line 5)",
+        "Illegal 'weight' option with the 'add-service' command (it goes with -a, -e) (line 5)",
         "not UTF-8 text from byte 1 on (line 6)",
         "-R within the lines that are being restored (line 7)",
     ];

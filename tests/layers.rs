@@ -35,6 +35,7 @@ const PACKAGES: [Package; 4] = [
             ("command", 0),
             ("endpoint", 0),
             ("table", 0),
+            ("hints", 1),
             ("tokens", 1),
             ("error", 2),
             ("line", 3),

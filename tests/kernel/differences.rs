@@ -124,6 +124,27 @@ fn addresses_have_four_plain_decimal_numbers() {
 }
 
 #[test]
+fn firewall_mark_may_be_hexadecimal() {
+    fresh_namespace();
+    ours("-A -f 0x7 -s rr");
+    ours("-A -f 010 -s rr");
+    let saved = Program::ours().line("-S -n");
+    assert_eq!(saved.succeeded(), "-A -f 7 -s rr\n-A -f 10 -s rr\n");
+}
+
+#[test]
+fn ipv6_address_in_brackets_needs_no_port() {
+    fresh_namespace();
+    let kernel = Kernel::open();
+    ours("-A -t [2001:db8::1]:80 -s rr");
+    ours("-a -t [2001:db8::1]:80 -r [2001:db8::2] -m");
+    let port = kernel.rules().services[0].destinations[0].port;
+    assert_eq!(port, 80);
+    let outcome = Program::ours().line("-A -t [2001:db8::2]");
+    assert!(outcome.refused(2).starts_with("Zero port specified for non-persistent service"));
+}
+
+#[test]
 fn a_mask_is_a_prefix_length_or_dotted() {
     fresh_namespace();
     let kernel = Kernel::open();

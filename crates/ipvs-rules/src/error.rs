@@ -1,7 +1,10 @@
 //! The faults of a command. A message begins with the sentence of ipvsadm 1.31; the value and the reason follow.
 
+use std::net::IpAddr;
+
 use thiserror::Error;
 
+use crate::hints;
 use crate::table::{CommandName, OptionName};
 use crate::tokens::TokenError;
 use ipvs::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
@@ -10,14 +13,14 @@ use ipvs::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError,
 #[derive(Debug, Error)]
 pub enum RuleError {
     /// The line has no command; these are its words.
-    #[error("no command in `{0}'")]
+    #[error("no command in `{0}'{hint}", hint = hints::for_missing_command(.0))]
     NoCommand(String),
     /// `-R` among the lines that `-R` reads.
     #[error("-R within the lines that are being restored")]
     RestoreInside,
     /// The first option is not a command.
-    #[error("--{0} comes before a command")]
-    OptionFirst(&'static str),
+    #[error(transparent)]
+    OptionFirst(OptionFirst),
     /// The first option is unknown or lacks its value.
     #[error(transparent)]
     BadStart(TokenError),
@@ -71,8 +74,13 @@ pub enum RuleError {
     #[error("--set option requires 3 timeout values ({0} given)")]
     TooFewTimeouts(usize),
     /// An argument that the command lacks.
-    #[error("unexpected argument {0}")]
-    UnexpectedArgument(String),
+    #[error("unexpected argument {word}{}", hints::for_argument(*.missing, .word))]
+    UnexpectedArgument {
+        /// The argument.
+        word: String,
+        /// The option that the command requires and the line lacks.
+        missing: Option<OptionName>,
+    },
     /// An unexpected argument that begins with a typographic dash instead of a plain one.
     #[error(
         "unexpected argument {word} (it begins with U+{:04X}; an option begins with a plain dash: {})",
@@ -96,7 +104,7 @@ pub enum RuleError {
         command: &'static str,
     },
     /// The command rejects an option of the line.
-    #[error("Illegal '{option}' option with the '{command}' command")]
+    #[error("Illegal '{option}' option with the '{command}' command{}", hints::for_rejected_option(.option, .command))]
     Illegal {
         /// The option's title.
         option: &'static str,
@@ -104,8 +112,8 @@ pub enum RuleError {
         command: &'static str,
     },
     /// A service on all ports that is not persistent.
-    #[error("Zero port specified for non-persistent service")]
-    ZeroPort,
+    #[error("Zero port specified for non-persistent service ({})", hints::for_zero_port(*.0))]
+    ZeroPort(IpAddr),
     /// `-o` for TCP or SCTP.
     #[error("One-Packet Scheduling is only for UDP virtual services")]
     OnePacketNotUdp,
@@ -171,6 +179,16 @@ pub enum RuleError {
     },
 }
 
+/// An option that comes before the command.
+#[derive(Debug, Error)]
+#[error("--{option} comes before a command{}", hints::for_option_before_command(*.command))]
+pub struct OptionFirst {
+    /// The option's long name.
+    pub option: &'static str,
+    /// The first command of the line, if it has one.
+    pub command: Option<CommandName>,
+}
+
 /// Why a value is rejected.
 #[derive(Debug, Error)]
 pub enum ValueError {
@@ -185,11 +203,8 @@ pub enum ValueError {
         last: i64,
     },
     /// Not an address and not a host name.
-    #[error("`{0}' is neither an address nor a host name")]
+    #[error("`{0}' is neither an address nor a host name{hint}", hint = hints::for_endpoint(.0))]
     NotAnAddress(String),
-    /// An address in brackets without a port.
-    #[error("`{0}' has no port behind the bracket")]
-    NoPortBehindBracket(String),
     /// The resolver has no address for the name.
     #[error("`{host}': {reason}")]
     Unresolved {

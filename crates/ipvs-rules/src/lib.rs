@@ -22,6 +22,7 @@ mod answers;
 mod command;
 mod endpoint;
 mod error;
+mod hints;
 mod line;
 mod options;
 mod parser;
@@ -39,7 +40,7 @@ pub use command::{
     Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, Save, ServiceColumns,
 };
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
-pub use error::{RuleError, ValueError};
+pub use error::{OptionFirst, RuleError, ValueError};
 pub use line::{LineError, Words, first_line, line_count, lines, other_interpreter, words};
 pub use parser::{parse_command, parse_line, parse_numeric_line};
 pub use table::{

@@ -4,14 +4,13 @@
 //! options of each, and `read` makes commands of the fields.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use crate::answers::Answers;
 use crate::error::{RuleError, ValueError};
 use crate::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
 use crate::tunnel::TunnelOptions;
-use crate::values::{Endpoint, number};
+use crate::values::{Endpoint, firewall_mark, number};
 use ipvs::model::{
     Family, MulticastGroup, NameError, Netmask, Persistence, PersistenceEngineName, Protocol,
     RealServerKey, SchedulerName, ServiceKey, SyncDaemon,
@@ -208,8 +207,7 @@ impl<'a> Options<'a> {
             UdpService => self.parse_service(option, text, Protocol::Udp).map_err(bad)?,
             SctpService => self.parse_service(option, text, Protocol::Sctp).map_err(bad)?,
             FwmarkService => {
-                let mark = number::<u32>(text, 1..=u32::MAX.into()).map_err(bad)?;
-                let mark = NonZeroU32::new(mark).unwrap_or(NonZeroU32::MIN);
+                let mark = firewall_mark(text).map_err(bad)?;
                 self.service = Some(ServiceKey::Fwmark { mark, family: Family::Ipv4 });
             }
             Ipv6 => match &mut self.service {

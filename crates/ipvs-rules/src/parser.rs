@@ -9,7 +9,7 @@ use crate::answers::NamesRefused;
 use crate::command::{
     Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, Save, ServiceColumns,
 };
-use crate::error::RuleError;
+use crate::error::{OptionFirst, RuleError};
 use crate::line::{LineError, words};
 use crate::options::{
     DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
@@ -58,7 +58,15 @@ pub fn parse_command<'a>(
             None => return Err(no_command(&arguments)),
             Some(Err(error)) => return Err(RuleError::BadStart(error)),
             Some(Ok(Token::Argument(word))) => arguments.push(word),
-            Some(Ok(Token::Option { spec, .. })) => return Err(RuleError::OptionFirst(spec.long)),
+            Some(Ok(Token::Option { spec, .. })) => {
+                return Err(RuleError::OptionFirst(OptionFirst {
+                    option: spec.long,
+                    command: tokens.find_map(|token| match token {
+                        Ok(Token::Command { spec, .. }) => Some(spec.command),
+                        _ => None,
+                    }),
+                }));
+            }
             Some(Ok(Token::Command { spec, value, word })) => break (spec, value, word),
         }
     };
@@ -87,20 +95,20 @@ pub fn parse_command<'a>(
 
 /// The fault of a line without a command or an option. The first word may be an option with a typographic dash.
 fn no_command(words: &[&OsStr]) -> RuleError {
-    match unexpected(words.first().copied().unwrap_or_default()) {
+    match unexpected(words.first().copied().unwrap_or_default(), None) {
         dash @ RuleError::TypographicDash { .. } => dash,
         _ => RuleError::NoCommand(words.join(OsStr::new(" ")).to_string_lossy().into_owned()),
     }
 }
 
-fn unexpected(word: &OsStr) -> RuleError {
+fn unexpected(word: &OsStr, missing: Option<OptionName>) -> RuleError {
     let word = word.to_string_lossy().into_owned();
     match word.chars().next() {
         // Hyphens, dashes and the minus sign, which editors and web pages put in the place of a plain dash.
         Some(dash @ ('\u{2010}'..='\u{2015}' | '\u{2212}')) => {
             RuleError::TypographicDash { word, dash }
         }
-        _ => RuleError::UnexpectedArgument(word),
+        _ => RuleError::UnexpectedArgument { word, missing },
     }
 }
 
@@ -140,7 +148,9 @@ impl<'a> Options<'a> {
             parse_timeouts(arguments)?;
         }
         if let Some(word) = arguments.get(command.arguments.len()..).and_then(<[_]>::first) {
-            return Err(unexpected(word));
+            let fault = self.groups.first_fault(command.command);
+            let missing = fault.filter(|spec| !self.groups.contains(spec.group));
+            return Err(unexpected(word, missing.map(|spec| spec.group)));
         }
         self.check_scheduler_flags()?;
         self.check_presence(command)?;
@@ -224,9 +234,9 @@ impl<'a> Options<'a> {
             for_daemon: _,
             is_numeric: _,
         } = self;
-        if let ServiceKey::Address { protocol, port, .. } = key {
+        if let ServiceKey::Address { protocol, address, port } = key {
             if port == 0 && timeout.is_none() {
-                return Err(RuleError::ZeroPort);
+                return Err(RuleError::ZeroPort(address));
             }
             if is_one_packet && protocol != Protocol::Udp {
                 return Err(RuleError::OnePacketNotUdp);

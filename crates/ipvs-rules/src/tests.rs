@@ -175,7 +175,9 @@ fn numbers_have_a_range() {
         let too_large = format!("{line} {option} {}", last + 1);
         let hexadecimal = format!("{line} {option} 0x10");
         let nothing_but_a_name = format!("{line} {option} many");
-        let mut wrong = vec![too_large, hexadecimal, nothing_but_a_name];
+        let mut wrong = vec![too_large, nothing_but_a_name];
+        // Only firewall marks may be hexadecimal.
+        wrong.extend((option != "-f").then_some(hexadecimal));
         wrong.extend((first == 1).then(|| format!("{line} {option} 0")));
         all_are_refused(wrong.iter().map(|line| (line.as_str(), sentence)));
     }

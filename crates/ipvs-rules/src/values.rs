@@ -1,6 +1,7 @@
 //! Parses the values of options: numbers, hosts and ports. A name stays a name; nothing is looked up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 use crate::answers::Answers;
@@ -23,6 +24,20 @@ pub(super) fn number<T: TryFrom<i64>>(
         return Err(out_of_range());
     }
     T::try_from(number).map_err(|_| out_of_range())
+}
+
+/// Parses a firewall mark: a decimal number like all others, or a hexadecimal one (`0x7`), as nft, iptables and ip print
+/// marks. A leading zero alone does not make a number octal.
+pub(super) fn firewall_mark(text: &str) -> Result<NonZeroU32, ValueError> {
+    let digits = text.strip_prefix("0x").filter(|digits| !digits.starts_with('+'));
+    let hexadecimal = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let mark = match hexadecimal {
+        Some(mark) => mark,
+        None => number(text, 1..=u32::MAX.into())?,
+    };
+    let not_in_range =
+        || ValueError::NotInRange { text: text.to_owned(), first: 1, last: u32::MAX.into() };
+    NonZeroU32::new(mark).ok_or_else(not_in_range)
 }
 
 /// A host as it is written.
@@ -79,8 +94,8 @@ impl<'a> Endpoint<'a> {
         }
         match parts {
             None => Self::new(parse_host(text)?, None, protocol),
-            // An IPv6 address with a mistake in it, and not a host name with a port.
-            Some((_, after)) if after.contains(':') => {
+            // An IPv6 address with a mistake in it or a URL, and not a host name with a port.
+            Some((_, after)) if after.contains(':') || after.starts_with("//") => {
                 Err(ValueError::NotAnAddress(text.to_owned()))
             }
             Some((before, after)) => {
@@ -97,22 +112,20 @@ impl<'a> Endpoint<'a> {
     ) -> Result<Self, ValueError> {
         let (inside, after) =
             rest.split_once(']').ok_or_else(|| ValueError::NotAnAddress(text.to_owned()))?;
-        let after = after
-            .strip_prefix(':')
-            .filter(|port| !port.is_empty())
-            .ok_or_else(|| ValueError::NoPortBehindBracket(text.to_owned()))?;
+        let port = match after.strip_prefix(':') {
+            None if after.is_empty() => None,
+            Some(port) if !port.is_empty() => Some(parse_port(port)),
+            _ => return Err(ValueError::NotAnAddress(text.to_owned())),
+        };
         if let Ok(address) = inside.parse::<Ipv6Addr>() {
-            return Self::new(Host::Address(address.into()), Some(parse_port(after)), protocol);
+            return Self::new(Host::Address(address.into()), port, protocol);
         }
         Ok(match parse_host(inside)? {
             // 1.31 skips the port of an IPv4 address in brackets.
             Host::Address(address) => Self::Numeric(address, None),
-            host @ Host::Name(_) => Self::Named(NamedEndpoint {
-                host,
-                port: Some(parse_port(after)),
-                is_bracketed: true,
-                protocol,
-            }),
+            host @ Host::Name(_) => {
+                Self::Named(NamedEndpoint { host, port, is_bracketed: true, protocol })
+            }
         })
     }
 
@@ -228,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn firewall_mark_is_decimal_or_hexadecimal() {
+        for (text, mark) in
+            [("7", 7), ("010", 10), ("0x7", 7), ("0xfF", 255), ("0xffffffff", u32::MAX)]
+        {
+            assert_eq!(firewall_mark(text).unwrap().get(), mark, "{text}");
+        }
+        for wrong in ["0", "0x0", "0x", "0x+7", "x7", "0xg", "0x100000000", "-1", "7/0xff"] {
+            assert!(firewall_mark(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn endpoint_is_an_address_with_or_without_a_port() {
         let read = |text| match Endpoint::parse(text, Some(Protocol::Tcp)).unwrap() {
             Endpoint::Numeric(address, port) => (address, port),
@@ -239,6 +264,7 @@ mod tests {
         assert_eq!(read("[2001:db8::1]:80"), (address("2001:db8::1"), Some(80)));
         assert_eq!(read("2001:db8::1:80"), (address("2001:db8::1:80"), None));
         assert_eq!(read("::"), (address("::"), None));
+        assert_eq!(read("[2001:db8::1]"), (address("2001:db8::1"), None));
         assert_eq!(read("[10.0.0.1]:80"), (address("10.0.0.1"), None));
     }
 
@@ -256,7 +282,8 @@ mod tests {
             "010.0.0.1:80",
             "256.0.0.1:80",
             "10.0.0.1:80:90",
-            "[2001:db8::1]",
+            "http://10.0.0.1:80/",
+            "http://10.0.0.1",
             "[2001:db8::1]80",
             "[2001:db8::1",
             "[]:80",

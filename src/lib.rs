@@ -8,6 +8,7 @@ pub mod rules_file;
 mod args;
 mod commands;
 pub mod errors;
+pub mod host;
 mod process;
 pub mod programs;
 // Public for the benchmarks.

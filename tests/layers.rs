@@ -56,6 +56,7 @@ const PACKAGES: [Package; 4] = [
         sources: "src",
         floors: &[
             ("process", 0),
+            ("host", 0),
             ("resolve", 1),
             ("errors", 1),
             ("output", 2),

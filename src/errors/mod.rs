@@ -3,6 +3,7 @@
 //! A command sets the kind, since the same error of the kernel has status 1 in a listing and 255 in a change. The source is
 //! the error of a lower layer, and its text is the message. Knows the sentences of ipvsadm 1.31; knows no command.
 
+mod explain;
 mod report;
 mod sentences;
 
@@ -10,6 +11,7 @@ use std::error::Error;
 
 use ipvs_rules::{LineError, RuleError, TokenError};
 
+pub use explain::reason;
 pub use sentences::{conflict_sentence, io_text, sentence};
 
 /// Why a program ends without having done everything.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use super::explain::reason;
 use super::{Failure, FailureKind};
 use crate::process::{WaitingStream, has_colours, visible};
 
@@ -32,17 +33,20 @@ impl Failure {
         }
         let stderr = io::stderr().lock();
         // Words, paths and names in a message may hold escape sequences, which must not reach a terminal.
-        let message = self.message();
+        let reason = self.library_error().and_then(reason);
+        let message = self.message(reason.as_deref());
         let mut text = visible(&message).into_owned();
         if has_colours(&stderr) {
             text = coloured(&text);
         }
         text.push('\n');
-        if let Some(line) = self.line_of_1_31() {
+        // Beside a reason, the question of 1.31 whether the kernel has IPVS would mislead.
+        let is_explained = reason.is_some() && self.kind == FailureKind::NotPermitted;
+        if let Some(line) = self.line_of_1_31().filter(|_| !is_explained) {
             text.push_str(line);
             text.push('\n');
         }
-        if stderr.is_terminal() {
+        if stderr.is_terminal() && !is_explained {
             let hints = self.hints.iter().map(String::as_str);
             for hint in self.hints_of_kind().iter().copied().chain(hints) {
                 text.push_str(hint);
@@ -54,13 +58,13 @@ impl Failure {
     }
 
     /// The first line, or more where the source lists several faults.
-    fn message(&self) -> String {
+    fn message(&self, reason: Option<&str>) -> String {
         let mut text = match self.kind {
             FailureKind::NoIpvs => format!("{CANNOT_INITIALIZE}: Protocol not available"),
             FailureKind::NotPermitted => format!("{CANNOT_INITIALIZE}: {}", self.source),
             _ => self.source.to_string(),
         };
-        for context in &self.context {
+        for context in reason.into_iter().chain(self.context.iter().map(String::as_str)) {
             text.push_str(&format!(" ({context})"));
         }
         text
@@ -86,7 +90,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message())
+        f.write_str(&self.message(None))
     }
 }
 
@@ -117,6 +121,6 @@ mod tests {
     #[test]
     fn context_follows_the_sentence_in_brackets() {
         let failure = Failure::new(FailureKind::Refused, "No such service");
-        assert_eq!(failure.with_context("line 3").message(), "No such service (line 3)");
+        assert_eq!(failure.with_context("line 3").message(None), "No such service (line 3)");
     }
 }

@@ -43,6 +43,8 @@ mod one_machine;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod restore_empty;
 #[cfg(test)]
 mod restore_failure;

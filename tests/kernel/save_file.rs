@@ -284,7 +284,7 @@ fn one_service_can_be_saved() {
     let path = place.file.to_str().unwrap();
     for line in ["-S -n -t 10.0.0.3:80".to_owned(), format!("-S -n -t 10.0.0.3:80 {path}")] {
         let outcome = Program::ours().line(&line);
-        assert_eq!(outcome.refused(1), "No such service", "{line}");
+        assert!(outcome.refused(1).starts_with("No such service"), "{line}");
     }
     assert_eq!(place.content(), before);
 }

@@ -1,10 +1,11 @@
 //! The message of a restore that was not applied: its cause, the outcome of the rollback, and the entries that are lost.
 
+use ipvs::ErrorKind;
 use ipvs::model::{Change, UnknownAttribute};
 use ipvs::plan::{ApplyError, Cause, Rollback};
 use ipvs_rules::{has_line, write_change};
 
-use crate::errors::sentence;
+use crate::errors::{reason, sentence};
 use crate::resolve::Labels;
 use crate::rules_file::LineNumber;
 
@@ -46,7 +47,14 @@ pub(in crate::commands) fn failed_restore(
         Cause::Refused { error, step } => {
             let change = shown_change(&step.change);
             let place = step.origin.map(|line| format!(":{line}")).unwrap_or_default();
-            format!("{} ({file}{place}: {change})", sentence(error))
+            // The rollback is over: whether an entry is there tells nothing about the refusal.
+            let is_of_entry = matches!(
+                error.kind(),
+                ErrorKind::Exists | ErrorKind::NotFound | ErrorKind::NoService
+            );
+            let reason = if is_of_entry { None } else { reason(error) };
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("{}{reason} ({file}{place}: {change})", sentence(error))
         }
         Cause::Stopped => match signal {
             Some(signal) => format!("stopped by signal {signal} ({file})"),

@@ -10,6 +10,8 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::model::Change;
+
 pub use operation::{Operation, Subject};
 
 /// The kinds of failure that a caller may want to tell apart.
@@ -57,6 +59,8 @@ struct Content {
     kind: ErrorKind,
     operation: Operation,
     subject: Option<Subject>,
+    /// The change that was refused.
+    change: Option<Box<Change>>,
     errno: Option<i32>,
     /// A detail that kind and errno do not tell.
     detail: Option<Box<str>>,
@@ -66,8 +70,8 @@ struct Content {
 impl Error {
     /// An error without an errno.
     pub(crate) fn new(kind: ErrorKind, operation: Operation) -> Self {
-        let (subject, errno, detail, source) = (None, None, None, None);
-        Self(Box::new(Content { kind, operation, subject, errno, detail, source }))
+        let (subject, change, errno, detail, source) = (None, None, None, None, None);
+        Self(Box::new(Content { kind, operation, subject, change, errno, detail, source }))
     }
 
     /// The kernel's refusal of an operation, with its errno(3).
@@ -75,6 +79,13 @@ impl Error {
         let mut error = Self::new(kind_of(operation, errno), operation);
         error.0.subject = subject;
         error.0.errno = Some(errno);
+        error
+    }
+
+    /// The kernel's refusal of a change, with its errno(3).
+    pub(crate) fn refused_change(change: &Change, errno: i32) -> Self {
+        let mut error = Self::refused(change.into(), Subject::of(change), errno);
+        error.0.change = Some(Box::new(change.clone()));
         error
     }
 
@@ -129,6 +140,11 @@ impl Error {
     /// The entry or file that the operation was about.
     pub fn subject(&self) -> Option<&Subject> {
         self.0.subject.as_ref()
+    }
+
+    /// The change that the kernel refused, with all its values. `None` if the operation was not a change.
+    pub fn change(&self) -> Option<&Change> {
+        self.0.change.as_deref()
     }
 
     /// A detail that the kind does not tell, such as the line of a file that was not understood.
@@ -204,7 +220,7 @@ impl ErrorKind {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Content { kind, operation, subject, errno, detail, source } = &*self.0;
+        let Content { kind, operation, subject, change: _, errno, detail, source } = &*self.0;
         write!(f, "cannot ")?;
         match subject {
             None => write!(f, "{operation}")?,
@@ -245,11 +261,12 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Content { kind, operation, subject, errno, detail, source } = &*self.0;
+        let Content { kind, operation, subject, change, errno, detail, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)
             .field("subject", subject)
+            .field("change", change)
             .field("errno", errno)
             .field("detail", detail)
             .field("source", source)

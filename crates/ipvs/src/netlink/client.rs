@@ -212,8 +212,7 @@ impl<T: Transport> Client<T> {
                 };
                 let Answer::End(result) = message.answer else { continue };
                 if let Err(errno) = result {
-                    let subject = Subject::of(change);
-                    let error = Error::refused((*change).into(), subject, errno.raw_os_error());
+                    let error = Error::refused_change(change, errno.raw_os_error());
                     failures.push(Failure { index: place, error });
                 }
                 finished |= place == last;

@@ -1,0 +1,23 @@
+//! This machine as the calling thread's network namespace sees it: interfaces, addresses, routes, capabilities, kernel
+//! modules and sysctls.
+//!
+//! The kernel answers every question itself, by rtnetlink or in a file of `/proc` or `/sys`; no other program's output is
+//! parsed. Knows no IPVS rule, no message and no command.
+
+mod modules;
+mod network;
+mod rights;
+mod rtnetlink;
+
+use std::fs;
+
+pub use modules::{ModuleState, kernel_release, modprobe_is_banned, modprobe_path, module_state};
+pub use network::{Address, Interface, Route, RouteKind, addresses, interfaces, routes};
+pub use rights::{Capabilities, Capability, is_initial_user_namespace};
+
+/// The value of a sysctl, named by its path below `/proc/sys`. `None` if the kernel has no such setting, or if the caller
+/// cannot read it.
+pub fn sysctl(path: &str) -> Option<String> {
+    let value = fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
+    Some(value.trim_end_matches('\n').to_owned())
+}

@@ -1,0 +1,201 @@
+//! Interfaces, addresses and routes of the network namespace of the calling thread.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+
+use super::rtnetlink::dump;
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its number in this network namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether an administrator has set it up.
+    pub is_up: bool,
+    /// Whether it is the loopback interface.
+    pub is_loopback: bool,
+}
+
+/// An address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The number of the interface.
+    pub interface: u32,
+    /// The address of this machine.
+    pub address: IpAddr,
+    /// The length of the network's prefix in bits.
+    pub prefix_length: u8,
+    /// The broadcast address, if the interface has one.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+/// The effect of a route on a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteKind {
+    /// To a neighbour or a gateway.
+    Unicast,
+    /// To this machine.
+    Local,
+    /// To all hosts of a network.
+    Broadcast,
+    /// To a multicast group.
+    Multicast,
+    /// Dropped or refused.
+    Rejected,
+    /// Any other effect.
+    Other,
+}
+
+/// A route of any routing table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The effect.
+    pub kind: RouteKind,
+    /// The network. `None` for the default route.
+    pub destination: Option<IpAddr>,
+    /// The length of the network's prefix in bits.
+    pub prefix_length: u8,
+    /// The number of the interface, if the route names one.
+    pub interface: Option<u32>,
+    /// The gateway, if the route names one.
+    pub gateway: Option<IpAddr>,
+    /// The number of the routing table.
+    pub table: u32,
+}
+
+/// All interfaces.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn interfaces() -> io::Result<Vec<Interface>> {
+    let mut interfaces = Vec::new();
+    dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
+        let RouteNetlinkMessage::NewLink(LinkMessage { header, attributes, .. }) = message else {
+            return;
+        };
+        let name = attributes.into_iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name),
+            _ => None,
+        });
+        interfaces.push(Interface {
+            index: header.index,
+            name: name.unwrap_or_default(),
+            is_up: header.flags.contains(LinkFlags::Up),
+            is_loopback: header.flags.contains(LinkFlags::Loopback),
+        });
+    })?;
+    Ok(interfaces)
+}
+
+/// All addresses of all interfaces.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn addresses() -> io::Result<Vec<Address>> {
+    let mut addresses = Vec::new();
+    dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()), |message| {
+        let RouteNetlinkMessage::NewAddress(AddressMessage { header, attributes, .. }) = message
+        else {
+            return;
+        };
+        let (mut local, mut remote, mut broadcast) = (None, None, None);
+        for attribute in attributes {
+            match attribute {
+                AddressAttribute::Local(address) => local = Some(address),
+                AddressAttribute::Address(address) => remote = Some(address),
+                AddressAttribute::Broadcast(address) => broadcast = Some(address),
+                _ => {}
+            }
+        }
+        // On a point-to-point link the second is the peer's.
+        let Some(address) = local.or(remote) else { return };
+        let (interface, prefix_length) = (header.index, header.prefix_len);
+        addresses.push(Address { interface, address, prefix_length, broadcast });
+    })?;
+    Ok(addresses)
+}
+
+/// All routes of all routing tables.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn routes() -> io::Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()), |message| {
+        let RouteNetlinkMessage::NewRoute(RouteMessage { header, attributes, .. }) = message else {
+            return;
+        };
+        let mut route = Route {
+            kind: kind(header.kind),
+            destination: None,
+            prefix_length: header.destination_prefix_length,
+            interface: None,
+            gateway: None,
+            table: header.table.into(),
+        };
+        for attribute in attributes {
+            match attribute {
+                RouteAttribute::Destination(address) => route.destination = ip_address(&address),
+                RouteAttribute::Gateway(address) => route.gateway = ip_address(&address),
+                RouteAttribute::Oif(index) => route.interface = Some(index),
+                RouteAttribute::Table(table) => route.table = table,
+                _ => {}
+            }
+        }
+        routes.push(route);
+    })?;
+    Ok(routes)
+}
+
+fn kind(kind: RouteType) -> RouteKind {
+    match kind {
+        RouteType::Unicast => RouteKind::Unicast,
+        RouteType::Local => RouteKind::Local,
+        RouteType::Broadcast => RouteKind::Broadcast,
+        RouteType::Multicast => RouteKind::Multicast,
+        RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit => RouteKind::Rejected,
+        _ => RouteKind::Other,
+    }
+}
+
+fn ip_address(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any machine that builds this has a loopback interface with 127.0.0.1 and its route.
+    #[test]
+    fn kernel_answers_with_the_loopback_interface() {
+        let interfaces = interfaces().unwrap();
+        let loopback = interfaces.iter().find(|interface| interface.is_loopback).unwrap();
+        assert_eq!(loopback.name, "lo");
+        if !loopback.is_up {
+            return;
+        }
+        let own: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let addresses = addresses().unwrap();
+        assert!(addresses.iter().any(|a| a.address == own && a.interface == loopback.index));
+        let routes = routes().unwrap();
+        let to_itself = |route: &Route| {
+            route.kind == RouteKind::Local
+                && route.destination == Some(own)
+                && route.prefix_length == 32
+        };
+        assert!(routes.iter().any(to_itself), "{routes:?}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Dumps of rtnetlink(7) from the network namespace of the calling thread.
+
+use std::io;
+
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+
+/// The length of a netlink header.
+const HEADER: usize = 16;
+
+/// Asks for a dump and gives each message to `visit`. Messages that this version of the codec cannot decode are skipped:
+/// a newer kernel may have attributes in another form.
+pub(super) fn dump(
+    request: RouteNetlinkMessage,
+    mut visit: impl FnMut(RouteNetlinkMessage),
+) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    let mut message = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(request));
+    message.header.flags = NLM_F_DUMP | NLM_F_REQUEST;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    loop {
+        let (datagram, sender) = socket.recv_from_full()?;
+        // Any process may send to a netlink socket; only the kernel has port 0.
+        if sender.port_number() != 0 {
+            continue;
+        }
+        let mut rest = &datagram[..];
+        while let Some((bytes, after)) = first_message(rest) {
+            rest = after;
+            let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else {
+                continue;
+            };
+            match message.payload {
+                NetlinkPayload::Done(_) => return Ok(()),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                NetlinkPayload::InnerMessage(inner) => visit(inner),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The first message of a datagram, and the bytes behind it.
+fn first_message(datagram: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = u32::from_ne_bytes(*datagram.first_chunk::<4>()?);
+    let length = usize::try_from(length).ok().filter(|&length| length >= HEADER)?;
+    let message = datagram.get(..length)?;
+    Some((message, datagram.get(length.next_multiple_of(4)..).unwrap_or_default()))
+}

@@ -189,6 +189,17 @@ fn file_may_have_a_name_that_is_not_utf8() {
 }
 
 #[test]
+fn system_error_is_said_without_its_number() {
+    for (program, arguments) in
+        [(RESTORE, ["--check", "/nowhere/x"]), (IPVSADM, ["-R", "/nowhere/x"])]
+    {
+        let outcome = run(program, arguments);
+        let said = outcome.stderr.lines().next().unwrap_or_default();
+        assert_eq!(said, "cannot read /nowhere/x: No such file or directory", "{program}");
+    }
+}
+
+#[test]
 fn rule_lines_are_refused_with_their_numbers_and_the_first_gives_the_status() {
     let lines = b"# comment\n-Q\n\n-A\n  ipvsadm -A -t 10.0.0.1:80 -w 1 # here\r\n\xff\n-R\n";
     let outcome = feed(IPVSADM, ["-R"], lines);

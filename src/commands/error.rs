@@ -8,7 +8,7 @@ use ipvs::plan::ApplyError;
 use thiserror::Error;
 
 use super::restore::failed_restore;
-use crate::errors::sentence;
+use crate::errors::{io_text, sentence};
 use crate::output::Comments;
 use crate::rules_file::{BadLine, LineNumber};
 
@@ -19,10 +19,10 @@ pub enum Error {
     #[error("{}", sentence(.0))]
     Library(#[from] ipvs::Error),
     /// Standard output cannot be written.
-    #[error("cannot write to standard output: {0}")]
+    #[error("cannot write to standard output: {}", io_text(.0))]
     Output(#[source] io::Error),
     /// Standard input cannot be read.
-    #[error("cannot read standard input: {0}")]
+    #[error("cannot read standard input: {}", io_text(.0))]
     Input(#[source] io::Error),
     /// No line can express some rules.
     #[error("{}", no_line(.comments, .file.as_deref()))]
@@ -47,7 +47,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file cannot be saved. The old file is unchanged.
-    #[error("cannot save in {path}: {source}")]
+    #[error("cannot save in {path}: {}", io_text(.source))]
     SaveFile {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of rules cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {}", io_text(.source))]
     ReadFile {
         /// The file.
         path: PathBuf,

@@ -86,14 +86,14 @@ fn address_that_is_not_unicast_is_named_with_its_kind() {
 #[test]
 fn interface_that_nobody_typed_is_named_as_the_default() {
     fresh_namespace();
-    assert_eq!(
-        refusal("--start-daemon master"),
-        "No such device (eth0, the default: --mcast-interface names another; here are lo)"
-    );
-    assert_eq!(
-        refusal("--start-daemon master --mcast-interface bond7"),
-        "No such device (bond7; here are lo)"
-    );
+    for (words, reason) in [
+        ("", "eth0, the default: --mcast-interface names another; here are lo"),
+        (" --mcast-interface bond7", "bond7; here are lo"),
+    ] {
+        let said = refusal(&format!("--start-daemon master{words}"));
+        // Tunnel modules that other tests load add interfaces to each namespace.
+        assert!(said.starts_with(&format!("No such device ({reason}")), "{said}");
+    }
 }
 
 #[test]

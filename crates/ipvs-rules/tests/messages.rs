@@ -65,7 +65,7 @@ fn rejected_option_names_the_commands_that_accept_it() {
     );
     assert_eq!(
         message("-C --syncid 5"),
-        "Illegal 'syncid' option with the 'flush' command (it goes with --start-daemon)"
+        "Illegal 'syncid' option with the 'flush' command (it goes with --start-daemon, --stop-daemon, -L)"
     );
 }
 

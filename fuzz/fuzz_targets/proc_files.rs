@@ -1,11 +1,16 @@
-//! The connection table of `/proc`, line by line: no text makes the reader panic or loop.
+//! The services and the connection table of `/proc`, line by line: no text makes a reader panic or loop.
 
 #![no_main]
 
-use ipvs::procfs::Connections;
+use ipvs::procfs::{Connections, ServicesFile};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: &[u8]| {
+    if let Ok(content) = ServicesFile::from_reader(file) {
+        for place in 0..content.services.len() {
+            content.servers(place);
+        }
+    }
     let lines = file.iter().filter(|&&byte| byte == b'\n').count();
     let mut connections = Connections::from_reader(file);
     // A malformed line is an error, and the next call reads on.

@@ -95,7 +95,7 @@ impl Namespace {
     /// # Errors
     /// As [`ServicesFile::read`], and when the namespace cannot be entered.
     pub fn services_file(&self) -> Result<ServicesFile, Error> {
-        ServicesFile::read_from(self.enter(|| NetFile::Services.open())??)
+        ServicesFile::from_reader(self.enter(|| NetFile::Services.open())??)
     }
 
     /// Takes the lock of the namespace. Programs that replace all rules of a namespace take it, so that one of them works

@@ -3,7 +3,7 @@
 //! The file lacks persistence engines, scheduler flags, thresholds, tunnels and counters. It lacks the family of a
 //! firewall mark too, which the reader takes from the mark's first real server.
 
-use std::fs::File;
+use std::io::Read;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
@@ -42,13 +42,18 @@ impl ServicesFile {
     /// # Errors
     /// When the file cannot be opened or read, or differs from the kernel's format (`ip_vs_info_seq_show`).
     pub fn read() -> Result<Self, Error> {
-        Self::read_from(NetFile::Services.open()?)
+        Self::from_reader(NetFile::Services.open()?)
     }
 
-    pub(crate) fn read_from(file: File) -> Result<Self, Error> {
+    /// Reads services in the format of `/proc/net/ip_vs`, such as a copy of the file from the same machine: the file has
+    /// timeouts in ticks of the kernel's clock.
+    ///
+    /// # Errors
+    /// As [`ServicesFile::read`].
+    pub fn from_reader(reader: impl Read) -> Result<Self, Error> {
         let clock = clock_getres(ClockId::MonotonicCoarse);
         let mut parser = Parser::new(u64::try_from(clock.tv_nsec).unwrap_or(1));
-        let mut lines = Lines::new(NetFile::Services, file);
+        let mut lines = Lines::new(NetFile::Services, reader);
         while let Some(line) = lines.next()? {
             parser.line(line).ok_or_else(|| NetFile::Services.unexpected(line))?;
         }

@@ -1,8 +1,9 @@
 //! All or nothing: whichever request of a plan the kernel refuses, and whichever answer is lost, the table is as it was.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use ipvs::model::{Change, Ruleset, VirtualService};
+use ipvs::model::{Change, RealServerKey, Ruleset, ServiceKey, VirtualService};
 use ipvs::netlink::Client;
 use ipvs::plan::{ApplyError, Cause, Plan, Rollback, apply};
 use ipvs::state::{read_ruleset, read_settings};
@@ -16,20 +17,56 @@ fn tables() -> impl Strategy<Value = [Kernel; 2]> {
     let histories = (values::history(0..25), values::history(1..25));
     histories.prop_map(|(old, new)| {
         let new = [&old[..], &new].concat();
-        [old, new].map(|changes| {
-            let kernel = Kernel::new();
-            let mut client = Client::new(kernel.socket()).unwrap();
-            // Plans between tables leave timeouts and daemons alone.
-            let is_setting = |change: &&Change| {
-                let daemon = matches!(change, Change::StartDaemon(_) | Change::StopDaemon(_));
-                daemon || matches!(change, Change::SetTimeouts(_))
-            };
-            for change in changes.iter().filter(|change| !is_setting(change)) {
-                let _ = client.apply(change);
-            }
-            kernel
-        })
+        [old, new].map(table)
     })
+}
+
+/// Three tables of the same few services and real servers.
+fn three_tables() -> impl Strategy<Value = [Kernel; 3]> {
+    values::history(3..60).prop_map(|changes| {
+        let third = changes.len() / 3;
+        let (first, rest) = changes.split_at(third);
+        let (second, last) = rest.split_at(third);
+        [[first, second], [first, last], [second, last]].map(|parts| table(parts.concat()))
+    })
+}
+
+/// The table that changes lead to.
+fn table(changes: Vec<Change>) -> Kernel {
+    let kernel = Kernel::new();
+    let mut client = Client::new(kernel.socket()).unwrap();
+    // Plans between tables leave timeouts and daemons alone.
+    let is_setting = |change: &&Change| {
+        let daemon = matches!(change, Change::StartDaemon(_) | Change::StopDaemon(_));
+        daemon || matches!(change, Change::SetTimeouts(_))
+    };
+    for change in changes.iter().filter(|change| !is_setting(change)) {
+        let _ = client.apply(change);
+    }
+    kernel
+}
+
+type EntryKey = (ServiceKey, Option<RealServerKey>);
+
+/// The services and the real servers of a table, each as the change that adds it.
+fn entries(rules: &Ruleset) -> BTreeMap<EntryKey, Change> {
+    let mut entries = BTreeMap::new();
+    for rules in rules.services() {
+        let key = *rules.key();
+        entries.insert((key, None), Change::AddService(rules.service().clone()));
+        for rule in rules.servers() {
+            entries.insert((key, Some(rule.server.key)), Change::AddServer(key, rule.server));
+        }
+    }
+    entries
+}
+
+/// Returns true if each entry of a table, or its absence, is that of one of two other tables.
+fn is_mixed(now: &Ruleset, others: [&Ruleset; 2]) -> bool {
+    let now = entries(now);
+    let [one, other] = others.map(entries);
+    let keys: BTreeSet<&EntryKey> = now.keys().chain(one.keys()).chain(other.keys()).collect();
+    keys.into_iter().all(|key| now.get(key) == one.get(key) || now.get(key) == other.get(key))
 }
 
 /// A namespace of its own with the same table.
@@ -134,6 +171,30 @@ proptest! {
                     prop_assert_eq!(sorted(&kernel), sorted(&old), "receive {}", broken);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn plan_on_another_table_than_its_own_leads_there_or_reports_truly(
+        [old, new, other] in three_tables(),
+    ) {
+        let (current, target, before) = (read(&old), read(&new), read(&other));
+        let plan = Plan::between(&current, &target);
+        match apply_over(&plan, &current, other.socket()) {
+            Ok(()) => prop_assert!(is_mixed(&read(&other), [&target, &before])),
+            Err(error) => match error.rollback {
+                Rollback::Complete => {
+                    prop_assert!(is_mixed(&read(&other), [&current, &before]));
+                }
+                Rollback::Partial { left, .. } => {
+                    let mut client = Client::new(other.socket()).unwrap();
+                    for change in &left {
+                        client.apply(change).unwrap();
+                    }
+                    prop_assert_eq!(entries(&read(&other)), entries(&current));
+                }
+                Rollback::Unknown(error) => panic!("{error}"),
+            },
         }
     }
 

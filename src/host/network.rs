@@ -17,9 +17,9 @@ pub struct Interface {
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// Whether an administrator has set it up.
+    /// True if the interface is up (`IFF_UP`).
     pub is_up: bool,
-    /// Whether it is the loopback interface.
+    /// True for the loopback interface.
     pub is_loopback: bool,
 }
 

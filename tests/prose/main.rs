@@ -39,7 +39,10 @@ fn fault(sentence: &str) -> Option<String> {
     let plain = |word: &&str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
     let words: Vec<String> = words.iter().map(plain).collect();
     let text = words.join(" ");
-    let begins = |start: &&&str| text == **start || text.starts_with(&format!("{start} "));
+    // A name of the code may begin a sentence.
+    let is_code = sentence.starts_with('`');
+    let begins =
+        |start: &&&str| !is_code && (text == **start || text.starts_with(&format!("{start} ")));
     if let Some(start) = STARTS.iter().find(begins) {
         return Some(format!("begins with {start}"));
     }

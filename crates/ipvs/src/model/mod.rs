@@ -19,6 +19,8 @@ mod network;
 mod real_server;
 mod request;
 mod ruleset;
+#[cfg(feature = "serde")]
+mod serde_form;
 mod service;
 mod state;
 mod timeouts;
@@ -43,6 +45,8 @@ pub use request::{Request, ServerEdit, ServiceEdit};
 pub use ruleset::{
     Rule, RuleConflict, Ruleset, ServerRule, ServiceRules, Settings, UnknownAttribute,
 };
+#[cfg(feature = "serde")]
+pub(crate) use serde_form::serde_by_form;
 pub use service::{
     Family, Netmask, OtherProtocol, Persistence, PersistenceError, Protocol, SchedulerFlagError,
     SchedulerFlags, ServiceKey, VirtualService,

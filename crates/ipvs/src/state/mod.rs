@@ -5,6 +5,8 @@
 
 mod agreement;
 mod differences;
+#[cfg(feature = "serde")]
+mod serde_form;
 mod snapshot;
 mod summary;
 mod walk;

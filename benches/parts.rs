@@ -16,9 +16,9 @@ use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, Servic
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
 use ipvs_rules::{
-    Command, ConnectionColumns, ListFormat, parse_line, parse_numeric_line, write_change,
+    Command, ConnectionColumns, ServiceColumns, parse_line, parse_numeric_line, write_change,
 };
-use ipvsadm::output::{TableView, write_connection};
+use ipvsadm::output::{ConnectionsText, ServicesText};
 use ipvsadm::resolve::Labels;
 
 fn main() -> anyhow::Result<()> {
@@ -138,7 +138,7 @@ const KEY: ServiceKey = ServiceKey::Address {
 
 fn listings(criterion: &mut Criterion) {
     let labels = Labels::numeric();
-    let view = TableView { format: ListFormat::Plain, labels: &labels };
+    let listing = ServicesText::new(ServiceColumns::Plain, &labels, None);
     let server = RealServerSummary {
         key: RealServerKey { address: Ipv4Addr::new(10, 128, 31, 7).into(), port: 8080 },
         forwarding: Forwarding::Masquerading,
@@ -147,11 +147,11 @@ fn listings(criterion: &mut Criterion) {
         inactive_connections: 567,
     };
     let mut row = Vec::new();
-    view.server_summary(&mut row, &KEY, &server);
+    listing.server_summary(&mut row, &KEY, &server);
     let bytes = row.len();
     measure(criterion, "write a row of a listing", bytes, || {
         row.clear();
-        view.server_summary(&mut row, &KEY, black_box(&server));
+        listing.server_summary(&mut row, &KEY, black_box(&server));
     });
 }
 
@@ -170,11 +170,12 @@ fn connections(criterion: &mut Criterion) -> anyhow::Result<()> {
         Connections::from_reader(file.as_slice()).next().context("no connection")??;
     let labels = Labels::numeric();
     let mut row = Vec::new();
-    write_connection(&mut row, &connection, &labels, ConnectionColumns::Plain);
+    let listing = ConnectionsText::new(ConnectionColumns::Plain, &labels);
+    listing.connection(&mut row, &connection);
     let bytes = row.len();
     measure(criterion, "write a connection's row", bytes, || {
         row.clear();
-        write_connection(&mut row, black_box(&connection), &labels, ConnectionColumns::Plain);
+        listing.connection(&mut row, black_box(&connection));
     });
     Ok(())
 }

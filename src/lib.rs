@@ -2,8 +2,6 @@
 //! this one promises nothing and may change with every release.
 #![doc(hidden)]
 
-pub use ipvs::{kernel, model, netlink, plan, procfs};
-
 pub mod resolve;
 pub mod rules_file;
 
@@ -11,8 +9,7 @@ pub mod cli;
 mod commands;
 pub mod errors;
 mod process;
-// Public for the benchmarks; what it writes may change with the listings.
-#[doc(hidden)]
+// Public for the benchmarks.
 pub mod output;
 
 /// The README's example, compiled.

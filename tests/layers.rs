@@ -61,12 +61,6 @@ const PACKAGES: [Package; 4] = [
             ("rules_file", 2),
             ("commands", 5),
             ("cli", 6),
-            // Modules of the library, under their names there.
-            ("model", 0),
-            ("netlink", 0),
-            ("procfs", 0),
-            ("kernel", 0),
-            ("plan", 0),
         ],
     },
 ];

@@ -1,8 +1,8 @@
-//! `-R`: commands from a stream, one a line, each for itself.
+//! `-R`: applies the commands of a stream, one a line. A line that fails does not stop the lines after it.
 //!
-//! Lines take effect in order. Changes go to the kernel many at a time as long as the stream has more to read;
-//! when it pauses, what has been read takes effect before the next read. The memory that this needs does not
-//! depend on how many lines come.
+//! Lines take effect in order. Changes are sent to the kernel many at a time as long as the stream has more to read.
+//! When the stream pauses, all complete lines take effect before the next read. Memory does not depend on the number of
+//! lines.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -17,15 +17,15 @@ use ipvs_rules::{
     Command, LineError, Parsed, first_line, line_count, other_interpreter, parse_line,
 };
 
-/// How many changes are gathered before they are sent: several full datagrams.
+/// The number of changes that are sent together: several full datagrams.
 const BATCH: usize = 256;
 
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const ROOM: usize = 64 * 1024;
 
-/// Something that the caller has to see to.
+/// An event that the caller handles.
 #[derive(Debug)]
 pub enum Event {
     /// A command that is not a change. All lines before it have taken effect.
@@ -39,14 +39,14 @@ pub enum Event {
     Wrong {
         /// The number of the line, from 1.
         line: u64,
-        /// Its fault.
+        /// The fault of the line.
         error: LineError,
     },
     /// A change that the kernel refused.
     Refused {
         /// The number of its line, from 1.
         line: u64,
-        /// Why.
+        /// The refusal.
         error: Error,
     },
 }
@@ -59,9 +59,9 @@ pub struct Lines<I> {
     /// Where the next line begins in the buffer.
     start: usize,
     has_ended: bool,
-    /// Why it has, if not because it is at its end.
+    /// The error that ended the stream before its end.
     broken: Option<io::Error>,
-    /// A line is too long: what is left of it is skipped.
+    /// A line is too long: the rest of the line is skipped.
     is_skipping: bool,
     /// The number of the line, or of its first part.
     number: u64,
@@ -69,7 +69,7 @@ pub struct Lines<I> {
     due: Due,
 }
 
-/// The commands that are parsed and not yet carried out, and the events that the caller has not seen.
+/// Changes that are parsed and not yet sent, and events that the caller has not seen.
 #[derive(Debug)]
 struct Due {
     changes: Vec<Change>,
@@ -98,10 +98,10 @@ impl<I: Read + AsFd> Lines<I> {
         }
     }
 
-    /// Makes changes until there is something for the caller, or nothing any more.
+    /// Applies changes up to the next event. At the end of the stream, there is none.
     ///
     /// # Errors
-    /// When the stream cannot be read, or the way to the kernel breaks down.
+    /// When the stream cannot be read, or the socket fails.
     pub fn next(&mut self, session: &mut Session) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = self.due.events.pop_front() {
@@ -150,7 +150,7 @@ impl<I: Read + AsFd> Lines<I> {
             Ok(None) => {}
             Ok(Some(parsed)) => {
                 if let Parsed::Waiting(_) = parsed {
-                    // The lines before take effect before a name server is asked.
+                    // A look-up may take long, so all lines before this one take effect first.
                     self.due.flush(session)?;
                 }
                 let command = session.resolve(parsed).map_err(LineError::from);
@@ -184,7 +184,7 @@ impl<I: Read + AsFd> Lines<I> {
                 self.has_ended = length == 0;
             }
             Err(error) => {
-                // Half a line is none.
+                // The line is incomplete.
                 self.buffer.clear();
                 self.has_ended = true;
                 self.broken = Some(error);
@@ -202,7 +202,7 @@ impl Due {
     ) -> Result<(), Error> {
         match command {
             Ok(Command::Change(change)) => {
-                // Before a `-C` clears the table, the lines before it take effect or are refused.
+                // The lines before a `-C` are reported as refused before the table is cleared.
                 if change == Change::Flush || self.changes.len() >= BATCH {
                     self.flush(session)?;
                 }
@@ -214,7 +214,7 @@ impl Due {
                 self.events.push_back(Event::Do { line, command });
             }
             Err(error) => {
-                // The kernel's refusals of the lines before come first.
+                // The refusals of the lines before this one are reported first.
                 self.flush(session)?;
                 self.events.push_back(Event::Wrong { line, error });
             }
@@ -239,7 +239,7 @@ impl Due {
     }
 }
 
-/// True if a read returns at once, now or within the time. The read itself reports errors of the stream.
+/// Returns whether a read returns at once, now or within the time. The read itself reports errors of the stream.
 fn is_ready(input: &impl AsFd, time: Option<&Timespec>) -> bool {
     let mut ready = [PollFd::new(input, PollFlags::IN)];
     poll(&mut ready, time).is_ok_and(|count| count > 0)

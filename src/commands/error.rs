@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::restore::failed_restore;
 use crate::errors::sentence;
+use crate::output::Comments;
 use crate::rules_file::{BadLine, LineNumber};
 
 /// Why a command failed.
@@ -17,27 +18,27 @@ pub enum Error {
     /// The kernel's refusal, a failed socket, or a file of /proc.
     #[error("{}", sentence(.0))]
     Library(#[from] ipvs::Error),
-    /// What was to be printed could not be.
+    /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
-    /// What was to be carried out could not be read.
+    /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
     Input(#[source] io::Error),
-    /// Rules are such that no line can say them.
+    /// No line can express some rules.
     #[error("{}", no_line(.comments, .file.as_deref()))]
     NoLine {
-        /// The rules, which are comments in what was saved.
+        /// The rules, which are comments in the saved text.
         comments: Comments,
         /// The file that was not replaced; `None` for standard output.
         file: Option<PathBuf>,
     },
-    /// Services or real servers came and went all the time while the table was read.
+    /// No two readings of the table had the same services and real servers.
     #[error(
         "the table changes too fast to be saved: services or real servers came or went while it was \
          read; to save a single reading: ipvsadm -S -n >FILE"
     )]
     Restless,
-    /// Nothing would take the place of rules.
+    /// An empty table would replace the rules of a file.
     #[error(
         "{path} holds rules and the kernel's table is empty: nothing saved (--allow-empty if that is meant)"
     )]
@@ -45,12 +46,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A file could not be saved; the old one is as it was.
+    /// A file cannot be saved. The old file is unchanged.
     #[error("cannot save in {path}: {source}")]
     SaveFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A file of rules cannot be read.
@@ -58,10 +59,10 @@ pub enum Error {
     ReadFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// An input whose first line gives it to another program.
+    /// The first line of the input is the `#!` line of another program.
     #[error("cannot restore a script for {program}: run it, and save the table that it makes")]
     Script {
         /// The program.
@@ -77,44 +78,35 @@ pub enum Error {
         /// The number of further ones.
         more: usize,
     },
-    /// A file of rules leads to an empty table.
+    /// The table that a file makes is empty.
     #[error("{file}: no virtual service in it; an empty file is not restored with --no-empty")]
     NoRules {
         /// The file's name.
         file: String,
     },
-    /// An input that describes no table would clear the kernel's.
+    /// An input that adds no service would clear the kernel's table.
     #[error("{}", unmeant_clearing(.file, *.services, *.has_other_lines))]
     UnmeantClearing {
         /// The file's name.
         file: String,
-        /// How many virtual services the kernel has.
+        /// The number of virtual services in the kernel.
         services: usize,
         /// Whether the input has settings or `-Z`, which a restore that keeps the table applies.
         has_other_lines: bool,
     },
-    /// Another restore is at work.
+    /// Another restore holds the lock.
     #[error(transparent)]
     Lock(LockError),
-    /// A plan was not applied.
+    /// A plan was not applied, or only in part.
     #[error("{}", failed_restore(.file, *.signal, .failed))]
     NotApplied {
         /// The file's name.
         file: String,
-        /// The signal that stopped it, if one did.
+        /// The signal that stopped the restore, if one did.
         signal: Option<i32>,
         /// The reason, and the outcome of the rollback.
         failed: Box<ApplyError<LineNumber>>,
     },
-}
-
-/// Rules that a save has as comments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comments {
-    /// The first.
-    pub first: String,
-    /// How many others there are.
-    pub more: usize,
 }
 
 fn no_line(comments: &Comments, file: Option<&Path>) -> String {

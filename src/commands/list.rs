@@ -1,97 +1,40 @@
-//! `-L`: the table, the connections, the timeouts, the daemons.
+//! `-L`: selects the listing, and buffers its output.
 
-mod json;
+use std::io::Write;
 
-use std::io::{self, Write};
-
+use ipvs::netlink::Transport;
 use ipvs::state::Order;
+use ipvs_rules::{List, ListSubject};
 
-use super::list_services::{self as table, Style};
-use super::{Error, Session, list_connections as connections};
-use crate::output::{write_daemon, write_timeouts};
-use ipvs::procfs::{self, Connections};
-use ipvs_rules::{List, ListFormat};
+use super::list_connections::{ConnectionsListing, list_connections};
+use super::list_services::{ServicesListing, list_services};
+use super::list_settings::{list_daemons, list_timeouts};
+use super::{Error, Session};
+use crate::output::Buffered;
 
-/// How much is written at once.
-const OUTPUT: usize = 64 * 1024;
-
-/// Carries out a `-L`.
+/// Lists one subject.
 ///
 /// # Errors
-/// When the kernel says no, or the output cannot be written.
-pub fn list(list: &List, session: &mut Session, out: &mut dyn Write) -> Result<(), Error> {
-    let mut page = Page::new(out);
-    match *list {
-        List::Table { service, format, is_numeric, is_sorted } => {
+/// The kernel's refusal, or the output's.
+pub fn list<T: Transport>(
+    list: &List,
+    session: &mut Session<T>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let List { subject, is_numeric, format } = *list;
+    let mut out = Buffered::new(out);
+    match subject {
+        ListSubject::Services { service, columns, is_sorted } => {
             let order = if is_sorted { Order::Sorted } else { Order::Kernel };
-            let style = Style { format, is_numeric, order };
-            match service {
-                Some(key) => table::list_service(style, key, session, &mut page)?,
-                None if format == ListFormat::Plain => {
-                    table::list_summaries(style, session, &mut page)?;
-                }
-                None => table::list_all(style, session, &mut page)?,
-            }
+            let listing = ServicesListing { service, columns, order, is_numeric, format };
+            list_services(&listing, session, &mut out)?;
         }
-        List::Connections { is_numeric: true, columns } => {
-            connections::list_numeric(columns, session, &mut page)?;
+        ListSubject::Connections(columns) => {
+            let listing = ConnectionsListing { columns, is_numeric, format };
+            list_connections(listing, session, &mut out)?;
         }
-        List::Connections { is_numeric: false, columns } => {
-            connections::list_named(columns, session, &mut page)?;
-        }
-        List::Timeouts => {
-            let timeouts = session.client()?.timeouts()?;
-            page.try_add(|out| write_timeouts(out, &timeouts))?;
-        }
-        List::Daemons => {
-            for daemon in session.client()?.daemons()? {
-                page.try_add(|out| write_daemon(out, &daemon))?;
-            }
-        }
-        List::Json(subject) => json::list(subject, session, &mut page)?,
+        ListSubject::Timeouts => list_timeouts(format, session, &mut out)?,
+        ListSubject::Daemons => list_daemons(format, session, &mut out)?,
     }
-    page.write()
-}
-
-/// Gathers lines and writes them many at a time.
-pub(super) struct Page<'a> {
-    out: &'a mut dyn Write,
-    pub(super) lines: Vec<u8>,
-}
-
-impl<'a> Page<'a> {
-    fn new(out: &'a mut dyn Write) -> Self {
-        Self { out, lines: Vec::new() }
-    }
-
-    /// Adds a line that memory alone is needed for.
-    pub(super) fn add(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
-        self.try_add(|lines| {
-            append(lines);
-            Ok(())
-        })
-    }
-
-    /// Adds what is written as to a file.
-    pub(super) fn try_add(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        write(&mut self.lines).map_err(Error::Output)?;
-        if self.lines.len() >= OUTPUT { self.write() } else { Ok(()) }
-    }
-
-    fn write(&mut self) -> Result<(), Error> {
-        self.out.write_all(&self.lines).map_err(Error::Output)?;
-        self.lines.clear();
-        Ok(())
-    }
-}
-
-/// Opens the connection table, which everybody may read. Where the file is missing, the kernel may have to load ip_vs.
-pub(super) fn open_connections(session: &mut Session) -> Result<Connections, Error> {
-    if !procfs::has_connections() {
-        session.client()?;
-    }
-    Ok(Connections::open()?)
+    out.finish().map_err(Error::Output)
 }

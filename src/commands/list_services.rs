@@ -1,144 +1,174 @@
-//! The table of virtual services and real servers, for people.
+//! Lists virtual services and their real servers.
 
+use std::borrow::Borrow;
 use std::net::IpAddr;
 
-use ipvs::ErrorKind;
 use ipvs::error::{Operation, Subject};
-use ipvs::model::{RealServerState, ServiceKey, ServiceState};
+use ipvs::model::{Info, ServiceKey};
+use ipvs::netlink::Transport;
 use ipvs::procfs::ServicesFile;
-use ipvs::state::{Counted, Order, Selection, ServiceSummary, Summary, walk};
+use ipvs::state::{Counted, Order, ServiceSnapshot, ServiceSummary, Summary, walk};
+use ipvs::{Client, ErrorKind};
+use ipvs_rules::{OutputFormat, ServiceColumns};
 use rustix::io::Errno;
 
-use super::list::Page;
 use super::{Error, Session};
-use crate::output::{TableView, write_info};
+use crate::output::{Buffered, JsonRows, Rows, ServicesText};
 use crate::resolve::Labels;
-use ipvs_rules::ListFormat;
 
-/// How a table is listed.
+/// A listing of services.
 #[derive(Clone, Copy)]
-pub(super) struct Style {
-    pub(super) format: ListFormat,
-    pub(super) is_numeric: bool,
+pub(super) struct ServicesListing {
+    /// One service; all of them if `None`.
+    pub(super) service: Option<ServiceKey>,
+    pub(super) columns: ServiceColumns,
     pub(super) order: Order,
+    pub(super) is_numeric: bool,
+    pub(super) format: OutputFormat,
 }
 
-/// Lists one service.
-pub(in crate::commands) fn list_service(
-    style: Style,
-    key: ServiceKey,
-    session: &mut Session,
-    page: &mut Page<'_>,
+pub(super) fn list_services<T: Transport>(
+    listing: &ServicesListing,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
-    match list_walked(style, Selection::One(key), session, page) {
-        Err(Error::Library(error)) if style.format == ListFormat::Plain && lacks_rights(&error) => {
+    match (listing.format, listing.service, listing.columns) {
+        (OutputFormat::Json, ..) => list_json(listing, session, out),
+        (OutputFormat::Text, None, ServiceColumns::Plain) => list_plain(listing, session, out),
+        (OutputFormat::Text, None, _) => list_all(listing, session, out),
+        (OutputFormat::Text, Some(key), ServiceColumns::Plain) => {
+            list_plain_service(listing, key, session, out)
+        }
+        (OutputFormat::Text, Some(_), _) => list_walked(listing, None, session, out),
+    }
+}
+
+/// Lists services as JSON, always in the order of their keys.
+fn list_json<T: Transport>(
+    listing: &ServicesListing,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
+) -> Result<(), Error> {
+    let client = session.client()?;
+    let mut rows = JsonRows::new(client.info()?, "services");
+    let listing = ServicesListing { order: Order::Sorted, ..*listing };
+    stream(&listing, client, &mut rows, out)
+}
+
+/// Lists the whole table in the plain format: from `/proc`, completed by one dump.
+fn list_plain<T: Transport>(
+    listing: &ServicesListing,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
+) -> Result<(), Error> {
+    // If the file is missing or has an unknown form, netlink has the table.
+    let Ok(file) = ServicesFile::read() else { return list_all(listing, session, out) };
+    let info = file.info;
+    let mut summary = Summary::of_file(file);
+    if !summary.is_empty() {
+        match session.client().and_then(|client| summary.join(client)) {
+            Err(error) if lacks_rights(&error) => {}
+            result => result?,
+        }
+    }
+    print_summary(listing, summary, Some(info), session, out)
+}
+
+/// Lists one service in the plain format. Without rights the service is read from `/proc`.
+fn list_plain_service<T: Transport>(
+    listing: &ServicesListing,
+    key: ServiceKey,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
+) -> Result<(), Error> {
+    match list_walked(listing, None, session, out) {
+        Err(Error::Library(error)) if lacks_rights(&error) => {
             let mut summary = Summary::of_file(ServicesFile::read()?);
             if !summary.select(&key) {
                 let subject = Some(Subject::Service(key));
                 let errno = Errno::SRCH.raw_os_error();
                 return Err(ipvs::Error::refused(Operation::ListServices, subject, errno).into());
             }
-            list_summary(style, summary, session, page)
+            print_summary(listing, summary, None, session, out)
         }
         result => result,
     }
 }
 
-/// Lists the whole table in the plain format.
-pub(in crate::commands) fn list_summaries(
-    style: Style,
-    session: &mut Session,
-    page: &mut Page<'_>,
-) -> Result<(), Error> {
-    // Without the file, or with one in an unknown form, netlink has the table.
-    let Ok(file) = ServicesFile::read() else { return list_all(style, session, page) };
-    page.try_add(|out| write_info(out, &file.info))?;
-    let copy = file.clone();
-    let summary = match Summary::join(file, || session.client().map_err(Error::from)) {
-        Err(Error::Library(error)) if lacks_rights(&error) => Summary::of_file(copy),
-        summary => summary?,
-    };
-    list_summary(style, summary, session, page)
-}
-
 /// Lists the whole table by netlink.
-pub(in crate::commands) fn list_all(
-    style: Style,
-    session: &mut Session,
-    page: &mut Page<'_>,
+pub(super) fn list_all<T: Transport>(
+    listing: &ServicesListing,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     let info = session.client()?.info()?;
-    page.try_add(|out| write_info(out, &info))?;
-    list_walked(style, Selection::All, session, page)
+    list_walked(listing, Some(info), session, out)
 }
 
-/// Lists services as the walk visits them. With names, all addresses have to be known before the first line is printed:
-/// they are looked up together.
-fn list_walked(
-    style: Style,
-    selection: Selection,
-    session: &mut Session,
-    page: &mut Page<'_>,
+/// Lists services as the walk visits them. A listing with names needs all addresses before its first line, because they
+/// are looked up together.
+fn list_walked<T: Transport>(
+    listing: &ServicesListing,
+    info: Option<Info>,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
-    if style.is_numeric {
-        let view = TableView { format: style.format, labels: &Labels::numeric() };
-        let mut is_first = true;
-        let client = session.client()?;
-        walk(client, Counted, selection, style.order, |state, servers| {
-            if std::mem::take(&mut is_first) {
-                page.try_add(|out| view.write_heading(out))?;
-            }
-            add_service(page, view, &state, &servers)
-        })?;
-        return if is_first { page.try_add(|out| view.write_heading(out)) } else { Ok(()) };
+    let client = session.client()?;
+    if listing.is_numeric {
+        let labels = Labels::numeric();
+        let mut text = ServicesText::new(listing.columns, &labels, info);
+        return stream(listing, client, &mut text, out);
     }
     let mut all = Vec::new();
-    walk(session.client()?, Counted, selection, style.order, |state, servers| {
-        all.push((state, servers));
+    walk(client, Counted, listing.service.into(), listing.order, |service, servers| {
+        all.push(ServiceSnapshot { service, servers });
         Ok::<_, Error>(())
     })?;
-    let labels = session.resolver.label(all.iter().flat_map(|(state, servers)| {
-        let servers = servers.iter().map(|state| state.server.key.address);
-        address(&state.service.key).into_iter().chain(servers)
+    let labels = session.resolver.label(all.iter().flat_map(|snapshot| {
+        let servers = snapshot.servers.iter().map(|state| state.server.key.address);
+        address(&snapshot.service.service.key).into_iter().chain(servers)
     }));
-    let view = TableView { format: style.format, labels };
-    page.try_add(|out| view.write_heading(out))?;
-    for (state, servers) in &all {
-        add_service(page, view, state, servers)?;
-    }
-    Ok(())
+    print::<ServiceSnapshot>(&all, &mut ServicesText::new(listing.columns, labels, info), out)
 }
 
-fn add_service(
-    page: &mut Page<'_>,
-    view: TableView<'_>,
-    state: &ServiceState,
-    servers: &[RealServerState],
+/// Prints services while they are read.
+fn stream<T: Transport>(
+    listing: &ServicesListing,
+    client: &mut Client<T>,
+    rows: &mut impl Rows<ServiceSnapshot>,
+    out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
-    page.add(|out| view.service(out, state))?;
-    for server in servers {
-        page.add(|out| view.server(out, &state.service.key, server))?;
-    }
-    Ok(())
+    out.add(|buffer| rows.begin(buffer)).map_err(Error::Output)?;
+    walk(client, Counted, listing.service.into(), listing.order, |service, servers| {
+        let snapshot = ServiceSnapshot { service, servers };
+        out.add(|buffer| rows.row(buffer, &snapshot)).map_err(Error::Output)
+    })?;
+    out.add(|buffer| rows.end(buffer)).map_err(Error::Output)
 }
 
-fn address(key: &ServiceKey) -> Option<IpAddr> {
-    match *key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
+/// Prints services that are in memory.
+fn print<R>(
+    services: impl IntoIterator<Item = impl Borrow<R>>,
+    rows: &mut impl Rows<R>,
+    out: &mut Buffered<'_>,
+) -> Result<(), Error> {
+    out.add(|buffer| rows.begin(buffer)).map_err(Error::Output)?;
+    for service in services {
+        out.add(|buffer| rows.row(buffer, service.borrow())).map_err(Error::Output)?;
     }
+    out.add(|buffer| rows.end(buffer)).map_err(Error::Output)
 }
 
-/// Lists services whose real servers are mostly in the file of /proc.
-fn list_summary(
-    style: Style,
+fn print_summary<T: Transport>(
+    listing: &ServicesListing,
     mut summary: Summary,
-    session: &mut Session,
-    page: &mut Page<'_>,
+    info: Option<Info>,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
-    summary.arrange(style.order);
+    summary.arrange(listing.order);
     let numeric = Labels::numeric();
-    let labels = if style.is_numeric {
+    let labels = if listing.is_numeric {
         &numeric
     } else {
         session.resolver.label(summary.services().flat_map(
@@ -148,15 +178,15 @@ fn list_summary(
             },
         ))
     };
-    let view = TableView { format: ListFormat::Plain, labels };
-    page.try_add(|out| view.write_heading(out))?;
-    for ServiceSummary { service, servers } in summary.services() {
-        page.add(|out| view.service_summary(out, service))?;
-        for server in servers {
-            page.add(|out| view.server_summary(out, &service.key, server))?;
-        }
+    let mut text = ServicesText::new(ServiceColumns::Plain, labels, info);
+    print::<ServiceSummary<'_>>(summary.services(), &mut text, out)
+}
+
+fn address(key: &ServiceKey) -> Option<IpAddr> {
+    match *key {
+        ServiceKey::Address { address, .. } => Some(address),
+        ServiceKey::Fwmark { .. } => None,
     }
-    Ok(())
 }
 
 fn lacks_rights(error: &ipvs::Error) -> bool {

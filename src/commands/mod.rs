@@ -7,12 +7,15 @@ mod error;
 mod list;
 mod list_connections;
 mod list_services;
+mod list_settings;
 mod restore;
 mod save;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use apply_lines::{Event, Lines};
-pub use error::{Comments, Error};
+pub use error::Error;
 pub use list::list;
 pub use restore::{EmptyTable, Existing, Restore, Watcher, check, diff, lock, prepare};
 pub use save::{save, save_consistently};

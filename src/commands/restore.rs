@@ -1,4 +1,4 @@
-//! ipvsadm-restore: a rules file to the kernel, all of it or nothing.
+//! ipvsadm-restore: applies a rules file atomically, as a plan with rollback.
 
 mod failure;
 
@@ -13,10 +13,11 @@ pub(super) use failure::failed_restore;
 
 use super::Error;
 use super::session::Session;
-use crate::resolve::{Labels, Resolver};
+use crate::output::write_plan;
+use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, RuleFile};
 use ipvs::kernel::{Lock, LockError};
-use ipvs_rules::{other_interpreter, write_change};
+use ipvs_rules::other_interpreter;
 
 /// The entries of the kernel that a file does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub trait Watcher: Progress {
     fn signal(&self) -> Option<i32>;
 }
 
-/// The rules that a file leads to.
+/// The table that a file makes.
 type Wanted = Ruleset<LineNumber>;
 
 /// The most bad lines that a restore lists. A file of something else may have millions.
@@ -58,23 +59,23 @@ pub struct Restore<'a> {
     pub name: &'a str,
     /// Its content.
     pub text: &'a [u8],
-    /// What becomes of what the file does not name.
+    /// The kernel's entries that the file does not name.
     pub existing: Existing,
-    /// Whether it may lead to an empty table.
+    /// Permission to leave an empty table.
     pub empty_table: EmptyTable,
 }
 
-/// `--check`: reads the file and nothing else.
+/// `--check`: reads the file alone.
 ///
 /// # Errors
-/// Every bad line.
+/// All bad lines.
 pub fn check(
     restore: &Restore<'_>,
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut file = restore.read(&mut session.resolver)?;
-    // Whether an edit or a deletion fits what is there, and what that leads to, depends on what the kernel has.
+    // If the kernel's entries stay, only the kernel's table shows whether an edit or a deletion fits.
     let table = match restore.existing {
         Existing::Replaced => Some(follow(&mut file, Wanted::default())),
         Existing::Kept => None,
@@ -100,7 +101,7 @@ pub fn check(
     .map_err(Error::Output)
 }
 
-/// The table that a file leads to from another; lines that do not fit the ones before become bad lines of the file.
+/// Applies the rules of a file to a table. Lines that do not fit the lines before them become bad lines of the file.
 fn follow(file: &mut RuleFile<'_>, start: Wanted) -> Wanted {
     let mut wanted = start;
     let conflicts = wanted.apply_all(&file.rules);
@@ -112,31 +113,26 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// `--diff`: writes the changes that a restore would make, as lines, and says whether there are any.
+/// `--diff`: a dry run. Writes the changes as lines, and returns whether there are any.
 ///
 /// # Errors
-/// Every bad line; what the kernel says.
+/// All bad lines; the kernel's refusal.
 pub fn diff(
     restore: &Restore<'_>,
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<bool, Error> {
     let PreparedRestore { prepared: Prepared { plan, .. }, .. } = prepare(restore, session)?;
-    // Zeroed counters alone are no difference between two tables.
-    let steps = if plan.zeroes_only() { None } else { Some(plan.steps()) };
     let mut lines = Vec::new();
-    for step in steps.into_iter().flatten() {
-        write_change(&mut lines, &step.change, &Labels::numeric()).map_err(Error::Output)?;
-        lines.push(b'\n');
-    }
+    write_plan(&mut lines, &plan).map_err(Error::Output)?;
     out.write_all(&lines).map_err(Error::Output)?;
     Ok(!lines.is_empty())
 }
 
-/// Takes the lock of the network namespace. Where it cannot be had at all, the restore goes on without.
+/// Takes the lock of the network namespace. If the lock's file cannot be opened, the restore goes on without a lock.
 ///
 /// # Errors
-/// When another restore has it for all the time.
+/// When another restore holds the lock for the whole time.
 pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<Lock>, Error> {
     match Lock::wait(patience) {
         Ok(lock) => Ok(Some(lock)),
@@ -148,34 +144,34 @@ pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<
     }
 }
 
-/// A restore that is worked out, and nothing done yet.
+/// A restore that is planned and not applied.
 #[derive(Debug)]
 pub struct PreparedRestore<'a> {
     restore: Restore<'a>,
     prepared: Prepared<LineNumber>,
 }
 
-/// Works out what has to change for the kernel's table to be what the file says. This may wait for name servers.
+/// Plans the changes from the kernel's table to the file's. This may wait for name servers.
 ///
 /// # Errors
-/// Every bad line; what the kernel says.
+/// All bad lines; the kernel's refusal.
 pub fn prepare<'a>(
     restore: &Restore<'a>,
     session: &mut Session,
 ) -> Result<PreparedRestore<'a>, Error> {
     let mut file = restore.read(&mut session.resolver)?;
-    // Before the kernel is asked for anything, the file has to be good.
-    let target = restore.follow_into_nothing(&mut file)?;
+    // The file is checked before the first request to the kernel.
+    let target = restore.target(&mut file)?;
     let prepared = restore.plan(&mut file, target, session.client()?)?;
     Ok(PreparedRestore { restore: *restore, prepared })
 }
 
 impl PreparedRestore<'_> {
-    /// Makes the kernel's table what the file says.
+    /// Applies the plan. If another program changes the table meanwhile, plans again.
     ///
     /// # Errors
-    /// What the kernel says. The table is what it was then, unless the error says otherwise. Where another program has
-    /// changed the table meanwhile, also lines that do not fit it any more.
+    /// The kernel's refusal, after a rollback; the error has the result of the rollback. Lines that no longer fit the
+    /// table that another program has changed.
     pub fn carry_out(self, session: &mut Session, watcher: &mut dyn Watcher) -> Result<(), Error> {
         let Self { restore, prepared } = self;
         let mut resolver = std::mem::take(&mut session.resolver);
@@ -183,7 +179,7 @@ impl PreparedRestore<'_> {
             session.client().map_err(Error::from).and_then(|client| {
                 apply_with_retries(prepared, client, watcher, |client| {
                     let mut file = restore.read(&mut resolver)?;
-                    let wanted = restore.follow_into_nothing(&mut file)?;
+                    let wanted = restore.target(&mut file)?;
                     restore.plan(&mut file, wanted, client)
                 })
             });
@@ -202,8 +198,8 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// The table that the file leads to, where that does not depend on the kernel's.
-    fn follow_into_nothing(&self, file: &mut RuleFile<'_>) -> Result<Option<Wanted>, Error> {
+    /// The table that the file makes out of an empty one, if the restore replaces the kernel's table.
+    fn target(&self, file: &mut RuleFile<'_>) -> Result<Option<Wanted>, Error> {
         let wanted = match self.existing {
             Existing::Replaced => Some(follow(file, Wanted::default())),
             Existing::Kept => None,
@@ -212,7 +208,7 @@ impl<'a> Restore<'a> {
         Ok(wanted)
     }
 
-    /// Reads the kernel's table and plans the way from there.
+    /// Reads the kernel's table and plans the changes.
     fn plan(
         &self,
         file: &mut RuleFile<'_>,
@@ -244,15 +240,15 @@ impl<'a> Restore<'a> {
         Ok(Prepared { plan, current })
     }
 
-    /// Whether the kernel's services may go even if the file names none.
+    /// Returns whether the restore may delete all services of the kernel.
     fn may_clear(&self, file: &RuleFile<'_>) -> bool {
         self.existing == Existing::Kept
             || self.empty_table == EmptyTable::Allowed
             || file.describes_a_table()
     }
 
-    /// Refuses a file with bad lines, and one that leads to an empty table or, as long as that is not known, has no
-    /// rules. The error lists `most` bad lines.
+    /// Refuses a file with bad lines. If an empty table is refused, refuses a file that makes one, or a file without
+    /// rules while the table is unknown. The error lists `most` bad lines.
     fn judge(
         &self,
         file: &mut RuleFile<'_>,

@@ -17,7 +17,7 @@ pub(super) fn left(out: &mut Vec<u8>, text: &str, width: usize) {
 pub(super) fn left_endpoint(out: &mut Vec<u8>, endpoint: &EndpointText<'_>, width: usize) {
     let start = out.len();
     match endpoint.numbers() {
-        // The blanks are there already.
+        // The text has blanks behind it.
         Some((text, length)) => {
             out.extend_from_slice(&text);
             out.truncate(start + length.max(width));
@@ -45,12 +45,12 @@ pub(super) fn right(out: &mut Vec<u8>, number: u64, width: usize) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends blanks until so many bytes are there.
+/// Appends blanks up to a length of the whole text.
 pub(super) fn pad(out: &mut Vec<u8>, end: usize) {
     const BLANKS: [u8; 32] = [b' '; 32];
     match end.checked_sub(out.len()) {
         None | Some(0) => {}
-        // More than it takes and then fewer: two stores, where a loop takes a call.
+        // An array of a fixed size is copied without a call.
         Some(missing) if missing <= BLANKS.len() => {
             out.extend_from_slice(&BLANKS);
             out.truncate(end);

@@ -1,59 +1,77 @@
 //! The connections of `-L -c`.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::columns::{left, left_endpoint, pad};
+use super::document::Rows;
 use crate::resolve::Labels;
 use ipvs::model::{Connection, ConnectionTarget, EngineData};
 use ipvs_rules::ConnectionColumns;
 
-/// Writes the two lines above the connections.
-///
-/// # Errors
-/// When they cannot be written.
-pub fn write_connections_heading(
-    out: &mut (impl Write + ?Sized),
+/// The connections for people, with names or numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionsText<'a> {
     columns: ConnectionColumns,
-) -> io::Result<()> {
-    out.write_all(b"IPVS connection entries\n")?;
-    out.write_all(b"pro expire state       source             virtual            destination")?;
-    if columns == ConnectionColumns::WithEngineData {
-        out.write_all(b"        pe name          pe_data")?;
-    }
-    out.write_all(b"\n")
+    labels: &'a Labels,
 }
 
-/// Appends the line of a connection.
-pub fn write_connection(
-    out: &mut Vec<u8>,
-    connection: &Connection,
-    labels: &Labels,
-    columns: ConnectionColumns,
-) {
-    let protocol = connection.protocol.transport();
-    let endpoint = |end: SocketAddr| labels.endpoint(end.ip(), end.port(), protocol);
-    left(out, connection.protocol.as_str(), 3);
-    out.push(b' ');
-    expiry(out, connection.expires);
-    left(out, connection.state.as_str(), 11);
-    out.push(b' ');
-    left_endpoint(out, &endpoint(connection.client), 18);
-    out.push(b' ');
-    left_endpoint(out, &endpoint(virtual_end(connection)), 18);
-    out.push(b' ');
-    let server = endpoint(connection.server);
-    match connection.engine.as_deref().filter(|_| columns == ConnectionColumns::WithEngineData) {
-        None => left_endpoint(out, &server, 0),
-        Some(EngineData { engine, data }) => {
-            left_endpoint(out, &server, 16);
-            out.push(b' ');
-            left(out, engine, 18);
-            out.push(b' ');
-            out.extend_from_slice(data);
-        }
+impl<'a> ConnectionsText<'a> {
+    /// A listing with these columns.
+    pub const fn new(columns: ConnectionColumns, labels: &'a Labels) -> Self {
+        Self { columns, labels }
     }
-    out.push(b'\n');
+
+    /// Appends the line of a connection.
+    pub fn connection(&self, out: &mut Vec<u8>, connection: &Connection) {
+        let protocol = connection.protocol.transport();
+        let endpoint = |end: SocketAddr| self.labels.endpoint(end.ip(), end.port(), protocol);
+        left(out, connection.protocol.as_str(), 3);
+        out.push(b' ');
+        expiry(out, connection.expires);
+        left(out, connection.state.as_str(), 11);
+        out.push(b' ');
+        left_endpoint(out, &endpoint(connection.client), 18);
+        out.push(b' ');
+        left_endpoint(out, &endpoint(virtual_end(connection)), 18);
+        out.push(b' ');
+        let server = endpoint(connection.server);
+        let has_engine = self.columns == ConnectionColumns::WithEngineData;
+        match connection.engine.as_deref().filter(|_| has_engine) {
+            None => left_endpoint(out, &server, 0),
+            Some(EngineData { engine, data }) => {
+                left_endpoint(out, &server, 16);
+                out.push(b' ');
+                left(out, engine, 18);
+                out.push(b' ');
+                out.extend_from_slice(data);
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Rows<Connection> for ConnectionsText<'_> {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        out.extend_from_slice(
+            b"IPVS connection entries\n\
+            pro expire state       source             virtual            destination",
+        );
+        if self.columns == ConnectionColumns::WithEngineData {
+            out.extend_from_slice(b"        pe name          pe_data");
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn row(&mut self, out: &mut Vec<u8>, connection: &Connection) -> io::Result<()> {
+        self.connection(out, connection);
+        Ok(())
+    }
+
+    fn end(&mut self, _out: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The virtual address of a connection. 1.31 prints a firewall mark as if it were an address.
@@ -94,7 +112,7 @@ mod tests {
             "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData";
         let text = format!("{heading}\n{line}\n");
         let connection = Connections::from_reader(text.as_bytes()).next().unwrap().unwrap();
-        write_connection(&mut out, &connection, &Labels::numeric(), columns);
+        ConnectionsText::new(columns, &Labels::numeric()).connection(&mut out, &connection);
         String::from_utf8(out).unwrap()
     }
 
@@ -102,7 +120,7 @@ mod tests {
     fn heading_has_two_more_columns_where_they_are_asked_for() {
         let heading = |columns| {
             let mut out = Vec::new();
-            write_connections_heading(&mut out, columns).unwrap();
+            ConnectionsText::new(columns, &Labels::numeric()).begin(&mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         let plain = "IPVS connection entries\n\

@@ -1,23 +1,27 @@
-//! The answers to `-L --daemon` and `-L --timeout`.
+//! The sync daemons.
 
 use std::io::{self, Write};
 
-use ipvs::model::{SyncDaemon, Timeouts};
+use ipvs::model::SyncDaemon;
+use serde::Serialize;
 
-/// Writes the line of the timeouts.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_timeouts(out: &mut (impl Write + ?Sized), timeouts: &Timeouts) -> io::Result<()> {
-    let Timeouts { tcp, tcp_fin, udp } = timeouts;
-    writeln!(out, "Timeout (tcp tcpfin udp): {tcp} {tcp_fin} {udp}")
+use super::document::Document;
+
+/// The sync daemons that run: at most one of each role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Daemons {
+    /// The daemons in the kernel's order.
+    pub daemons: Vec<SyncDaemon>,
 }
 
-/// Writes the line of a sync daemon.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io::Result<()> {
+impl Document for Daemons {
+    fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.daemons.iter().try_for_each(|daemon| write_daemon(out, daemon))
+    }
+}
+
+/// Writes the line of a daemon, without settings that the kernel reports as 0.
+fn write_daemon(out: &mut Vec<u8>, daemon: &SyncDaemon) -> io::Result<()> {
     let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl } = daemon;
     write!(out, "{role} sync daemon (mcast={interface}, syncid={sync_id}")?;
     if let Some(length) = max_length.filter(|&length| length != 0) {
@@ -38,16 +42,19 @@ pub fn write_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::write_document;
     use ipvs::model::{MulticastGroup, SyncRole};
+    use ipvs_rules::OutputFormat;
 
-    fn shown(daemon: &SyncDaemon) -> String {
+    fn shown(daemons: &[SyncDaemon], format: OutputFormat) -> String {
         let mut out = Vec::new();
-        write_daemon(&mut out, daemon).unwrap();
+        write_document(&mut out, &Daemons { daemons: daemons.to_vec() }, format).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn daemon_is_shown_without_what_the_kernel_does_not_say() {
+    fn daemon_is_shown_without_settings_that_the_kernel_does_not_report() {
+        let text = |daemon: &SyncDaemon| shown(std::slice::from_ref(daemon), OutputFormat::Text);
         let group: std::net::IpAddr = "ff02::81".parse().unwrap();
         let mut daemon = SyncDaemon {
             role: SyncRole::Master,
@@ -59,24 +66,23 @@ mod tests {
             ttl: Some(1),
         };
         assert_eq!(
-            shown(&daemon),
+            text(&daemon),
             "master sync daemon (mcast=averylongname15, syncid=255, maxlen=65487, group=ff02::81, \
              port=65535, ttl=1)\n"
         );
         daemon.group = Some(MulticastGroup::default());
         (daemon.port, daemon.max_length) = (Some(0), Some(0));
         assert_eq!(
-            shown(&daemon),
+            text(&daemon),
             "master sync daemon (mcast=averylongname15, syncid=255, group=224.0.0.81, ttl=1)\n"
         );
         let older = SyncDaemon { group: None, ttl: None, role: SyncRole::Backup, ..daemon };
-        assert_eq!(shown(&older), "backup sync daemon (mcast=averylongname15, syncid=255)\n");
+        assert_eq!(text(&older), "backup sync daemon (mcast=averylongname15, syncid=255)\n");
     }
 
     #[test]
-    fn timeouts_are_one_line() {
-        let mut out = Vec::new();
-        write_timeouts(&mut out, &Timeouts { tcp: 900, tcp_fin: 120, udp: 300 }).unwrap();
-        assert_eq!(out, b"Timeout (tcp tcpfin udp): 900 120 300\n");
+    fn list_without_daemons_is_empty() {
+        assert_eq!(shown(&[], OutputFormat::Text), "");
+        assert_eq!(shown(&[], OutputFormat::Json), "{\"daemons\":[]}\n");
     }
 }

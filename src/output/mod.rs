@@ -1,16 +1,24 @@
-//! What people and programs read: listings of the table, connections, timeouts and daemons.
+//! Documents: listings of services, connections, daemons and timeouts, saved rules, and the lines of a plan.
 //!
-//! Pure: the model and names already found go in, bytes come out. Every listing is byte for byte that of
-//! ipvsadm 1.31, blanks at the ends of lines included; parsers have come to rely on them.
+//! Each document is a type with a text writer and a serde form, and one function prints any of them as JSON. Long listings
+//! are printed while they are read ([`Rows`]). The text is byte for byte that of ipvsadm 1.31, blanks at the ends of lines
+//! included, because parsers rely on it. Knows the model and labels; knows no kernel and no streams of its own.
 
 mod columns;
 mod connections;
 mod daemons;
+mod document;
 mod json;
 mod numbers;
+mod plan;
+mod rules;
 mod services;
+mod timeouts;
 
-pub use connections::{virtual_end, write_connection, write_connections_heading};
-pub use daemons::{write_daemon, write_timeouts};
-pub use json::{JsonList, write_json_daemons, write_json_timeouts};
-pub use services::{TableView, write_info};
+pub use connections::{ConnectionsText, virtual_end};
+pub use daemons::Daemons;
+pub use document::{Buffered, Document, Rows, write_document};
+pub use json::JsonRows;
+pub use plan::write_plan;
+pub use rules::{Comments, SavedLines, SavedRules};
+pub use services::ServicesText;

@@ -2,12 +2,12 @@
 
 use super::columns::right;
 
-/// How large numbers are shown.
+/// The form of large numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digits {
-    /// All digits, the columns move.
+    /// All digits; the columns move.
     All,
-    /// From 100,000,000 on in thousands (K), millions (M), thousand millions (G) or millions of millions (T).
+    /// From 100,000,000 on in thousands (K), millions (M), billions (G) or trillions (T).
     Shortened,
 }
 

@@ -1,15 +1,17 @@
-//! The table of virtual services and real servers, in each of its formats.
+//! Virtual services and their real servers, with each choice of columns.
 
 use std::io::{self, Write};
 
 use super::columns::{append, left, left_endpoint, left_number, pad};
+use super::document::Rows;
 use super::numbers::{Digits, number};
 use crate::resolve::Labels;
 use ipvs::model::{
     Counters, Family, Forwarding, Info, Netmask, Rates, RealServerKey, RealServerState,
     RealServerSummary, ServiceKey, ServiceState, Tunnel, TunnelChecksum, VirtualService,
 };
-use ipvs_rules::ListFormat;
+use ipvs::state::{ServiceSnapshot, ServiceSummary};
+use ipvs_rules::ServiceColumns;
 
 /// The columns for an address and a port: an IPv4 address always fits.
 const ENDPOINT: usize = 28;
@@ -17,68 +19,117 @@ const ENDPOINT: usize = 28;
 /// Where a service's address begins, behind its protocol.
 const ENDPOINT_START: usize = 5;
 
-/// Writes the first line of a listing of the whole table.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_info(out: &mut (impl Write + ?Sized), info: &Info) -> io::Result<()> {
-    writeln!(out, "IP Virtual Server version {} (size={})", info.version, info.table_size)
+/// The services with their real servers for people, with names or numbers.
+#[derive(Clone, Debug)]
+pub struct ServicesText<'a> {
+    columns: ServiceColumns,
+    labels: &'a Labels,
+    /// The first line. A listing of one service lacks it.
+    info: Option<Info>,
+    has_heading: bool,
 }
 
-/// Writes the table in one format, with names or numbers.
-#[derive(Clone, Copy, Debug)]
-pub struct TableView<'a> {
-    /// The columns.
-    pub format: ListFormat,
-    /// What addresses and ports are called.
-    pub labels: &'a Labels,
+impl<'a> ServicesText<'a> {
+    /// A listing with these columns. A listing of the whole table begins with the version of IPVS.
+    pub const fn new(columns: ServiceColumns, labels: &'a Labels, info: Option<Info>) -> Self {
+        Self { columns, labels, info, has_heading: false }
+    }
 }
 
-impl TableView<'_> {
-    /// Writes the two lines that name the columns.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn write_heading(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-        out.write_all(match self.format {
-            ListFormat::Plain => {
+/// A listing that fails before its first service has no heading.
+impl Rows<ServiceSnapshot> for ServicesText<'_> {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.write_info(out)
+    }
+
+    fn row(&mut self, out: &mut Vec<u8>, snapshot: &ServiceSnapshot) -> io::Result<()> {
+        self.write_heading_once(out);
+        self.service(out, &snapshot.service);
+        for server in &snapshot.servers {
+            self.server(out, &snapshot.service.service.key, server);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.write_heading_once(out);
+        Ok(())
+    }
+}
+
+impl Rows<ServiceSummary<'_>> for ServicesText<'_> {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.write_info(out)
+    }
+
+    fn row(&mut self, out: &mut Vec<u8>, summary: &ServiceSummary<'_>) -> io::Result<()> {
+        self.write_heading_once(out);
+        self.service_summary(out, summary.service);
+        for server in summary.servers {
+            self.server_summary(out, &summary.service.key, server);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.write_heading_once(out);
+        Ok(())
+    }
+}
+
+impl ServicesText<'_> {
+    fn write_info(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let Some(Info { version, table_size }) = &self.info else { return Ok(()) };
+        writeln!(out, "IP Virtual Server version {version} (size={table_size})")
+    }
+
+    fn write_heading_once(&mut self, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.has_heading, true) {
+            out.extend_from_slice(self.heading());
+        }
+    }
+
+    /// The two lines that name the columns.
+    const fn heading(&self) -> &'static [u8] {
+        match self.columns {
+            ServiceColumns::Plain => {
                 b"Prot LocalAddress:Port Scheduler Flags\n  \
                 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n"
             }
-            ListFormat::Tunnels => {
+            ServiceColumns::Tunnels => {
                 b"Prot LocalAddress:Port Scheduler Flags\n  \
                 -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn\n"
             }
-            ListFormat::Stats { .. } => {
+            ServiceColumns::Stats { .. } => {
                 b"Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n  \
                 -> RemoteAddress:Port\n"
             }
-            ListFormat::Rate { .. } => {
+            ServiceColumns::Rate { .. } => {
                 b"Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n  \
                 -> RemoteAddress:Port\n"
             }
-            ListFormat::Thresholds => {
+            ServiceColumns::Thresholds => {
                 b"Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  \
                 -> RemoteAddress:Port\n"
             }
-            ListFormat::PersistentConnections => {
+            ServiceColumns::PersistentConnections => {
                 b"Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n  \
                 -> RemoteAddress:Port\n"
             }
-        })
+        }
     }
 
     /// Appends the line of a virtual service.
     pub fn service(&self, out: &mut Vec<u8>, state: &ServiceState) {
         let start = out.len() + ENDPOINT_START;
-        match self.format {
-            ListFormat::Stats { is_exact } => {
+        match self.columns {
+            ServiceColumns::Stats { is_exact } => {
                 self.service_endpoint(out, &state.service.key);
                 pad(out, start + ENDPOINT);
                 counters(out, &state.counters, digits(is_exact));
                 out.push(b'\n');
             }
-            ListFormat::Rate { is_exact } => {
+            ServiceColumns::Rate { is_exact } => {
                 self.service_endpoint(out, &state.service.key);
                 pad(out, start + ENDPOINT);
                 for rate in columns(&state.rates) {
@@ -86,14 +137,14 @@ impl TableView<'_> {
                 }
                 out.push(b'\n');
             }
-            ListFormat::Plain
-            | ListFormat::Tunnels
-            | ListFormat::Thresholds
-            | ListFormat::PersistentConnections => self.service_summary(out, &state.service),
+            ServiceColumns::Plain
+            | ServiceColumns::Tunnels
+            | ServiceColumns::Thresholds
+            | ServiceColumns::PersistentConnections => self.service_summary(out, &state.service),
         }
     }
 
-    /// Appends the line of a virtual service in the plain format, whatever this view's own.
+    /// Appends the line of a virtual service in the plain format.
     pub fn service_summary(&self, out: &mut Vec<u8>, service: &VirtualService) {
         self.service_endpoint(out, &service.key);
         scheduling(out, service);
@@ -126,7 +177,7 @@ impl TableView<'_> {
         left_endpoint(out, &endpoint, ENDPOINT);
     }
 
-    /// Appends the line of a real server in the plain format, whatever this view's own.
+    /// Appends the line of a real server in the plain format.
     pub fn server_summary(
         &self,
         out: &mut Vec<u8>,
@@ -145,9 +196,9 @@ impl TableView<'_> {
     pub fn server(&self, out: &mut Vec<u8>, service: &ServiceKey, state: &RealServerState) {
         let server = &state.server;
         let connections = [state.active_connections, state.inactive_connections];
-        match self.format {
-            ListFormat::Plain => self.server_summary(out, service, &state.summary()),
-            ListFormat::Tunnels => {
+        match self.columns {
+            ServiceColumns::Plain => self.server_summary(out, service, &state.summary()),
+            ServiceColumns::Tunnels => {
                 self.server_endpoint(out, service, &server.key);
                 out.push(b' ');
                 left(out, forwarding(server.forwarding), 7);
@@ -159,13 +210,13 @@ impl TableView<'_> {
                 left_number(out, server.weight, 6);
                 trailing(out, connections);
             }
-            ListFormat::Thresholds => {
+            ServiceColumns::Thresholds => {
                 self.server_endpoint(out, service, &server.key);
                 let [active, inactive] = connections;
                 let (upper, lower) = (server.upper_threshold, server.lower_threshold);
                 trailing(out, [upper, lower, active, inactive]);
             }
-            ListFormat::PersistentConnections => {
+            ServiceColumns::PersistentConnections => {
                 self.server_endpoint(out, service, &server.key);
                 out.push(b' ');
                 left_number(out, server.weight, 9);
@@ -173,16 +224,16 @@ impl TableView<'_> {
                 left_number(out, state.persistent_connections, 11);
                 trailing(out, connections);
             }
-            ListFormat::Stats { is_exact } => {
+            ServiceColumns::Stats { is_exact } => {
                 self.server_endpoint(out, service, &server.key);
                 counters(out, &state.counters, digits(is_exact));
                 out.push(b'\n');
             }
-            ListFormat::Rate { is_exact } => {
+            ServiceColumns::Rate { is_exact } => {
                 self.server_endpoint(out, service, &server.key);
                 let [connections, incoming, outgoing, incoming_bytes, outgoing_bytes] =
                     columns(&state.rates);
-                // Of a real server only the bytes are ever shortened.
+                // 1.31 shortens only the bytes of a real server.
                 for rate in [connections, incoming, outgoing] {
                     number(out, rate, Digits::All);
                 }
@@ -199,7 +250,7 @@ fn digits(is_exact: bool) -> Digits {
     if is_exact { Digits::All } else { Digits::Shortened }
 }
 
-/// The last columns of a line and its end. The last one is padded too.
+/// Appends the last columns of a line and its end. The last column is padded too.
 fn trailing<const N: usize>(out: &mut Vec<u8>, values: [u32; N]) {
     for value in values {
         out.push(b' ');
@@ -227,12 +278,12 @@ fn columns(rates: &Rates) -> [u64; 5] {
     [connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes]
 }
 
-/// What stands behind a service's address: its scheduler and flags.
+/// Appends the columns behind a service's address: its scheduler and flags.
 fn scheduling(out: &mut Vec<u8>, service: &VirtualService) {
     out.push(b' ');
     out.extend_from_slice(service.scheduler.as_str().as_bytes());
     if !service.scheduler_flags.is_empty() {
-        // Of sh and mh 1.31 shows the two flags that have a name.
+        // For sh and mh, 1.31 shows only the two flags that have a name.
         let scheduler = service.scheduler.as_str();
         let has_own_names = matches!(scheduler, "sh" | "mh");
         let names = service.scheduler_flags.names(&service.scheduler);
@@ -265,7 +316,7 @@ fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::Tunneling(_) => "Tunnel",
         Forwarding::LocalNode => "Local",
         Forwarding::Bypass => "Bypass",
-        // How the C library prints the name that 1.31 does not have for it.
+        // 1.31 has no name for it, and its C library prints this for a missing one.
         Forwarding::Other(_) => "(null)",
     }
 }
@@ -275,7 +326,7 @@ fn tunnel(out: &mut Vec<u8>, forwarding: Forwarding) {
         TunnelChecksum::None => "-c",
         TunnelChecksum::Full => "+c",
         TunnelChecksum::Remote => "r+c",
-        // Likewise: 1.31 has no name for 3, and reads past the end of its names for more.
+        // 1.31 has no name for 3 either, and reads past the end of its names for larger numbers.
         TunnelChecksum::Other(_) => "(null)",
     };
     match forwarding {

@@ -1,6 +1,6 @@
-//! Rules files: every rule, and every bad line with its fault.
+//! Reads rules files: every rule with its line, and every bad line with its fault.
 //!
-//! Knows rules and plans; knows no options and no streams.
+//! Knows the rule language and the resolver. Knows no kernel and no streams.
 
 mod quoted;
 mod read;

@@ -1,4 +1,4 @@
-//! Parses a rules file: keeps every rule, and every bad line with its fault.
+//! Parses the text of a rules file into rules and bad lines.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -14,13 +14,13 @@ use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 /// The fault of a line of a rules file.
 #[derive(Debug, Error)]
 pub enum Problem {
-    /// The line cannot be read.
+    /// The line cannot be parsed.
     #[error(transparent)]
     Line(#[from] LineError),
     /// A command that is not a change: list, save, restore, help.
     #[error("only rules can be restored")]
     NotARule,
-    /// It does not fit the lines before it.
+    /// The line does not fit the lines before it.
     #[error("{}", conflict_sentence(.0))]
     Conflict(RuleConflict<LineNumber>),
 }
@@ -58,7 +58,7 @@ pub struct RuleFile<'a> {
     text: &'a [u8],
     /// The rules in order.
     pub rules: Vec<Rule>,
-    /// The lines that are none.
+    /// The lines that cannot be restored.
     pub bad_lines: Vec<BadLine>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> RuleFile<'a> {
         self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
     }
 
-    /// Marks lines that could be read as bad all the same; they come in order.
+    /// Adds lines that do not fit the lines before them to the bad lines. The conflicts are in the order of lines.
     pub fn reject(&mut self, conflicts: Vec<(LineNumber, RuleConflict<LineNumber>)>) {
         let mut lines = lines(self.text);
         for (number, conflict) in conflicts {

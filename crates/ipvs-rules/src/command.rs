@@ -23,31 +23,43 @@ pub enum Command {
 
 /// A listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum List {
+pub struct List {
+    /// The entries to list.
+    pub subject: ListSubject,
+    /// Addresses and ports as numbers. JSON has numbers in any case.
+    pub is_numeric: bool,
+    /// The format of the output.
+    pub format: OutputFormat,
+}
+
+/// The entries of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListSubject {
     /// Virtual services and their real servers.
-    Table {
+    Services {
         /// One service; all of them if `None`.
         service: Option<ServiceKey>,
-        /// The columns.
-        format: ListFormat,
-        /// Addresses and ports as numbers.
-        is_numeric: bool,
-        /// In order, rather than in the kernel's.
+        /// The columns of the text. JSON has all values.
+        columns: ServiceColumns,
+        /// In the order of the keys, rather than in the kernel's. JSON is always in order.
         is_sorted: bool,
     },
-    /// The connections.
-    Connections {
-        /// Addresses and ports as numbers.
-        is_numeric: bool,
-        /// The columns.
-        columns: ConnectionColumns,
-    },
+    /// The connections, with the columns of the text.
+    Connections(ConnectionColumns),
     /// The connection timeouts.
     Timeouts,
     /// The sync daemons.
     Daemons,
-    /// One of the others as JSON, with all its values.
-    Json(JsonSubject),
+}
+
+/// The format of an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// The text of ipvsadm 1.31.
+    #[default]
+    Text,
+    /// JSON with all values.
+    Json,
 }
 
 /// The columns of a listing of connections.
@@ -59,22 +71,9 @@ pub enum ConnectionColumns {
     WithEngineData,
 }
 
-/// A listing as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonSubject {
-    /// Virtual services and their real servers; one service, or all of them if `None`.
-    Table(Option<ServiceKey>),
-    /// The connections.
-    Connections,
-    /// The connection timeouts.
-    Timeouts,
-    /// The sync daemons.
-    Daemons,
-}
-
-/// The columns of a listing.
+/// The columns of a listing of services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ListFormat {
+pub enum ServiceColumns {
     /// Forwarding, weight and connections.
     #[default]
     Plain,

@@ -35,7 +35,9 @@ mod waiting;
 mod writer;
 
 pub use answers::{Answers, NamesRefused};
-pub use command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
+pub use command::{
+    Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, ServiceColumns,
+};
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{RuleError, ValueError};
 pub use line::{LineError, Words, first_line, line_count, lines, other_interpreter, words};

@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
-use crate::command::{Command, ConnectionColumns, JsonSubject, List, ListFormat, Save};
+use crate::command::{
+    Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, ServiceColumns,
+};
 use crate::error::RuleError;
 use crate::line::{LineError, words};
 use crate::options::{
@@ -378,14 +380,14 @@ impl<'a> Options<'a> {
             return Err(RuleError::ListConflict { later, earlier });
         }
         let format = [
-            (stats, "stats", ListFormat::Stats { is_exact }),
-            (rate, "rate", ListFormat::Rate { is_exact }),
-            (thresholds, "thresholds", ListFormat::Thresholds),
+            (stats, "stats", ServiceColumns::Stats { is_exact }),
+            (rate, "rate", ServiceColumns::Rate { is_exact }),
+            (thresholds, "thresholds", ServiceColumns::Thresholds),
             // In a listing of connections the option adds two columns.
             (
                 persistent_connections && !connections,
                 "persistent-conn",
-                ListFormat::PersistentConnections,
+                ServiceColumns::PersistentConnections,
             ),
         ]
         .into_iter()
@@ -396,36 +398,26 @@ impl<'a> Options<'a> {
             }
             _ => {}
         }
-        if is_json {
-            return Ok(List::Json(if connections {
-                JsonSubject::Connections
-            } else if timeouts {
-                JsonSubject::Timeouts
-            } else if daemons {
-                JsonSubject::Daemons
-            } else {
-                JsonSubject::Table(service)
-            }));
-        }
-        Ok(if connections {
-            let columns = if persistent_connections {
+        let subject = if connections {
+            ListSubject::Connections(if persistent_connections {
                 ConnectionColumns::WithEngineData
             } else {
                 ConnectionColumns::Plain
-            };
-            List::Connections { is_numeric, columns }
+            })
         } else if timeouts {
-            List::Timeouts
+            ListSubject::Timeouts
         } else if daemons {
-            List::Daemons
+            ListSubject::Daemons
         } else {
-            let format = match format {
-                Some((.., format)) => format,
-                None if tunnels => ListFormat::Tunnels,
-                None => ListFormat::Plain,
+            let columns = match format {
+                Some((.., columns)) => columns,
+                None if tunnels => ServiceColumns::Tunnels,
+                None => ServiceColumns::Plain,
             };
-            List::Table { service, format, is_numeric, is_sorted: !is_unsorted }
-        })
+            ListSubject::Services { service, columns, is_sorted: !is_unsorted }
+        };
+        let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
+        Ok(List { subject, is_numeric, format })
     }
 }
 

@@ -310,13 +310,12 @@ fn mask_that_stands_before_an_ipv6_service_is_lost_and_one_without_persistence_u
 #[test]
 fn ipv6_follows_a_firewall_mark_and_needs_not_be_next_to_it() {
     assert_eq!(service("-A -f 1 -s rr -6").key.family(), Family::Ipv6);
-    let table = List::Table {
+    let services = ListSubject::Services {
         service: Some(service("-A -f 7 -6").key),
-        format: ListFormat::Plain,
-        is_numeric: false,
+        columns: ServiceColumns::Plain,
         is_sorted: true,
     };
-    assert_eq!(list("-L -f 7 -6"), table);
+    assert_eq!(list("-L -f 7 -6").subject, services);
     for line in ["-A -6 -f 1", "-A -t 10.0.0.1:80 -6", "-C -6", "-L -6"] {
         all_are_refused([(line, "-6 used before -f")]);
     }
@@ -493,34 +492,33 @@ fn multicast_group_is_a_multicast_address() {
 
 #[test]
 fn of_several_formats_the_first_in_a_fixed_order_is_listed() {
-    let format = |line: &str| match list(line) {
-        List::Table { format, .. } => format,
+    let columns = |line: &str| match list(line).subject {
+        ListSubject::Services { columns, .. } => columns,
         other => panic!("{line}: {other:?}"),
     };
-    assert_eq!(format("-L"), ListFormat::Plain);
-    assert_eq!(format("-L --exact"), ListFormat::Plain);
+    assert_eq!(columns("-L"), ServiceColumns::Plain);
+    assert_eq!(columns("-L --exact"), ServiceColumns::Plain);
     let all = "--tun-info --persistent-conn --thresholds --rate --stats";
     let mut words: Vec<&str> = all.split(' ').collect();
     for expected in [
-        ListFormat::Stats { is_exact: false },
-        ListFormat::Rate { is_exact: false },
-        ListFormat::Thresholds,
-        ListFormat::PersistentConnections,
-        ListFormat::Tunnels,
+        ServiceColumns::Stats { is_exact: false },
+        ServiceColumns::Rate { is_exact: false },
+        ServiceColumns::Thresholds,
+        ServiceColumns::PersistentConnections,
+        ServiceColumns::Tunnels,
     ] {
-        assert_eq!(format(&format!("-L {}", words.join(" "))), expected);
+        assert_eq!(columns(&format!("-L {}", words.join(" "))), expected);
         words.pop();
     }
-    assert_eq!(format("-L --rate -X"), ListFormat::Rate { is_exact: true });
+    assert_eq!(columns("-L --rate -X"), ServiceColumns::Rate { is_exact: true });
 }
 
 #[test]
 fn listing_is_sorted_and_named_unless_said_otherwise() {
-    let table = |is_numeric, is_sorted| List::Table {
-        service: None,
-        format: ListFormat::Plain,
+    let table = |is_numeric, is_sorted| List {
+        subject: ListSubject::Services { service: None, columns: ServiceColumns::Plain, is_sorted },
         is_numeric,
-        is_sorted,
+        format: OutputFormat::Text,
     };
     assert_eq!(list("-L"), table(false, true));
     assert_eq!(list("-ln --syncid 5"), table(true, true));
@@ -528,15 +526,29 @@ fn listing_is_sorted_and_named_unless_said_otherwise() {
 }
 
 #[test]
+fn every_listing_has_a_format() {
+    for line in ["-L", "-Lc", "-L --timeout", "-L --daemon -n", "-L -t 10.0.0.1:80 --stats"] {
+        let text = list(line);
+        assert_eq!(text.format, OutputFormat::Text, "{line}");
+        let json = list(&format!("{line} --json"));
+        assert_eq!(json, List { format: OutputFormat::Json, ..text }, "{line}");
+    }
+}
+
+#[test]
 fn one_thing_is_listed_at_a_time() {
-    let connections = |columns| List::Connections { is_numeric: true, columns };
+    let connections = |columns| List {
+        subject: ListSubject::Connections(columns),
+        is_numeric: true,
+        format: OutputFormat::Text,
+    };
     assert_eq!(list("-Lnc"), connections(ConnectionColumns::Plain));
     assert_eq!(
         list("-Lnc --persistent-conn --tun-info --nosort --exact"),
         connections(ConnectionColumns::WithEngineData)
     );
-    assert_eq!(list("-L --timeout -n --tun-info --exact"), List::Timeouts);
-    assert_eq!(list("-L --daemon --nosort"), List::Daemons);
+    assert_eq!(list("-L --timeout -n --tun-info --exact").subject, ListSubject::Timeouts);
+    assert_eq!(list("-L --daemon --nosort").subject, ListSubject::Daemons);
     for (subjects, later, earlier) in [
         ("-c -t 10.0.0.1:80", "service-address", "connection"),
         ("--timeout -c", "timeout", "connection"),

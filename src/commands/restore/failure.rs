@@ -8,7 +8,7 @@ use crate::errors::sentence;
 use crate::resolve::Labels;
 use crate::rules_file::LineNumber;
 
-/// A change as it is named in a sentence.
+/// A change as messages name it.
 fn shown_change(change: &Change) -> String {
     line(change).trim_start_matches("# ").to_owned()
 }
@@ -20,7 +20,8 @@ fn line(change: &Change) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
-/// What keeps the old table from being there again. Under a newer kernel it may be of all entries: one is an example.
+/// The entries that the rollback could not restore completely. Under a newer kernel these may be all, so one is named as
+/// an example.
 fn but_for(lost: &[UnknownAttribute]) -> String {
     let Some((UnknownAttribute { service, server, number }, more)) = lost.split_first() else {
         return String::new();
@@ -90,10 +91,10 @@ pub(in crate::commands) fn failed_restore(
     text
 }
 
-/// How many changes of another program a message shows.
+/// The number of changes of another program that a message shows.
 const SHOWN_CHANGES: usize = 5;
 
-/// The counters that undoing does not bring back.
+/// The counters that the rollback could not restore.
 fn lost_counters(failed: &ApplyError<LineNumber>) -> String {
     let recreated = match failed.recreated.split_first() {
         None => String::new(),
@@ -118,7 +119,7 @@ fn others_changes(failed: &ApplyError<LineNumber>) -> &'static str {
     if failed.is_outdated() { ", except for changes by another program" } else { "" }
 }
 
-/// Tells who is in the way of a restore that has given up.
+/// The changes of another program that made the restore give up.
 fn in_the_way(failed: &ApplyError<LineNumber>) -> String {
     if !failed.is_outdated() {
         return String::new();

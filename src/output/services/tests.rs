@@ -4,11 +4,11 @@ use super::*;
 use ipvs::model::{Change, OtherForwarding, OtherTunnel, Protocol};
 use ipvs_rules::{Command, parse_numeric_line};
 
-const PLAIN: ListFormat = ListFormat::Plain;
-const STATS: ListFormat = ListFormat::Stats { is_exact: false };
-const EXACT_STATS: ListFormat = ListFormat::Stats { is_exact: true };
-const RATE: ListFormat = ListFormat::Rate { is_exact: false };
-const EXACT_RATE: ListFormat = ListFormat::Rate { is_exact: true };
+const PLAIN: ServiceColumns = ServiceColumns::Plain;
+const STATS: ServiceColumns = ServiceColumns::Stats { is_exact: false };
+const EXACT_STATS: ServiceColumns = ServiceColumns::Stats { is_exact: true };
+const RATE: ServiceColumns = ServiceColumns::Rate { is_exact: false };
+const EXACT_RATE: ServiceColumns = ServiceColumns::Rate { is_exact: true };
 
 fn change(line: &str) -> Change {
     match parse_numeric_line(line.as_bytes()) {
@@ -58,17 +58,17 @@ fn counted() -> (Counters, Rates) {
     (counters, rates)
 }
 
-fn shown(format: ListFormat, write: impl FnOnce(&TableView<'_>, &mut Vec<u8>)) -> String {
+fn shown(format: ServiceColumns, write: impl FnOnce(&ServicesText<'_>, &mut Vec<u8>)) -> String {
     let mut out = Vec::new();
-    write(&TableView { format, labels: &Labels::numeric() }, &mut out);
+    write(&ServicesText::new(format, &Labels::numeric(), None), &mut out);
     String::from_utf8(out).unwrap()
 }
 
-fn service_line(format: ListFormat, line: &str) -> String {
+fn service_line(format: ServiceColumns, line: &str) -> String {
     shown(format, |view, out| view.service(out, &service(line)))
 }
 
-fn server_line(format: ListFormat, line: &str) -> String {
+fn server_line(format: ServiceColumns, line: &str) -> String {
     let (key, state) = server(line);
     shown(format, |view, out| view.server(out, &key, &state))
 }
@@ -82,7 +82,7 @@ fn heading_names_the_columns_and_two_formats_have_a_blank_at_its_end() {
              \x20 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n",
         ),
         (
-            ListFormat::Tunnels,
+            ServiceColumns::Tunnels,
             "Prot LocalAddress:Port Scheduler Flags\n\
              \x20 -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn\n",
         ),
@@ -97,17 +97,17 @@ fn heading_names_the_columns_and_two_formats_have_a_blank_at_its_end() {
              \x20 -> RemoteAddress:Port\n",
         ),
         (
-            ListFormat::Thresholds,
+            ServiceColumns::Thresholds,
             "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n\
              \x20 -> RemoteAddress:Port\n",
         ),
         (
-            ListFormat::PersistentConnections,
+            ServiceColumns::PersistentConnections,
             "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n\
              \x20 -> RemoteAddress:Port\n",
         ),
     ] {
-        assert_eq!(shown(format, |view, out| view.write_heading(out).unwrap()), heading);
+        assert_eq!(shown(format, |view, out| out.extend_from_slice(view.heading())), heading);
     }
 }
 
@@ -130,8 +130,11 @@ fn service_is_shown_with_its_scheduler_and_what_it_is_told() {
         ("-f 1 -s sh -b sh-fallback,sh-port,flag-3", "FWM  1 sh (sh-fallback,sh-port)\n"),
         ("-f 1 -s mh -b flag-3", "FWM  1 mh ()\n"),
     ] {
-        let formats =
-            [ListFormat::Tunnels, ListFormat::Thresholds, ListFormat::PersistentConnections];
+        let formats = [
+            ServiceColumns::Tunnels,
+            ServiceColumns::Thresholds,
+            ServiceColumns::PersistentConnections,
+        ];
         for format in formats.into_iter().chain([PLAIN]) {
             assert_eq!(service_line(format, line), expected);
         }
@@ -218,7 +221,7 @@ fn tunnel_is_shown_with_its_port_and_checksum() {
     ] {
         let line = format!("-t 10.0.0.1:80 -r 10.0.0.2 {options}");
         assert_eq!(
-            server_line(ListFormat::Tunnels, &line),
+            server_line(ServiceColumns::Tunnels, &line),
             format!("  -> 10.0.0.2:80                  {shown}      11         222       \n")
         );
     }
@@ -239,7 +242,7 @@ fn tunnel_that_no_option_asks_for_is_shown_as_1_31_does() {
     ] {
         state.server.forwarding = Forwarding::Tunneling(tunnel);
         assert_eq!(
-            shown(ListFormat::Tunnels, |view, out| view.server(out, &key, &state)),
+            shown(ServiceColumns::Tunnels, |view, out| view.server(out, &key, &state)),
             format!(
                 "  -> 10.0.0.2:80                  Tunnel  {shown_as} 1      11         222       \n"
             )
@@ -258,7 +261,7 @@ fn service_of_a_protocol_that_no_option_is_for_is_shown_as_1_31_does() {
 #[test]
 fn real_server_is_shown_with_its_thresholds() {
     assert_eq!(
-        server_line(ListFormat::Thresholds, "-t 10.0.0.1:80 -r 10.0.0.2 -x 2147483647 -y 50"),
+        server_line(ServiceColumns::Thresholds, "-t 10.0.0.1:80 -r 10.0.0.2 -x 2147483647 -y 50"),
         "  -> 10.0.0.2:80                  2147483647 50         11         222       \n"
     );
 }
@@ -266,7 +269,7 @@ fn real_server_is_shown_with_its_thresholds() {
 #[test]
 fn real_server_is_shown_with_its_persistent_connections() {
     assert_eq!(
-        server_line(ListFormat::PersistentConnections, "-t 10.0.0.1:80 -r 10.0.0.2 -w 7"),
+        server_line(ServiceColumns::PersistentConnections, "-t 10.0.0.1:80 -r 10.0.0.2 -w 7"),
         "  -> 10.0.0.2:80                  7         33          11         222       \n"
     );
 }
@@ -294,8 +297,9 @@ fn real_server_is_shown_with_its_counters_and_of_its_rates_only_bytes_are_shorte
 
 #[test]
 fn first_line_has_the_version_and_the_size_of_the_connection_table() {
-    let mut out = Vec::new();
     let version = ipvs::model::Version::from_number(0x0001_0201);
-    write_info(&mut out, &Info { version, table_size: 4096 }).unwrap();
+    let info = Info { version, table_size: 4096 };
+    let mut out = Vec::new();
+    ServicesText::new(PLAIN, &Labels::numeric(), Some(info)).write_info(&mut out).unwrap();
     assert_eq!(out, b"IP Virtual Server version 1.2.1 (size=4096)\n");
 }

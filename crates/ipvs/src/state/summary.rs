@@ -18,7 +18,8 @@ use crate::procfs::ServicesFile;
 #[derive(Clone, Debug)]
 pub struct Summary {
     file: ServicesFile,
-    services: Vec<(VirtualService, Servers)>,
+    /// The services of the dump, once the dump is joined.
+    joined: Option<Vec<(VirtualService, Servers)>>,
 }
 
 /// A virtual service in a [`Summary`], with its real servers.
@@ -40,20 +41,19 @@ enum Servers {
 }
 
 impl Summary {
-    /// Joins the file with a dump, in the order of the dump. `connect` is called only if the file has a service.
+    /// The file alone.
+    pub const fn of_file(file: ServicesFile) -> Self {
+        Self { file, joined: None }
+    }
+
+    /// Adds the fields and the services that the file lacks, in the order of the dump. After an error the summary is
+    /// that of the file.
     ///
     /// # Errors
-    /// The kernel's refusal, a malformed answer, or the error of `connect`.
-    pub fn join<'c, T: Transport + 'c, E: From<Error>>(
-        file: ServicesFile,
-        connect: impl FnOnce() -> Result<&'c mut Client<T>, E>,
-    ) -> Result<Self, E> {
-        if file.services.is_empty() {
-            return Ok(Self { file, services: Vec::new() });
-        }
-        let client = connect()?;
-        let mut indices: Vec<(ServiceKey, usize)> =
-            file.services.iter().map(|listed| listed.service.key).zip(0..).collect();
+    /// The kernel's refusal, or a malformed answer.
+    pub fn join<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
+        let services = self.file.services.iter().map(|listed| listed.service.key);
+        let mut indices: Vec<(ServiceKey, usize)> = services.zip(0..).collect();
         indices.sort_unstable();
         let index_of = |key: &ServiceKey| match key {
             ServiceKey::Fwmark { .. } => None,
@@ -72,15 +72,13 @@ impl Summary {
                 servers.extend(states.iter().map(RealServerState::summary));
             }
         }
-        Ok(Self { file, services })
+        self.joined = Some(services);
+        Ok(())
     }
 
-    /// The file alone, for callers who may not use netlink.
-    pub fn of_file(file: ServicesFile) -> Self {
-        let services = file.services.iter().enumerate();
-        let services =
-            services.map(|(index, listed)| (listed.service.clone(), Servers::InFile(index)));
-        Self { services: services.collect(), file }
+    /// Returns whether the file has no service.
+    pub fn is_empty(&self) -> bool {
+        self.file.services.is_empty()
     }
 
     /// The version of IPVS and the size of its connection table.
@@ -90,8 +88,11 @@ impl Summary {
 
     /// Keeps one service, and returns whether it exists.
     pub fn select(&mut self, key: &ServiceKey) -> bool {
-        self.services.retain(|(service, _)| service.key == *key);
-        !self.services.is_empty()
+        match &mut self.joined {
+            Some(services) => services.retain(|(service, _)| service.key == *key),
+            None => self.file.services.retain(|listed| listed.service.key == *key),
+        }
+        self.services().next().is_some()
     }
 
     /// Sorts services and real servers. [`Order::Kernel`] leaves them in the kernel's order.
@@ -99,8 +100,15 @@ impl Summary {
         if order == Order::Kernel {
             return;
         }
-        self.services.sort_unstable_by_key(|(service, _)| service.key);
-        for (_, servers) in &mut self.services {
+        let Some(services) = &mut self.joined else {
+            self.file.services.sort_unstable_by_key(|listed| listed.service.key);
+            for index in 0..self.file.services.len() {
+                self.file.servers_mut(index).sort_unstable_by_key(|server| server.key);
+            }
+            return;
+        };
+        services.sort_unstable_by_key(|(service, _)| service.key);
+        for (_, servers) in services {
             let servers = match servers {
                 Servers::InFile(index) => self.file.servers_mut(*index),
                 Servers::Dumped(servers) => servers,
@@ -111,12 +119,18 @@ impl Summary {
 
     /// The services with their real servers.
     pub fn services(&self) -> impl Iterator<Item = ServiceSummary<'_>> {
-        self.services.iter().map(|(service, servers)| ServiceSummary {
+        let joined = self.joined.iter().flatten().map(|(service, servers)| ServiceSummary {
             service,
             servers: match servers {
                 Servers::InFile(index) => self.file.servers(*index),
                 Servers::Dumped(servers) => servers,
             },
-        })
+        });
+        let of_file = if self.joined.is_none() { self.file.services.as_slice() } else { &[] };
+        let of_file = of_file.iter().enumerate().map(|(index, listed)| ServiceSummary {
+            service: &listed.service,
+            servers: self.file.servers(index),
+        });
+        joined.chain(of_file)
     }
 }

@@ -164,7 +164,7 @@ function __ipvsadm_read
             else if test $fields[4] = maybe
                 set maybe $fields[2]
             end
-        else if string match -q -- '-?*' $token
+        else if string match -qr -- '^-.' $token
             for i in (seq 2 (string length -- $token))
                 set -l letter (string sub -s $i -l 1 -- $token)
                 set -l row (string match -r -- "^\S*"(string escape --style=regex -- $letter)"\S* .*" $__ipvsadm_table)

@@ -212,8 +212,11 @@ fn fish_completes() {
         .zip(text.lines())
         .map(|((line, _), found)| {
             let start = line.rfind(' ').unwrap() + 1;
+            let word = &line[start..];
+            // fish 4 also prints completions that merely contain the word. It offers them only if nothing begins with it.
+            let found: Vec<&str> = found.split(' ').filter(|text| text.starts_with(word)).collect();
             // fish offers no completion where the other shells leave the word unchanged.
-            let found = if found.is_empty() { &line[start..] } else { found };
+            let found = if found.is_empty() { word.to_owned() } else { found.join(" ") };
             format!("{}{found}", &line[..start])
         })
         .collect();
@@ -243,7 +246,7 @@ impl Public {
         );
         // fish would look for the program's own file.
         let fish = format!(
-            ". ./ipvsadm.fish; set -a PATH $PWD; set fish_complete_path; echo (complete -C '{line}' | string replace -r '\\t.*' '' | path sort)"
+            ". ./ipvsadm.fish; set -p PATH $PWD; set fish_complete_path; echo (complete -C '{line}' | string replace -r '\\t.*' '' | path sort)"
         );
         let [by_bash, by_fish] =
             [("bash", &["-c", &bash] as &[&str]), ("fish", &["--no-config", "-c", &fish])].map(

@@ -2,10 +2,12 @@
 //! the connections that arrive.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
@@ -106,6 +108,20 @@ fn ends(listing: &str) -> BTreeSet<Vec<String>> {
     rows.map(|words| words.map(str::to_owned).collect()).collect()
 }
 
+/// Waits until the kernel takes IPv6 multicast packets from the cable: it adds their route some time after the other end
+/// is up, and drops what arrives before.
+fn wait_for_multicast_route(host: &Host) {
+    let has_route = || {
+        let routes = fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap();
+        routes.lines().any(|route| route.starts_with("ff00") && route.ends_with("sync0"))
+    };
+    let start = Instant::now();
+    while !host.within(has_route) {
+        assert!(start.elapsed() < Duration::from_secs(30), "no route for IPv6 multicast");
+        sleep(Duration::from_millis(10));
+    }
+}
+
 fn connections_travel_in_packets_as_asked_for(group: &str, other_group: &str) {
     let (sender, receiver) = (Host::new(), Host::new());
     for host in [&sender, &receiver] {
@@ -113,6 +129,9 @@ fn connections_travel_in_packets_as_asked_for(group: &str, other_group: &str) {
         host.sysctl("ipv6/conf/default/accept_dad", "0");
     }
     sender.join("sync0", "172.16.0.1/24", &receiver, "sync0", "172.16.0.2/24");
+    for host in [&sender, &receiver] {
+        wait_for_multicast_route(host);
+    }
     let rules = service("-u", "-s rr", &[1, 1]);
     sender.within(|| furnish(&rules));
     receiver.within(|| furnish(&rules));

@@ -40,36 +40,64 @@ RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
 LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
-.PHONY: build check test demo lab bench install uninstall packaged deb rpm release licenses test-boot downstream fuzz clean help rust
+.PHONY: build check test demo lab bench install uninstall packaged deb rpm release licenses test-boot test-completions \
+	test-debian test-short downstream fuzz clean help rust provided
+
+# The groups of tests/provide that each target needs. All are provided before anything is compiled: a prerequisite sees
+# the groups of the target that was asked for.
+check: GROUPS = manual
+test: GROUPS = manual kernel reference traffic labs callers trace shells $(if $(ROOT),package)
+demo: GROUPS = kernel traffic
+lab: GROUPS = kernel traffic labs
+test-boot: GROUPS = package
+test-completions: GROUPS = kernel shells
+test-short: GROUPS = manual kernel traffic shells
+test-debian: GROUPS = debian
+
+# Only root can unpack a Debian and boot it.
+ROOT := $(filter 0,$(shell id -u))
+RELEASE ?= trixie
+TARGETS ?= test
 
 build: rust ## the three programs, optimised, in target/release (the default)
 	$(CARGO) build --locked --release
 
-check: rust ## format, lints, documentation, and the tests that need no kernel
+check: provided ## format, lints, documentation, and the tests that need no kernel
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- $(LINTS)
 	$(CARGO) clippy --locked --test kernel -- $(LINTS)
 	RUSTDOCFLAGS="$(LINTS)" $(CARGO) doc --locked --workspace --no-deps
-	tests/provide manual
 	$(CARGO) test --locked --workspace --lib --bins --tests
 	$(CARGO) test --locked --workspace --doc
 
-test: check ## all tests: check, then the tests on a real IPVS kernel, compared with ipvsadm 1.31
-	tests/provide kernel reference traffic labs callers trace shells
+# The last targets of `make test`. Some machines cannot run them: `make test` names those at its start and its end.
+last = $(if $(can_deny),licenses) $(if $(ROOT),test-boot)
+can_deny = $(filter 1.88,$(firstword $(shell printf '%s\n' 1.88 $(RUST) | sort -V)))
+skipped = $(if $(ROOT),,test-boot (needs root)) $(if $(can_deny),,licenses (cargo-deny needs Rust 1.88))
+say_skipped = $(if $(strip $(skipped)),echo 'make test $(1) $(strip $(skipped))' >&2)
+
+test: provided check ## all tests: check, then the tests on a real IPVS kernel, compared with ipvsadm 1.31
 	$(CARGO) build --locked --package ipvs-client --examples
 	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
-	$(MAKE) --no-print-directory licenses test-boot
+	$(if $(strip $(last)),$(MAKE) --no-print-directory $(last))
+	@$(call say_skipped,skipped)
 
-demo: rust ## a virtual service with two web servers under traffic, and its listings
-	tests/provide kernel traffic
+test-completions: provided ## bash, zsh and fish complete command lines, on a real IPVS kernel
+	$(CARGO) $(ON_IPVS) test --locked --test kernel -- completions
+
+test-short: provided build check demo test-completions deb ## a short form of test, for test-debian: the programs, check, demo, completions, the .deb
+
+test-debian: provided ## make TARGETS (test) in a fresh Debian RELEASE (trixie) with its compiler, shells and kernel
+	tests/debian $(RELEASE) $(TARGETS)
+
+demo: provided ## a virtual service with two web servers under traffic, and its listings
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/nat.sh
 
-lab: rust ## an example network, LAB=nat, dr, tun, ha, fwmark or ipv6; docs/ has a page for each
+lab: provided ## an example network, LAB=nat, dr, tun, ha, fwmark or ipv6; docs/ has a page for each
 	@[ -n "$(filter $(LAB),$(LABS))" ] || { echo "make lab: LAB is one of: $(LABS)" >&2; exit 2; }
-	tests/provide kernel traffic labs
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh
 
@@ -159,8 +187,7 @@ release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit,
 licenses: $(CARGO_DENY) ## checks the licenses and sources of the crates
 	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
 
-test-boot: ## tests the packages in a minimal Debian, and boots it with the unit
-	tests/provide package
+test-boot: provided ## tests the packages in a minimal Debian, and boots it with the unit
 	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!
 	rm -rf target/installed
 	$(MAKE) --no-print-directory install BUILT="$(CURDIR)/target/package" CARGO=none DESTDIR="$(CURDIR)/target/installed" PREFIX=/usr ZSHDIR=/usr/share/zsh/site-functions >/dev/null
@@ -172,7 +199,11 @@ clean: ## removes build results, and the files that tests/provide unpacked
 	rm -rf target
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-9s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-16s %s\n' "$$name" "$$text"; done
+
+provided: rust
+	@$(if $(findstring reference,$(GROUPS)),$(call say_skipped,will skip))
+	tests/provide $(GROUPS)
 
 # Checks the version of Rust first, before anything is installed or built.
 rust:

@@ -172,7 +172,7 @@ impl PreparedRestore<'_> {
     /// # Errors
     /// The kernel's refusal, after a rollback; the error has the result of the rollback. Lines that no longer fit the
     /// table that another program has changed.
-    pub fn carry_out(self, session: &mut Session, watcher: &mut dyn Watcher) -> Result<(), Error> {
+    pub fn carry_out(self, session: &mut Session, watcher: &mut impl Watcher) -> Result<(), Error> {
         let Self { restore, prepared } = self;
         let mut resolver = std::mem::take(&mut session.resolver);
         let result: Applied<LineNumber, Error> =

@@ -81,11 +81,13 @@ fn home(name: &str) -> PathBuf {
     path
 }
 
-/// A shell as a user starts it, with our programs first in its PATH.
+/// A shell as a user starts it, with our programs first in its PATH. Its /sys shows the interfaces of the test's
+/// namespace instead of the machine's.
 fn shell(name: &str, home: &Path) -> Command {
     let ours = Path::new(env!("CARGO_BIN_EXE_ipvsadm")).parent().unwrap();
-    let mut command = Command::new(name);
+    let mut command = Command::new("unshare");
     command
+        .args(["--mount", "sh", "-c", "mount -t sysfs sysfs /sys && exec \"$@\"", "sh", name])
         .env_clear()
         .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", ours.display()))
         .env("LC_ALL", "C.UTF-8")
@@ -284,6 +286,7 @@ fn without_rights_completion_uses_proc_and_prints_no_errors() {
 /// /proc and /sys show nothing of IPVS, as before the module is loaded, or in a container.
 #[test]
 fn without_ipvs_completion_prints_no_errors_and_offers_the_usual_schedulers() {
+    fresh_namespace();
     let script = "
         . \"$COMPLETIONS/ipvsadm.bash\"
         for COMP_LINE in 'ipvsadm -D -t ' 'ipvsadm -d -f 7 -r ' 'ipvsadm -A -f 7 -s ov'; do
@@ -315,9 +318,9 @@ fn bash_quotes_an_interface_that_is_named_as_a_command() {
         printf '%s\\n' \"${COMPREPLY[@]}\"
         eval \"printf '%s\\n' ${COMPREPLY[*]}\"";
     let add = "for name in '$(id)' '*' '`id`;' 'a b'; do ip link add \"$name\" type dummy; done";
-    let output = shell("unshare", &home("quoted"))
-        .args(["-m", "bash", "-c"])
-        .arg(format!("{add} 2>/dev/null; mount -t sysfs none /sys && exec bash -c \"$1\""))
+    let output = shell("bash", &home("quoted"))
+        .arg("-c")
+        .arg(format!("{add} 2>/dev/null; exec bash -c \"$1\""))
         .args(["sh", script])
         .output()
         .unwrap();

@@ -56,7 +56,7 @@ pub enum Event {
 pub struct Lines<I> {
     input: I,
     buffer: Vec<u8>,
-    /// Where the next line begins in the buffer.
+    /// The start of the next line in the buffer.
     start: usize,
     has_ended: bool,
     /// The error that ended the stream before its end.

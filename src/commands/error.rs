@@ -12,7 +12,7 @@ use crate::errors::{io_text, sentence};
 use crate::output::Comments;
 use crate::rules_file::{BadLine, LineNumber};
 
-/// Why a command failed.
+/// The reason why a command failed.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The kernel's refusal, a failed socket, or a file of /proc.
@@ -91,7 +91,7 @@ pub enum Error {
         file: String,
         /// The number of virtual services in the kernel.
         services: usize,
-        /// Whether the input has settings or `-Z`, which a restore that keeps the table applies.
+        /// True if the input has settings or `-Z`, which a restore that keeps the table applies.
         has_other_lines: bool,
     },
     /// Another restore holds the lock.
@@ -113,11 +113,11 @@ fn no_line(comments: &Comments, file: Option<&Path>) -> String {
     let Comments { first, more } = comments;
     let others = if *more == 0 { String::new() } else { format!(" and {more} more") };
     let outcome = match file {
-        Some(path) => format!("{} is what it was", path.display()),
+        Some(path) => format!("{} is unchanged", path.display()),
         None => "printed as a comment".to_owned(),
     };
     format!(
-        "cannot save `{first}'{others}: no option is for what stands in angle brackets ({outcome})"
+        "cannot save `{first}'{others}: no option expresses the value in angle brackets ({outcome})"
     )
 }
 

@@ -32,7 +32,7 @@ type Wanted = Ruleset<LineNumber>;
 /// The most bad lines that a restore lists. A file of something else may have millions.
 const MOST_BAD_LINES: usize = 50;
 
-/// What to restore, and how.
+/// The input and the options of a restore.
 #[derive(Clone, Copy, Debug)]
 pub struct Restore<'a> {
     /// The file's name, for messages.

@@ -14,7 +14,7 @@ use ipvs_rules::{LineError, RuleError, TokenError};
 pub use explain::reason;
 pub use sentences::{conflict_sentence, io_text, sentence};
 
-/// Why a program ends without having done everything.
+/// The failure that ends a program.
 #[derive(Debug)]
 pub struct Failure {
     kind: FailureKind,

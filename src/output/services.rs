@@ -16,7 +16,7 @@ use ipvs_rules::ServiceColumns;
 /// The columns for an address and a port: an IPv4 address always fits.
 const ENDPOINT: usize = 28;
 
-/// Where a service's address begins, behind its protocol.
+/// The column of a service's address, behind its protocol.
 const ENDPOINT_START: usize = 5;
 
 /// The services with their real servers for people, with names or numbers.

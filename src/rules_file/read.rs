@@ -84,7 +84,7 @@ impl<'a> RuleFile<'a> {
         file
     }
 
-    /// Whether a line describes a table: it adds a virtual service or clears all of them. Settings and `-Z` alone do not.
+    /// True if a line describes a table: it adds a virtual service or clears all of them. Settings and `-Z` alone do not.
     pub fn describes_a_table(&self) -> bool {
         let mut changes = self.rules.iter().map(|rule| &rule.change);
         changes.any(|change| matches!(change, Change::AddService(_) | Change::Flush))

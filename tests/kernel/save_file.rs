@@ -292,9 +292,9 @@ fn one_service_can_be_saved() {
 /// Other programs can make real servers that no option of ipvsadm can express.
 #[test]
 fn entries_that_no_option_can_express_are_named_and_not_saved() {
-    const LOCAL_NODE: u32 = 1;
     const BYPASS: u32 = 4;
-    for (method, named) in [(LOCAL_NODE, "local node"), (BYPASS, "number 4")] {
+    const UNKNOWN: u32 = 5;
+    for (method, named) in [(BYPASS, "bypass"), (UNKNOWN, "number 5")] {
         let place = Place::new("");
         let kernel = Kernel::open();
         let mut service = Service::new(TCP, "10.0.0.1", 80).with("10.1.0.1", 80);

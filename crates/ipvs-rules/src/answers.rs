@@ -9,7 +9,7 @@ pub trait Answers {
     /// The address of a host: the first that a rule takes.
     ///
     /// # Errors
-    /// Why the name leads to no address, for a message.
+    /// The reason why the name has no address, for a message.
     fn address(&mut self, host: &str) -> Result<IpAddr, String>;
 
     /// The port of a service name such as `http`, if the protocol has one of that name.

@@ -43,7 +43,7 @@ impl<'a> EndpointText<'a> {
         names: &'a (impl EndpointNames + ?Sized),
     ) -> Self {
         let host = names.host(address);
-        // Port 0 stands for every port and has no name.
+        // Port 0 means every port and has no name.
         let protocol = protocol.filter(|_| port != 0);
         let service = protocol.and_then(|protocol| names.port(port, protocol));
         Self { address, host, port, service }

@@ -9,7 +9,7 @@ use crate::table::{CommandName, OptionName};
 use crate::tokens::TokenError;
 use ipvs::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
 
-/// Why a line or a command line is not a command.
+/// The fault of a line or a command line.
 #[derive(Debug, Error)]
 pub enum RuleError {
     /// The line has no command; these are its words.
@@ -45,7 +45,7 @@ pub enum RuleError {
         option: OptionName,
         /// The value.
         value: String,
-        /// Why it is rejected.
+        /// The fault.
         reason: ValueError,
     },
     /// A timeout of `--set` that is not a number in range.
@@ -53,7 +53,7 @@ pub enum RuleError {
     BadTimeout {
         /// The word.
         value: String,
-        /// Why it is rejected.
+        /// The fault.
         reason: ValueError,
     },
     /// A sync daemon that is neither master nor backup.
@@ -61,7 +61,7 @@ pub enum RuleError {
     BadRole {
         /// The command that starts or stops it.
         command: CommandName,
-        /// Why it is rejected.
+        /// The fault.
         reason: UnknownRole,
     },
     /// A text that cannot be the name of an interface: the kernel would not find it.
@@ -189,7 +189,7 @@ pub struct OptionFirst {
     pub command: Option<CommandName>,
 }
 
-/// Why a value is rejected.
+/// The fault of a value.
 #[derive(Debug, Error)]
 pub enum ValueError {
     /// Not a number in the range.
@@ -214,10 +214,10 @@ pub enum ValueError {
         reason: String,
     },
     /// A port name at a place where the protocol is not known yet.
-    #[error("`{0}' is no port; a port has a name only behind the service's option")]
+    #[error("`{0}' is not a port number; a port name is read only after the service's option")]
     PortName(String),
     /// A port name that the services file does not list for the protocol.
-    #[error("`{name}' is no port and no {protocol} service")]
+    #[error("`{name}' is neither a port number nor a {protocol} service")]
     UnknownPort {
         /// The name.
         name: String,

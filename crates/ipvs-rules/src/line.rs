@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::error::RuleError;
 
-/// Why a line is not a command.
+/// The fault of a line.
 #[derive(Debug, Error)]
 pub enum LineError {
     /// The bytes are not UTF-8 from this one on, counted from 1.

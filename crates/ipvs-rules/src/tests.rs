@@ -71,7 +71,7 @@ fn of_several_faults_the_one_that_1_31_names_is_named() {
         ("-A -6 -t :", "-6 used before -f"),
         ("-L -C -Q", "invalid option `-C'"),
         ("-A foo -w x", "illegal weight specified"),
-        // Then what is left over.
+        // The remaining words come next.
         ("-A foo -w 5", "unexpected argument foo"),
         ("foo -L bar", "unexpected argument foo"),
         // Then the words of -b, whatever the command.
@@ -362,8 +362,8 @@ fn port_of_a_real_server_has_a_name_only_behind_the_service() {
     all_are_refused([
         (
             "-a -r 10.0.0.2:http -t 10.0.0.1:80",
-            "illegal real server address[:port] specified (`http' is no port; a port has a name only \
-             behind the service's option)",
+            "illegal real server address[:port] specified (`http' is not a port number; a port name is read \
+             only after the service's option)",
         ),
         ("-a -t 10.0.0.1:80 -r 10.0.0.2:HTTP", "illegal real server address[:port] specified"),
     ]);

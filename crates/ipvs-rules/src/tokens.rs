@@ -30,7 +30,7 @@ pub enum Token<'a> {
     Argument(&'a OsStr),
 }
 
-/// Why a word is not a token.
+/// The fault of a word.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// No option has this name.

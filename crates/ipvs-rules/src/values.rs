@@ -80,7 +80,7 @@ impl<'a> Endpoint<'a> {
         // Bytes are searched faster than characters: `cargo bench --bench parts`.
         let colon = text.bytes().position(|byte| byte == b':');
         let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
-        // Nearly all endpoints are of this form.
+        // Most endpoints have this form.
         if let Some((before, after)) = parts {
             if let Ok(address) = before.parse::<Ipv4Addr>() {
                 return Self::new(Host::Address(address.into()), Some(parse_port(after)), protocol);
@@ -204,7 +204,7 @@ fn parse_host(text: &str) -> Result<Host<'_>, ValueError> {
     }
 }
 
-/// Whether a text is worth asking a name server for, and can be written before a port.
+/// True if a text is worth asking a name server for, and can be written before a port.
 pub fn is_host_name(text: &str) -> bool {
     let is_host_byte =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || !byte.is_ascii();
@@ -214,7 +214,7 @@ pub fn is_host_name(text: &str) -> bool {
         .all(|label| !label.is_empty() && label.bytes().all(is_host_byte))
 }
 
-/// Whether a resolver would take a text for an address although it is not written as one: `10.1`, `12345`,
+/// True if a resolver would take a text for an address although it is not written as one: `10.1`, `12345`,
 /// `0x0a000001`, `010.0.0.1`. No top-level domain is a number, so the last label tells.
 fn looks_like_a_number(text: &str) -> bool {
     let label = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();

@@ -46,7 +46,7 @@ pub struct WaitingCommand<'a> {
 }
 
 impl<'a> WaitingCommand<'a> {
-    /// The host names to look up, from left to right. One that comes twice is here twice.
+    /// The host names to look up, from left to right. An entry that the kernel lists twice appears twice.
     pub fn host_names(&self) -> impl Iterator<Item = &'a str> {
         self.options.waiting.iter().filter_map(WaitingValue::host_name)
     }

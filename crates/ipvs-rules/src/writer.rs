@@ -32,22 +32,22 @@ pub fn has_line(change: &Change) -> bool {
     }
 }
 
-/// Whether `--set` takes a timeout.
+/// True if `--set` takes a timeout.
 fn is_timeout(seconds: u32) -> bool {
     seconds <= Persistence::MAX_TIMEOUT
 }
 
-/// Whether a weight or a threshold is in its option's range.
+/// True if a weight or a threshold is in its option's range.
 fn is_signed(number: u32) -> bool {
     i32::try_from(number).is_ok()
 }
 
-/// Whether a name is one word of a line.
+/// True if a name is one word of a line.
 fn is_word(name: &str) -> bool {
     !name.contains([' ', '\t', '\r', '\n'])
 }
 
-/// Whether options ask for a service's settings.
+/// True if options ask for a service's settings.
 fn has_service_options(service: &VirtualService) -> bool {
     let is_persistent = service.persistence.is_some();
     is_persistence(service)
@@ -57,7 +57,7 @@ fn has_service_options(service: &VirtualService) -> bool {
         && service.engine.is_none_or(|engine| is_word(engine.as_str()))
 }
 
-/// Whether `-p` and `-M` take a service's persistence.
+/// True if `-p` and `-M` take a service's persistence.
 fn is_persistence(service: &VirtualService) -> bool {
     service.persistence.is_none_or(|persistence| {
         let netmask = persistence.netmask();
@@ -70,12 +70,12 @@ fn is_of_all_ports(key: &ServiceKey) -> bool {
     matches!(key, ServiceKey::Address { port: 0, .. })
 }
 
-/// Whether a service may have `-o`.
+/// True if a service may have `-o`.
 fn has_one_packet(key: &ServiceKey) -> bool {
     matches!(key.protocol(), None | Some(Protocol::Udp))
 }
 
-/// Whether options ask for a real server's settings.
+/// True if options ask for a real server's settings.
 fn has_server_options(key: &ServiceKey, server: &RealServer) -> bool {
     let RealServer { key: _, forwarding, weight, upper_threshold, lower_threshold } = *server;
     let is_tunneled = matches!(forwarding, Forwarding::Tunneling(_));
@@ -85,7 +85,7 @@ fn has_server_options(key: &ServiceKey, server: &RealServer) -> bool {
         && lower_threshold <= upper_threshold
 }
 
-/// Whether options ask for a way of forwarding. `-g` to an own address is local node.
+/// True if options ask for a way of forwarding. `-g` to an own address is local node.
 fn has_forwarding_options(forwarding: Forwarding) -> bool {
     match forwarding {
         Forwarding::Masquerading
@@ -104,7 +104,7 @@ fn has_forwarding_options(forwarding: Forwarding) -> bool {
     }
 }
 
-/// Whether options ask for a sync daemon's settings.
+/// True if options ask for a sync daemon's settings.
 fn has_daemon_options(daemon: &SyncDaemon) -> bool {
     let SyncDaemon { role: _, interface, sync_id: _, max_length, group: _, port, ttl } = daemon;
     is_word(interface.as_str())
@@ -113,7 +113,7 @@ fn has_daemon_options(daemon: &SyncDaemon) -> bool {
         && *ttl != Some(0)
 }
 
-/// Whether a real server has another port than its service where `-a` would give it the service's.
+/// True if a real server has another port than its service where `-a` would give it the service's.
 fn has_own_port(key: &ServiceKey, server: &RealServer) -> bool {
     match *key {
         ServiceKey::Address { port, .. } => {
@@ -158,7 +158,7 @@ pub fn write_change(
     }
 }
 
-/// Writes an option and its value; one that the option does not have stands in angle brackets.
+/// Writes an option and its value; a value outside the option's range is written in angle brackets.
 fn value<T: Display>(
     out: &mut (impl Write + ?Sized),
     option: &str,

@@ -14,7 +14,7 @@ use ipvs::model::*;
 /// Weights and thresholds are not negative in the kernel's signed numbers.
 const MAX_SIGNED: u32 = i32::MAX as u32;
 
-/// So many cases; one that fails is printed and not kept, so that tests leave the sources as they are.
+/// The number of cases; one that fails is printed and not kept, so that tests leave the sources as they are.
 pub fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }

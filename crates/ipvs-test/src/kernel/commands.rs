@@ -329,7 +329,7 @@ impl RealServer {
         Ok(())
     }
 
-    /// Whether the address can be a real server's, with a loopback interface that is up and no other.
+    /// True if the address can be a real server's, with a loopback interface that is up and no other.
     fn is_unicast(&self) -> bool {
         if self.family == AF_INET6 {
             let address = Ipv6Addr::from(self.address);

@@ -24,7 +24,7 @@ pub struct State {
     pub family: Option<u16>,
 }
 
-/// What identifies a virtual service.
+/// The key of a virtual service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey {
     /// `AF_INET` or `AF_INET6`.
@@ -42,7 +42,7 @@ pub struct ServiceKey {
 /// A virtual service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// What identifies it.
+    /// Its key.
     pub key: ServiceKey,
     /// The scheduler.
     pub scheduler: String,

@@ -52,7 +52,7 @@ pub enum ErrorKind {
     Other,
 }
 
-/// Why an operation failed.
+/// The failure of an operation.
 pub struct Error(Box<Content>);
 
 struct Content {

@@ -1,4 +1,4 @@
-//! What was asked of the kernel, and what it was about: the same errno has different meanings for different operations.
+//! Operations and their subjects: the same errno has different meanings for different operations.
 
 use std::fmt;
 use std::path::PathBuf;

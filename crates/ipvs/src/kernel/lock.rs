@@ -25,7 +25,7 @@ pub struct Lock {
     _file: File,
 }
 
-/// Why there is no lock.
+/// The reason why the lock was not taken.
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Another restore has it.

@@ -39,12 +39,12 @@ impl Connection {
         Self { protocol, client, target, server, state, expires, engine: None, origin: None }
     }
 
-    /// Whether the entry is a persistence template: it assigns a client to a real server and carries no packets.
+    /// True if the entry is a persistence template: it assigns a client to a real server and carries no packets.
     pub const fn is_template(&self) -> bool {
         self.client.port() == 0
     }
 
-    /// Whether the entry is a template that the kernel has invalidated because its real server was drained or deleted.
+    /// True if the entry is a template that the kernel has invalidated because its real server was drained or deleted.
     pub const fn is_dead_template(&self) -> bool {
         self.is_template() && self.server.port() == u16::MAX
     }
@@ -220,7 +220,7 @@ kernel_names! {
 }
 
 impl ConnectionState {
-    /// Whether the connection has begun to close, or has ended.
+    /// True if the connection has begun to close, or has ended.
     pub const fn is_closing(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What the kernel counts for a virtual service and for a real server.
+//! The kernel's counters of a virtual service and of a real server.
 
 /// Totals since the service or server was added or last zeroed (`IPVS_*_ATTR_STATS64`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::InterfaceName;
 
-/// What a sync daemon does (`IP_VS_STATE_*`); both may run at once.
+/// The role of a sync daemon (`IP_VS_STATE_*`); both may run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SyncRole {
     /// Sends connections.
@@ -17,7 +17,7 @@ pub enum SyncRole {
     Backup,
 }
 
-/// A word that is no role of a sync daemon.
+/// A word other than `master` and `backup`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}' is neither master nor backup")]
 pub struct UnknownRole(pub String);
@@ -74,10 +74,10 @@ impl Default for MulticastGroup {
     }
 }
 
-/// A sync daemon. What is `None` is left to the kernel, which fills it in when it is listed.
+/// A sync daemon. The kernel chooses each value that is left `None`, and lists it filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SyncDaemon {
-    /// Whether it sends or receives.
+    /// True if it sends or receives.
     pub role: SyncRole,
     /// The interface that it talks on.
     pub interface: InterfaceName,
@@ -103,7 +103,7 @@ impl SyncDaemon {
         Self { role, interface, sync_id: 0, max_length, group, port, ttl }
     }
 
-    /// Whether this daemon, as the kernel lists it, is what was asked for: what was left open may be anything.
+    /// True if this daemon, as the kernel lists it, is the wanted one: a value that was left open may be any.
     pub fn serves_as(&self, wanted: &Self) -> bool {
         fn fits<T: PartialEq>(is: &Option<T>, wanted: &Option<T>) -> bool {
             wanted.is_none() || is == wanted

@@ -13,7 +13,7 @@ use thiserror::Error;
 /// linux/ip_vs.h are all 16, with the closing NUL.
 const MAX_LENGTH: usize = 15;
 
-/// Why a text cannot be the name of a scheduler, persistence engine or interface.
+/// The fault of a name of a scheduler, persistence engine or interface.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -37,7 +37,7 @@ struct Name {
 }
 
 impl Name {
-    /// Whatever fits.
+    /// A name of at most 15 bytes, unchecked.
     const fn new(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; MAX_LENGTH];
         let Some((mut room, _)) = bytes.split_at_mut_checked(text.len()) else { return None };

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-/// What identifies a real server within its virtual service.
+/// The key of a real server within its virtual service.
 ///
 /// The order is that of listings: the bytes of the address whatever its family, then the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ impl PartialOrd for RealServerKey {
     }
 }
 
-/// Whether the outer header of a tunnel carries a checksum (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
+/// True if the outer header of a tunnel carries a checksum (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TunnelChecksum {
     /// None: the flag that the kernel takes as the default.
@@ -66,7 +66,7 @@ impl TunnelChecksum {
         }
     }
 
-    /// What these flags stand for.
+    /// The checksum for these flags.
     pub const fn from_number(number: u16) -> Self {
         match (number, OtherChecksum::new(number)) {
             (_, Some(other)) => Self::Other(other),
@@ -135,7 +135,7 @@ unnamed_number! {
 }
 
 impl Forwarding {
-    /// Whether the kernel can give the server another port than the service's.
+    /// True if the kernel can give the server another port than the service's.
     ///
     /// Only masquerading rewrites the transport header.
     pub const fn maps_ports(self) -> bool {
@@ -146,7 +146,7 @@ impl Forwarding {
 /// A real server and the share of connections that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RealServer {
-    /// What identifies it within its service.
+    /// Its key within its service.
     pub key: RealServerKey,
     /// How packets get there.
     pub forwarding: Forwarding,
@@ -173,7 +173,7 @@ impl RealServer {
         }
     }
 
-    /// Whether this server, as the kernel lists it, is what was asked for. Kernels treat direct routing to an address of
+    /// True if this server, as the kernel lists it, meets the wanted settings. Kernels treat direct routing to an address of
     /// their own as local node, so direct routing is satisfied by both.
     pub fn serves_as(&self, wanted: &Self) -> bool {
         let forwarding = match (self.forwarding, wanted.forwarding) {

@@ -111,7 +111,7 @@ impl<O> Default for Settings<O> {
 }
 
 impl<O> Settings<O> {
-    /// Whether no setting is given and no counter is zeroed.
+    /// True if no setting is given and no counter is zeroed.
     pub fn is_empty(&self) -> bool {
         let Self { timeouts, master, backup, zeroed } = self;
         timeouts.is_none() && master.is_none() && backup.is_none() && zeroed.is_empty()
@@ -218,7 +218,7 @@ impl<O> Ruleset<O> {
         self.services.get(key)
     }
 
-    /// Whether there is no service. Settings do not count.
+    /// True if there is no service. Settings do not count.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty()
     }
@@ -349,7 +349,7 @@ impl<O: Copy> Ruleset<O> {
     }
 }
 
-/// Whether two changes are changes of real servers of the same service.
+/// True if two changes are changes of real servers of the same service.
 fn is_of_same_service(one: &Change, next: &Change) -> bool {
     one.service_of_server().is_some() && one.service_of_server() == next.service_of_server()
 }

@@ -93,7 +93,7 @@ impl Family {
     }
 }
 
-/// What identifies a virtual service in the kernel.
+/// The key of a virtual service in the kernel.
 ///
 /// The order is that of listings: addresses before firewall marks; addresses by family (IPv4 first), protocol
 /// (its number: TCP, UDP, SCTP), address and port; marks by number, then family.
@@ -138,7 +138,7 @@ impl ServiceKey {
 impl Ord for ServiceKey {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            // Nearly all are this: reading a file of 10,000 services takes a tenth less.
+            // Most keys have this form: reading a file of 10,000 services takes a tenth less.
             (
                 &Self::Address { protocol, address: IpAddr::V4(address), port },
                 &Self::Address { protocol: same, address: IpAddr::V4(other), port: other_port },
@@ -189,7 +189,7 @@ impl Netmask {
         }
     }
 
-    /// The mask with so many leading bits, if an address of the family has as many; 0 is none.
+    /// The mask with this number of leading bits, if an address of the family has as many; 0 is none.
     pub fn of_length(length: u8, family: Family) -> Option<Self> {
         match family {
             _ if length == 0 => None,
@@ -229,7 +229,7 @@ pub struct Persistence {
     netmask: Netmask,
 }
 
-/// Why persistence cannot be asked for.
+/// The fault of a persistence setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PersistenceError {
@@ -283,7 +283,7 @@ impl Persistence {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SchedulerFlags([bool; 3]);
 
-/// Why a text is no list of scheduler flags.
+/// The fault of a list of scheduler flags.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SchedulerFlagError {
@@ -304,18 +304,18 @@ impl SchedulerFlags {
         Self(flags)
     }
 
-    /// Whether flags 1, 2 and 3 are set.
+    /// True if flags 1, 2 and 3 are set.
     pub const fn get(self) -> [bool; 3] {
         self.0
     }
 
-    /// Whether no flag is set.
+    /// True if no flag is set.
     pub const fn is_empty(self) -> bool {
         matches!(self.0, [false, false, false])
     }
 
     /// Reads a comma-separated list such as `sh-port,sh-fallback` or `flag-1` for a scheduler. Empty words
-    /// are skipped, but for a list of nothing else; an empty text is no flag.
+    /// are skipped, but for a list of nothing else; an empty text sets no flag.
     ///
     /// # Errors
     /// The first word that the scheduler does not have.
@@ -360,18 +360,18 @@ impl SchedulerFlags {
 /// A virtual service and how its connections are given to real servers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VirtualService {
-    /// What identifies it.
+    /// Its key.
     pub key: ServiceKey,
     /// Who picks the real server for a new connection.
     pub scheduler: SchedulerName,
-    /// What the scheduler is told besides.
+    /// Flags for the scheduler.
     pub scheduler_flags: SchedulerFlags,
-    /// Whether a client stays with its real server.
+    /// True if a client stays with its real server.
     pub persistence: Option<Persistence>,
     /// A mask that was given without persistence: the kernel keeps it and makes no use of it. It is never
     /// read back, and [`VirtualService::serves_as`] ignores it.
     pub unused_netmask: Option<Netmask>,
-    /// What a client is known by instead of its address.
+    /// The engine that recognizes clients by other data than their address.
     pub engine: Option<PersistenceEngineName>,
     /// One-packet scheduling: every packet of a UDP service is a connection of its own.
     pub one_packet: bool,
@@ -391,7 +391,7 @@ impl VirtualService {
         }
     }
 
-    /// Whether this service, as the kernel lists it, is what was asked for.
+    /// True if this service, as the kernel lists it, meets the wanted settings.
     pub fn serves_as(&self, wanted: &Self) -> bool {
         let Self {
             key,

@@ -1,4 +1,4 @@
-//! What the kernel reports: configuration together with what happened since.
+//! The kernel's report: configuration together with what happened since.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ pub struct RealServerState {
 }
 
 impl RealServerState {
-    /// What a plain listing shows of it.
+    /// The fields of a plain listing.
     pub const fn summary(&self) -> RealServerSummary {
         RealServerSummary {
             key: self.server.key,
@@ -58,10 +58,10 @@ impl RealServerState {
     }
 }
 
-/// What a plain listing shows of a real server: as much as /proc/net/ip_vs has.
+/// The fields of a real server in a plain listing: as much as /proc/net/ip_vs has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RealServerSummary {
-    /// What identifies it within its service.
+    /// Its key within its service.
     pub key: RealServerKey,
     /// How packets get there.
     pub forwarding: Forwarding,
@@ -98,7 +98,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What the kernel says of itself (`IPVS_CMD_GET_INFO`).
+/// The kernel's version of IPVS and the size of its table (`IPVS_CMD_GET_INFO`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
     /// The version of its IPVS.

@@ -537,7 +537,7 @@ const DAEMONS: Query = Query {
 const INFO: Query = Query { command: IPVS_CMD_GET_INFO, operation: Operation::GetInfo, nest: None };
 
 impl Query {
-    /// What an answer holds.
+    /// The content of an answer.
     fn content<'a>(&self, payload: &'a [u8]) -> Result<Option<&'a [u8]>, DecodeError> {
         let Some(nest) = self.nest else { return Ok(Some(payload)) };
         for attribute in codec::attributes(payload) {

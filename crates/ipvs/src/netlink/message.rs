@@ -77,7 +77,7 @@ impl<'a> Messages<'a> {
 /// `GENL_HDRLEN` of linux/genetlink.h.
 const GENL_HEADER: usize = 4;
 
-/// The kernel sends errno negated, from 1 to 4095 (`MAX_ERRNO`); another number is none.
+/// The kernel sends errno negated, from 1 to 4095 (`MAX_ERRNO`); the kernel sends no other number.
 fn errno(code: i32) -> Result<Errno, DecodeError> {
     match code.checked_neg() {
         Some(number @ 1..=4095) => Ok(Errno::from_raw_os_error(number)),

@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Where modprobe is when the kernel does not say.
+/// The path of modprobe when the kernel has no setting.
 const USUAL_PATH: &str = "/sbin/modprobe";
 
 /// Runs modprobe for ip_vs by its absolute path, which the kernel knows, without a shell and with an empty environment:
-/// modprobe reads options from it. What modprobe prints is dropped.
+/// modprobe reads options from it. The output of modprobe is dropped.
 ///
 /// # Errors
 /// When modprobe cannot be started, or kernel.modprobe is empty, which bans loading. The status of modprobe is ignored:

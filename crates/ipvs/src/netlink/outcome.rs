@@ -35,7 +35,7 @@ impl Outcome {
         &self.failures
     }
 
-    /// Whether the kernel has made all changes.
+    /// True if the kernel has made all changes.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty()
     }

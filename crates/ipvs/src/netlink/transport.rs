@@ -13,20 +13,20 @@ pub trait Transport {
     /// Sends one datagram of one or more whole messages.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket.
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
 
     /// Puts the next datagram from the kernel into `buffer`, in place of what that held.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()>;
 
     /// How many bytes of answers, as the kernel counts them, can wait to be received, if there is a limit. What comes
     /// when they are reached is lost.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket.
     fn receive_limit(&self) -> io::Result<Option<usize>> {
         Ok(None)
     }
@@ -57,7 +57,7 @@ impl KernelSocket {
     /// Opens the socket. The kernel gives it an address with the first message.
     ///
     /// # Errors
-    /// What socket(2) says.
+    /// The error of socket(2).
     pub fn open() -> io::Result<Self> {
         Ok(Self { socket: Socket::new(NETLINK_GENERIC)?, kernel: SocketAddr::new(0, 0) })
     }

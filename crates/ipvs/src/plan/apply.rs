@@ -14,7 +14,7 @@ const BATCH: usize = 64;
 
 /// Observes a plan while it is applied.
 pub trait Progress {
-    /// Whether to stop now and roll back.
+    /// True if to stop now and roll back.
     fn should_stop(&self) -> bool;
 
     /// Called after each batch with the number of steps done and the number of all steps.
@@ -62,7 +62,7 @@ pub enum Rollback {
     Unknown(Error),
 }
 
-/// A plan that was not applied, and what was left of it.
+/// A plan that was not applied, and the outcome of its rollback.
 #[derive(Debug)]
 pub struct ApplyError<O = ()> {
     /// The reason.
@@ -75,7 +75,7 @@ pub struct ApplyError<O = ()> {
     pub lost_attributes: Vec<UnknownAttribute>,
     /// Services that were deleted and added again: their counters begin at 0.
     pub recreated: Vec<ServiceKey>,
-    /// Whether counters were zeroed.
+    /// True if counters were zeroed.
     pub has_zeroed: bool,
     /// The number of plans that were tried, this one included.
     pub attempts: usize,
@@ -97,7 +97,7 @@ impl<O> ApplyError<O> {
         }
     }
 
-    /// Whether a new plan may succeed: the rollback was complete, and another program had changed the rules since they
+    /// True if a new plan may succeed: the rollback was complete, and another program had changed the rules since they
     /// were read.
     pub fn is_outdated(&self) -> bool {
         let Cause::Refused { error, .. } = &self.cause else { return false };
@@ -125,7 +125,7 @@ impl<O> fmt::Display for ApplyError<O> {
 
 impl<O: fmt::Debug> std::error::Error for ApplyError<O> {}
 
-/// Whether the kernel refused a change because its rules are not the expected ones: an entry to add exists, or an entry
+/// True if the kernel refused a change because its rules are not the expected ones: an entry to add exists, or an entry
 /// to change does not.
 fn shows_other_rules(error: &Error) -> bool {
     use Operation::*;
@@ -259,7 +259,7 @@ fn is_setting(error: &Error) -> bool {
     matches!(error.operation(), SetTimeouts | StartDaemon | StopDaemon)
 }
 
-/// Whether any of these changes is about a service or a real server that the steps have changed. Other programs have
+/// True if any of these changes is about a service or a real server that the steps have changed. Other programs have
 /// changed the others.
 fn is_about<'a, O: 'a>(steps: impl Iterator<Item = &'a Step<O>>, changes: &[Change]) -> bool {
     let touched: HashSet<_> = steps

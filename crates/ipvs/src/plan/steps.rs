@@ -238,12 +238,12 @@ impl<O> Plan<O> {
         self.parts().iter().map(|part| part.len()).sum()
     }
 
-    /// Whether there is nothing to do.
+    /// True if there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the plan leaves services, real servers and settings as they are.
+    /// True if the plan leaves services, real servers and settings as they are.
     pub fn zeroes_only(&self) -> bool {
         self.steps().all(|step| matches!(step.change, Change::Zero(_)))
     }
@@ -274,7 +274,7 @@ fn pairs<A, B, K: Ord>(
     })
 }
 
-/// Whether a step removes a real server whose address is of another family than its service.
+/// True if a step removes a real server whose address is of another family than its service.
 fn removes_other_family<O>(step: &Step<O>) -> bool {
     step.undo.iter().any(|change| match change {
         Change::AddServer(key, server) => Family::of(server.key.address) != key.family(),

@@ -94,7 +94,7 @@ impl<R: Read> Iterator for Connections<R> {
     }
 }
 
-/// Whether the calling thread's network namespace has a connection table: the file comes with ip_vs.
+/// True if the calling thread's network namespace has a connection table: the file comes with ip_vs.
 pub fn has_connections() -> bool {
     Path::new(NetFile::Connections.path()).exists()
 }

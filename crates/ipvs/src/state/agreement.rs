@@ -78,7 +78,7 @@ pub fn read_consistent<T: Transport>(
         .with_detail(format!("no two of {READINGS} readings agree")))
 }
 
-/// Whether two readings have the same real servers. Their weights may differ: each entry is read as a whole, so an edit
+/// True if two readings have the same real servers. Their weights may differ: each entry is read as a whole, so an edit
 /// makes no reading inconsistent.
 pub fn same_entries(one: &[Configured<RealServer>], other: &[Configured<RealServer>]) -> bool {
     let keys = |servers: &[Configured<RealServer>]| -> Vec<_> {

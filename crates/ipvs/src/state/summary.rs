@@ -34,9 +34,9 @@ pub struct ServiceSummary<'a> {
 /// The real servers of a service.
 #[derive(Clone, Debug)]
 enum Servers {
-    /// Those of the service at this index of the file.
+    /// The servers of the service at this index of the file.
     InFile(usize),
-    /// Those of a service that the file lacks.
+    /// The servers of a service that the file lacks.
     Dumped(Vec<RealServerSummary>),
 }
 

@@ -29,7 +29,7 @@ fn answer(name: &str) -> Vec<u8> {
     answering(FIRST, &fixture(name))
 }
 
-/// Whether a client failed because the replay has no more answers.
+/// True if a client failed because the replay has no more answers.
 fn is_end_of_answers(error: &Error) -> bool {
     error.kind() == ErrorKind::Timeout && std::error::Error::source(error).is_some()
 }

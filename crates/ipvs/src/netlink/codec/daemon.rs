@@ -119,7 +119,7 @@ mod tests {
                 port: Some(9000),
                 ttl: Some(3),
             },
-            // What was not given the kernel has filled in.
+            // The kernel has filled in the values that were not given.
             SyncDaemon {
                 role: SyncRole::Backup,
                 interface: "lo".parse().unwrap(),

@@ -1,5 +1,5 @@
 //! The attributes of the family IPVS: the model's types to bytes, and the kernel's bytes to the model's
-//! types. Each `encode_x` stands directly above its `decode_x`.
+//! types. Each `encode_x` precedes its `decode_x`.
 //!
 //! Knows linux/ip_vs.h; knows no socket and no message header.
 
@@ -47,7 +47,7 @@ pub(crate) enum DecodeError {
     /// Something needed is not there.
     #[error("no attribute {0}")]
     Missing(&'static str),
-    /// A number stands for something that this version does not know.
+    /// A number has a meaning that this version does not know.
     #[error("{attribute} is {value}, which this version does not know")]
     Unknown {
         /// The attribute's name in linux/ip_vs.h.

@@ -55,7 +55,7 @@ pub(super) fn encode_real_server(buffer: &mut Vec<u8>, server: &RealServer) {
     });
 }
 
-/// What a type makes no use of is left out: a port and flags of IP in IP, a port of GRE.
+/// Fields that a type ignores are left out: a port and flags of IP in IP, a port of GRE.
 fn decode_tunnel(kind: u8, port: u16, flags: u16) -> Tunnel {
     let checksum = TunnelChecksum::from_number(flags);
     match (kind, OtherTunnel::new(kind)) {

@@ -115,27 +115,39 @@ impl Source {
         Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|&module| module != "lib")
     }
 
-    /// The lines with code, without strings and without comments at the ends of lines.
+    /// The lines with code: neither empty nor a comment alone.
     fn code(&self) -> impl Iterator<Item = &str> {
         let lines = self.text.lines();
         lines.map(str::trim_start).filter(|line| !line.starts_with("//") && !line.is_empty())
     }
 
-    /// The modules of this crate that the code names.
+    /// The modules of this crate that the code names: behind `crate::`, and behind the `super::` that lead from the
+    /// file to the crate.
     fn uses(&self) -> BTreeSet<String> {
         let code = self.code().collect::<Vec<_>>().join("\n");
+        let mut uses = self.named_behind("crate::", &code);
+        if self.path.components().count() == 1 {
+            // Modules within the file, such as its tests, are one level deeper.
+            let (own, _) = code.split_once("mod tests {").unwrap_or((&code, ""));
+            uses.extend(self.named_behind("super::", own));
+        }
+        uses
+    }
+
+    fn named_behind(&self, prefix: &str, code: &str) -> BTreeSet<String> {
         let mut uses = BTreeSet::new();
-        for (place, _) in code.match_indices("crate::") {
+        for (place, _) in code.match_indices(prefix) {
             if code[..place].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
                 continue;
             }
-            let path = &code[place + "crate::".len()..];
+            let path = &code[place + prefix.len()..];
             let end = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_');
             match path.strip_prefix('{') {
                 None => uses.extend(end(path).map(|end| path[..end].to_owned())),
                 Some(group) => uses.extend(top_level(group)),
             }
         }
+        uses.remove("");
         uses
     }
 }

@@ -1,6 +1,6 @@
-//! The commands, one file for each: a command asks the kernel, changes it, and hands a document to an output.
+//! Listings, saves, restores and the lines of `-R`: each asks the kernel, changes it, and hands a document to an output.
 //!
-//! Knows netlink, /proc and the outputs. Knows no command line, no standard streams and no exit status.
+//! Knows netlink, /proc and the outputs. Knows no standard streams and no exit status.
 
 mod apply_lines;
 mod error;

@@ -21,12 +21,9 @@ use rustix::fs::{
     readlinkat, renameat, stat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::geteuid;
-use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU,
-    SIGXFSZ,
-};
+use rustix::process::{Signal, geteuid};
 
+use super::signals::ENDING;
 use super::streams::WaitingStream;
 
 /// How many symbolic links lead to a file at most, as in the kernel.
@@ -48,12 +45,6 @@ const FOREIGN_LINK: &str =
 
 const FOREIGN_FILE: &str =
     "it belongs to another user, in a sticky directory where others can make files";
-
-/// Signals whose default ends the process.
-const ENDING_SIGNALS: [i32; 11] = [
-    SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM,
-    SIGPROF,
-];
 
 /// A file to replace, or to make.
 #[derive(Debug)]
@@ -203,7 +194,7 @@ impl AtomicFile {
     fn replace(&self, content: &[u8], old: Option<(&OwnedFd, &Stat)>) -> io::Result<()> {
         // A file that has no name yet is gone when the process ends. While it has its temporary one, no signal may end
         // the process; the save is finished first. A file that is too large for the limit is an error then.
-        hold(&[SIGXFSZ]);
+        hold(&[Signal::XFSZ]);
         // As wide as a shell's redirection makes a new file, narrowed by the umask; in the place of another, nobody
         // else's until it has that one's access control list and mode.
         let mode = Mode::from_raw_mode(if old.is_some() { 0o600 } else { 0o666 });
@@ -226,7 +217,7 @@ impl AtomicFile {
             fchmod(&file, Mode::from_raw_mode(stat.st_mode & mode))?;
         }
         file.sync_all()?;
-        hold(&ENDING_SIGNALS);
+        hold(&ENDING);
         if temporary.name.is_none() {
             if old.is_none() {
                 match self.link(&file, &self.name) {
@@ -274,7 +265,7 @@ impl AtomicFile {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        hold(&ENDING_SIGNALS);
+        hold(&ENDING);
         let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let (file, name) = with_new_name(|name| openat(directory, name, flags, mode))?;
         Ok((file.into(), Temporary { directory: self, name: Some(name) }))
@@ -415,10 +406,10 @@ fn copy_attribute(from: &OwnedFd, to: &File, name: &str) -> bool {
 }
 
 /// Keeps signals from ending the process from now on.
-fn hold(signals: &[i32]) {
-    for &signal in signals {
+fn hold(signals: &[Signal]) {
+    for signal in signals {
         // A signal that cannot be held acts as it did before.
-        let _ = signal_hook::flag::register(signal, Arc::default());
+        let _ = signal_hook::flag::register(signal.as_raw(), Arc::default());
     }
 }
 

@@ -17,7 +17,7 @@ const LARGE: usize = 10_000;
 
 /// All signals whose default action ends a process, as signal(7) lists them, without SIGKILL and without those that report
 /// a fault of the process itself (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS).
-const ENDING: [Signal; 15] = [
+pub(super) const ENDING: [Signal; 15] = [
     Signal::HUP,
     Signal::INT,
     Signal::QUIT,

@@ -1,7 +1,7 @@
 //! Parses the values of a line from left to right into one field for each option or group of options.
 //!
 //! Values with names are kept aside until the names are looked up. Knows nothing of commands: the table lists the
-//! options of each, and `read` makes commands of the fields.
+//! options of each, and the parser makes commands of the fields.
 
 use std::net::IpAddr;
 use std::str::FromStr;

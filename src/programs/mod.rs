@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ipvs_rules::{Command, LineError, RuleError, Save};
+use rustix::io::Errno;
 
 use crate::args::{
     CommandLine, HelpStyle, Invocation, RestoreArguments, RestoreMode, restore_arguments,
@@ -164,7 +165,11 @@ fn read_standard_input() -> Result<Vec<u8>, Error> {
         let _ = writeln!(io::stderr(), "{waits}");
     }
     let mut text = Vec::new();
-    WaitingStream(io::stdin().lock()).read_to_end(&mut text).map_err(Error::Input)?;
+    match WaitingStream(io::stdin().lock()).read_to_end(&mut text) {
+        // Opened for writing alone: there is nothing to read.
+        Err(error) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => {}
+        result => drop(result.map_err(Error::Input)?),
+    }
     Ok(text)
 }
 

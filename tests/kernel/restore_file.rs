@@ -352,7 +352,7 @@ fn only_a_terminal_shows_the_progress_of_a_large_restore() {
     let on_a_terminal = |file: &str| {
         let command = format!("{} {file}", Program::restore().name());
         let mut script = Command::new("script");
-        script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null());
+        script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).env("NO_COLOR", "1");
         let output = script.output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };

@@ -306,7 +306,10 @@ fn entries_that_no_option_can_express_are_named_and_not_saved() {
             assert!(sentence.contains(named), "{sentence}");
             assert_eq!(place.content(), OLD);
         }
-        Program::ours().line("-S -n").refused(1);
+        let printed = Program::ours().line("-S -n");
+        assert_eq!(printed.status.code(), Some(1));
+        let comment = format!("# -a -t 10.0.0.1:80 -r 10.1.0.1:80 <forwarding method {named}>");
+        assert!(String::from_utf8_lossy(&printed.stdout).contains(&comment));
         // A restore deletes the server, and a failed restore rolls this back.
         let failing = format!("{RULES}-A -t 10.0.0.2:80 -s nosuch\n");
         Program::restore().feed::<&str>([], failing.as_bytes()).refused(255);

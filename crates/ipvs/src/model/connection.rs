@@ -115,6 +115,14 @@ macro_rules! kernel_names {
                 }
             }
 
+            /// The value with the name in these bytes. Only bytes that are not UTF-8 have none.
+            pub(crate) fn from_bytes(name: &[u8]) -> Option<Self> {
+                $(if name == $text.as_bytes() {
+                    return Some(Self::$variant);
+                })+
+                std::str::from_utf8(name).ok().map(Self::from_name)
+            }
+
             /// The value with this name. Every text has one: `Other` where no variant has the name.
             pub fn from_name(name: &str) -> Self {
                 match name {

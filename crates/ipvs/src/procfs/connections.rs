@@ -102,11 +102,11 @@ pub fn has_connections() -> bool {
 /// Parses a line as `ip_vs_conn_seq_show` and `ip_vs_conn_sync_seq_show` write it.
 fn parse_connection(line: &[u8], has_origin: bool) -> Option<Connection> {
     let mut words = words(line);
-    let protocol = ConnectionProtocol::from_name(text(words.next()?)?);
+    let protocol = ConnectionProtocol::from_bytes(words.next()?)?;
     let client = words.next_socket_address()?;
     let target = words.next_socket_address()?;
     let server = words.next_socket_address()?;
-    let state = ConnectionState::from_name(text(words.next()?)?);
+    let state = ConnectionState::from_bytes(words.next()?)?;
     let origin = if has_origin { Some(parse_origin(words.next()?)?) } else { None };
     let expires = decimal(words.next()?)?;
     let target = match fwmark(&protocol, target) {

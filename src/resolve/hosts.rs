@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo, getnameinfo};
 
-use ipvs_rules::is_host_name;
+use ipvs_rules::{is_host_name, looks_like_a_number};
 
 /// The longest time without any answer before a look-up of many names ends. A resolver with its default of two tries
 /// of five seconds each has given up on the first name by then.
@@ -106,13 +106,8 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
 /// Tells if a name could be taken for an address, for a port behind an address, or for another column of a listing. Whoever
 /// answers reverse look-ups for an address chooses its name.
 fn misleads(name: &str) -> bool {
-    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    let is_number = match hexadecimal {
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        None => last.bytes().all(|byte| byte.is_ascii_digit()),
-    };
-    is_number || name.contains(|c: char| c.is_control() || c.is_whitespace() || ":[]".contains(c))
+    looks_like_a_number(name)
+        || name.contains(|c: char| c.is_control() || c.is_whitespace() || ":[]".contains(c))
 }
 
 /// The name of an address, if it has one that does not mislead.

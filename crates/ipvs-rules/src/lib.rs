@@ -47,7 +47,7 @@ pub use table::{
     COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, ValueSpec,
 };
 pub use tokens::{Token, TokenError, Tokens};
-pub use values::is_host_name;
+pub use values::{is_host_name, looks_like_a_number};
 pub use waiting::{Parsed, WaitingCommand};
 pub use writer::{has_line, write_change};
 

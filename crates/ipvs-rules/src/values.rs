@@ -216,7 +216,7 @@ pub fn is_host_name(text: &str) -> bool {
 
 /// True if a resolver would take a text for an address although it is not written as one: `10.1`, `12345`,
 /// `0x0a000001`, `010.0.0.1`. No top-level domain is a number, so the last label tells.
-fn looks_like_a_number(text: &str) -> bool {
+pub fn looks_like_a_number(text: &str) -> bool {
     let label = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     match hexadecimal {

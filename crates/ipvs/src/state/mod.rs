@@ -4,6 +4,7 @@
 //! interrupted, so a reading during changes may have a service twice or lack one.
 
 mod agreement;
+mod attribution;
 mod differences;
 #[cfg(feature = "serde")]
 mod serde_form;
@@ -13,6 +14,7 @@ mod walk;
 
 pub use crate::netlink::{Counted, Rules};
 pub use agreement::{ListedRules, read_consistent, read_rules, same_entries};
+pub use attribution::Attribution;
 pub use differences::{Event, differences};
 pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_settings};
 pub use summary::{ServiceSummary, Summary};

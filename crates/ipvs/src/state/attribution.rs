@@ -1,0 +1,244 @@
+//! Attributes entries of the connection table to virtual services.
+//!
+//! The kernel's connection table names the virtual address and port of an entry, and not its service. The attribution
+//! looks up the service as the kernel does for a new connection (6.1: `ip_vs_service_find`). The table lacks firewall
+//! marks, so the entries of such a service are recognized by their real server.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use crate::error::Error;
+use crate::model::{
+    Connection, ConnectionTarget, Family, Protocol, RealServerKey, ServiceKey, VirtualService,
+};
+use crate::netlink::{Client, Rules, Transport};
+
+/// The port of FTP's control connections.
+const FTP: u16 = 21;
+/// The server's port of active FTP data connections.
+const FTP_DATA: u16 = 20;
+
+/// The services of a table, prepared for looking up the one that an entry of the connection table belongs to.
+///
+/// ```no_run
+/// use ipvs::procfs::Connections;
+/// use ipvs::state::Attribution;
+/// use ipvs::Client;
+///
+/// let attribution = Attribution::read(&mut Client::connect()?)?;
+/// for connection in Connections::open()? {
+///     let connection = connection?;
+///     if let Some(service) = attribution.service_of(&connection) {
+///         println!("{} is a client of {service}", connection.client);
+///     }
+/// }
+/// # Ok::<(), ipvs::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Attribution {
+    /// The services that have an address.
+    addresses: HashSet<ServiceKey>,
+    /// The services of firewall marks, by the addresses of their real servers.
+    marks: HashMap<IpAddr, Vec<MarkedServer>>,
+    /// The services of firewall marks.
+    mark_keys: HashSet<ServiceKey>,
+}
+
+/// A real server of a firewall mark service.
+#[derive(Clone, Copy, Debug)]
+struct MarkedServer {
+    service: ServiceKey,
+    /// The port of its connections; `None` if they keep the port that the client used.
+    port: Option<u16>,
+}
+
+impl Attribution {
+    /// Reads the services, and the real servers of firewall marks.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or a malformed answer.
+    pub fn read<T: Transport>(client: &mut Client<T>) -> Result<Self, Error> {
+        let mut attribution = Self::default();
+        for service in client.services_in::<Rules, _>(|service| service.entry)? {
+            let servers = match service.key {
+                ServiceKey::Address { .. } => Vec::new(),
+                ServiceKey::Fwmark { .. } => client.real_servers_in::<Rules>(&service.key)?,
+            };
+            attribution.insert(&service, servers.iter().map(|server| server.entry.key));
+        }
+        Ok(attribution)
+    }
+
+    /// Adds a service. The real servers matter for firewall marks only.
+    pub fn insert(
+        &mut self,
+        service: &VirtualService,
+        servers: impl IntoIterator<Item = RealServerKey>,
+    ) {
+        let key = service.key;
+        match key {
+            ServiceKey::Address { .. } => drop(self.addresses.insert(key)),
+            ServiceKey::Fwmark { .. } => {
+                self.mark_keys.insert(key);
+                for server in servers {
+                    // The connections of persistent clients keep their port (6.1: `ip_vs_sched_persist`).
+                    let keeps_port = server.port == 0 || service.persistence.is_some();
+                    let port = (!keeps_port).then_some(server.port);
+                    let marked = MarkedServer { service: key, port };
+                    self.marks.entry(server.address).or_default().push(marked);
+                }
+            }
+        }
+    }
+
+    /// The service that an entry belongs to:
+    ///
+    /// 1. the service of its virtual address and port,
+    /// 2. the FTP service of its address, for the ports of data connections,
+    /// 3. the service of all ports of its address,
+    /// 4. a firewall mark's service, if exactly one has the entry's real server.
+    ///
+    /// A template has a mark in place of the address. `None` stands for an entry whose service was deleted, of which
+    /// several marks have the real server, or which the kernel has invalidated
+    /// ([`Connection::is_dead_template`]).
+    pub fn service_of(&self, connection: &Connection) -> Option<ServiceKey> {
+        if connection.is_dead_template() {
+            return None;
+        }
+        let family = Family::of(connection.client.ip());
+        match connection.target {
+            ConnectionTarget::Fwmark(mark) => {
+                let key = ServiceKey::Fwmark { mark: mark.try_into().ok()?, family };
+                self.mark_keys.get(&key).copied()
+            }
+            ConnectionTarget::Address(target) => connection
+                .protocol
+                .transport()
+                .and_then(|protocol| self.service_at(protocol, target.ip(), target.port()))
+                .or_else(|| self.only_mark_with(family, connection)),
+        }
+    }
+
+    fn service_at(&self, protocol: Protocol, address: IpAddr, port: u16) -> Option<ServiceKey> {
+        let at = |port| self.addresses.get(&ServiceKey::Address { protocol, address, port });
+        let is_data_port = protocol == Protocol::Tcp && (port == FTP_DATA || port >= 1024);
+        let ftp = || if is_data_port { at(FTP) } else { None };
+        at(port).or_else(ftp).or_else(|| at(0)).copied()
+    }
+
+    fn only_mark_with(&self, family: Family, connection: &Connection) -> Option<ServiceKey> {
+        let servers = self.marks.get(&connection.server.ip())?;
+        let mut services = servers
+            .iter()
+            .filter(|server| server.port.is_none_or(|port| port == connection.server.port()))
+            .map(|server| server.service)
+            .filter(|service| service.family() == family);
+        let first = services.next()?;
+        services.all(|service| service == first).then_some(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Netmask, Persistence};
+    use crate::procfs::Connections;
+
+    const ONE_SERVER: &[&str] = &["10.1.0.1:0"];
+
+    /// An attribution to these services. One that ends in ` -p` is persistent.
+    fn attribution(services: &[(&str, &[&str])]) -> Attribution {
+        let mut attribution = Attribution::default();
+        for &(text, servers) in services {
+            let (key, is_persistent) = match text.strip_suffix(" -p") {
+                Some(key) => (key, true),
+                None => (text, false),
+            };
+            let mut service = VirtualService::new(key.parse().unwrap());
+            if is_persistent {
+                let netmask = Netmask::host(service.key.family());
+                service.persistence = Some(Persistence::new(300, netmask).unwrap());
+            }
+            attribution.insert(&service, servers.iter().map(|server| server.parse().unwrap()));
+        }
+        attribution
+    }
+
+    /// A line of `/proc/net/ip_vs_conn`.
+    fn connection(line: &str) -> Connection {
+        let file = format!("Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State\n{line}\n");
+        Connections::from_reader(file.as_bytes()).next().unwrap().unwrap()
+    }
+
+    fn service_of(attribution: &Attribution, line: &str) -> Option<String> {
+        attribution.service_of(&connection(line)).map(|key| key.to_string())
+    }
+
+    const TCP_80: &str = "TCP C0000201 9C43 0A000001 0050 0A010001 1F90 ESTABLISHED 899";
+    const TCP_81: &str = "TCP C0000201 9C43 0A000001 0051 0A010001 0051 ESTABLISHED 899";
+    const UDP_80: &str = "UDP C0000201 9C43 0A000001 0050 0A010001 1F90 UDP 299";
+
+    #[test]
+    fn exact_port_comes_before_the_service_of_all_ports() {
+        let both = attribution(&[("tcp 10.0.0.1:80", &[]), ("tcp 10.0.0.1:0 -p", &[])]);
+        assert_eq!(service_of(&both, TCP_80).as_deref(), Some("tcp 10.0.0.1:80"));
+        assert_eq!(service_of(&both, TCP_81).as_deref(), Some("tcp 10.0.0.1:0"));
+        assert_eq!(service_of(&both, UDP_80), None);
+        assert_eq!(service_of(&Attribution::default(), TCP_80), None);
+    }
+
+    #[test]
+    fn data_connections_of_ftp_belong_to_the_service_of_port_21() {
+        let passive = "TCP C0000201 9C43 0A000001 9C40 0A010001 9C40 ESTABLISHED 899";
+        let active = "TCP C0000201 9C43 0A000001 0014 0A010001 0014 ESTABLISHED 899";
+        let ftp = attribution(&[("tcp 10.0.0.1:21", &[]), ("tcp 10.0.0.1:0 -p", &[])]);
+        for data in [passive, active] {
+            assert_eq!(service_of(&ftp, data).as_deref(), Some("tcp 10.0.0.1:21"));
+        }
+        assert_eq!(service_of(&ftp, TCP_80).as_deref(), Some("tcp 10.0.0.1:0"));
+    }
+
+    #[test]
+    fn entry_without_an_address_service_belongs_to_the_only_mark_with_its_server() {
+        let one = attribution(&[("fwmark 1", &["10.1.0.1:8080"]), ("fwmark 2", &["10.1.0.2:0"])]);
+        assert_eq!(service_of(&one, TCP_80).as_deref(), Some("fwmark 1"));
+        assert_eq!(service_of(&one, UDP_80).as_deref(), Some("fwmark 1"));
+        assert_eq!(service_of(&one, TCP_81), None, "the server has another port");
+        let several = attribution(&[("fwmark 1", ONE_SERVER), ("fwmark 2", ONE_SERVER)]);
+        assert_eq!(service_of(&several, TCP_80), None);
+        let with_address =
+            attribution(&[("fwmark 1", ONE_SERVER), ("tcp 10.0.0.1:80", ONE_SERVER)]);
+        assert_eq!(service_of(&with_address, TCP_80).as_deref(), Some("tcp 10.0.0.1:80"));
+    }
+
+    #[test]
+    fn mark_of_the_other_family_and_a_second_port_of_one_server_cause_no_doubt() {
+        let marks = attribution(&[
+            ("fwmark 1 ipv6", ONE_SERVER),
+            ("fwmark 2", &["10.1.0.1:0", "10.1.0.1:8080"]),
+        ]);
+        assert_eq!(service_of(&marks, TCP_80).as_deref(), Some("fwmark 2"));
+    }
+
+    #[test]
+    fn connection_of_a_persistent_mark_keeps_its_port() {
+        let mark = attribution(&[("fwmark 1 -p", &["10.1.0.1:8080"])]);
+        assert_eq!(service_of(&mark, TCP_81).as_deref(), Some("fwmark 1"));
+    }
+
+    #[test]
+    fn template_of_a_mark_names_the_mark() {
+        let marks = attribution(&[("fwmark 7", ONE_SERVER), ("fwmark 8", ONE_SERVER)]);
+        let template = "IP  C0000201 0000 00000007 0000 0A010001 0000 NONE 300";
+        assert_eq!(service_of(&marks, template).as_deref(), Some("fwmark 7"));
+        let unknown = "IP  C0000201 0000 00000009 0000 0A010001 0000 NONE 300";
+        assert_eq!(service_of(&marks, unknown), None);
+    }
+
+    #[test]
+    fn template_that_the_kernel_has_invalidated_belongs_to_no_service() {
+        let services = attribution(&[("tcp 10.0.0.1:0 -p", &[]), ("tcp 10.0.0.1:21", &[])]);
+        let dead = "TCP C0000201 0000 0A000001 FFFF 0A010001 FFFF NONE 300";
+        assert_eq!(service_of(&services, dead), None);
+    }
+}

@@ -68,7 +68,7 @@ b sched-flags sched-flags value add-service,edit-service
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
 '
 _ipvsadm_save='-n --all --allow-empty -h --help -v -V --version'
-_ipvsadm_restore='--check --diff --noflush --allow-empty --no-empty --wait -h --help -v -V --version'
+_ipvsadm_restore='--check --diff --noflush --allow-empty --no-empty --keep-weights --wait -h --help -v -V --version'
 # --- End of the table.
 
 # Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,

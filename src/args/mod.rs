@@ -13,5 +13,7 @@ mod save;
 pub use command_line::CommandLine;
 pub use help::{HelpStyle, write_help, write_version};
 pub use options::Invocation;
-pub use restore::{EmptyTable, Existing, RestoreArguments, RestoreMode, restore_arguments};
+pub use restore::{
+    EmptyTable, Existing, RestoreArguments, RestoreMode, Weights, restore_arguments,
+};
 pub use save::save_arguments;

@@ -33,6 +33,15 @@ pub enum Existing {
     Kept,
 }
 
+/// The weights of real servers that are both in the kernel and in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// The file's.
+    Replaced,
+    /// The kernel's, unless a line edits the server.
+    Kept,
+}
+
 /// The condition under which a restore may leave the kernel without a virtual service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyTable {
@@ -54,6 +63,8 @@ pub struct RestoreArguments {
     pub existing: Existing,
     /// The condition under which the table may become empty.
     pub empty_table: EmptyTable,
+    /// The weights of servers that exist.
+    pub weights: Weights,
     /// How long it waits for another restore to end.
     pub patience: Duration,
     /// The file; `None` for standard input.
@@ -76,6 +87,7 @@ fn command() -> Command {
                 .conflicts_with("no-empty"),
         )
         .arg(flag("no-empty", "Refuse a file that leaves no virtual service"))
+        .arg(flag("keep-weights", "Keep the weights of servers that the kernel has"))
         .arg(
             Arg::new("wait")
                 .long("wait")
@@ -113,6 +125,7 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
             (_, true) => EmptyTable::Refused,
             _ => EmptyTable::IfDescribed,
         },
+        weights: if matches.get_flag("keep-weights") { Weights::Kept } else { Weights::Replaced },
         patience: Duration::from_secs(matches.get_one("wait").map_or(0, |&s: &u32| s.into())),
         file: file(&mut matches),
     }

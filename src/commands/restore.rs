@@ -5,7 +5,7 @@ mod failure;
 use std::io::Write;
 use std::time::Duration;
 
-use ipvs::plan::{Applied, Plan, Prepared, Progress, apply_with_retries};
+use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries};
 use ipvs::state::{read_ruleset, read_settings};
 use ipvs::{Client, Ruleset};
 
@@ -13,7 +13,7 @@ pub(super) use failure::failed_restore;
 
 use super::Error;
 use super::session::Session;
-use crate::args::{EmptyTable, Existing};
+use crate::args::{EmptyTable, Existing, Weights};
 use crate::output::write_plan;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, RuleFile};
@@ -43,6 +43,8 @@ pub struct Restore<'a> {
     pub existing: Existing,
     /// Permission to leave an empty table.
     pub empty_table: EmptyTable,
+    /// The weights of servers that exist.
+    pub weights: Weights,
 }
 
 /// `--check`: reads the file alone.
@@ -216,7 +218,8 @@ impl<'a> Restore<'a> {
         if !wanted.settings.is_empty() {
             current.settings = read_settings(client)?;
         }
-        let plan = Plan::between(&current, &wanted);
+        let options = PlanOptions::default().keep_weights(self.weights == Weights::Kept);
+        let plan = Plan::with_options(&current, &wanted, &options);
         Ok(Prepared { plan, current })
     }
 

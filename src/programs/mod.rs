@@ -76,6 +76,7 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
         text: &text,
         existing: arguments.existing,
         empty_table: arguments.empty_table,
+        weights: arguments.weights,
     };
     with_output(|out| match arguments.mode {
         RestoreMode::Check => {

@@ -1,6 +1,6 @@
 //! Plans between the tables that rules files lead to.
 
-use ipvs::plan::{Plan, Step};
+use ipvs::plan::{Plan, PlanOptions, Step};
 
 use super::{LineNumber, RuleFile};
 use crate::resolve::Resolver;
@@ -75,4 +75,14 @@ fn every_step_leads_back() {
         }
     }
     assert_eq!(Plan::between(&ruleset, &old), Plan::default());
+}
+
+#[test]
+fn edit_sets_a_weight_that_an_addition_leaves() {
+    let options = PlanOptions::default().keep_weights(true);
+    let added = OLD.replace(" -m", " -m -w 9");
+    assert_eq!(Plan::with_options(&ruleset(OLD), &ruleset(&added), &options), Plan::default());
+    let edit = "-e -t 10.0.0.2:80 -r 10.1.0.1:80 -m -w 4";
+    let plan = Plan::with_options(&ruleset(OLD), &ruleset(&format!("{added}{edit}")), &options);
+    assert_eq!(shown(&plan.additions), [edit]);
 }

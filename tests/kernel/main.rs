@@ -65,6 +65,8 @@ mod restore_tables;
 #[cfg(test)]
 mod restore_traffic;
 #[cfg(test)]
+mod restore_weights;
+#[cfg(test)]
 mod restore_wire;
 #[cfg(test)]
 mod rights;

@@ -37,6 +37,8 @@ pub struct ServerRule<O = ()> {
     pub server: RealServer,
     /// The place that asks for it. `None` for a server that the kernel has.
     pub origin: Option<O>,
+    /// True if the last change of the server was an edit. A plan that keeps weights still sets this server's weight.
+    pub is_edited: bool,
 }
 
 /// Virtual services with their real servers, and the settings of the namespace.
@@ -128,7 +130,8 @@ impl<O> Settings<O> {
 impl<O> ServiceRules<O> {
     /// A service without an origin, and its real servers. Of two servers with the same key the last counts.
     pub fn new(service: VirtualService, servers: impl IntoIterator<Item = RealServer>) -> Self {
-        let servers = servers.into_iter().map(|server| ServerRule { server, origin: None });
+        let servers =
+            servers.into_iter().map(|server| ServerRule { server, origin: None, is_edited: false });
         let mut servers: Vec<ServerRule<O>> = servers.collect();
         // The kernel lists the newest first, and servers are mostly added in order.
         servers.reverse();
@@ -176,9 +179,11 @@ impl<O: Copy> ServiceRules<O> {
     /// Applies a change of a real server. Any other change has no effect.
     fn apply(&mut self, change: &Change, origin: Option<O>) -> Result<(), RuleConflict<O>> {
         match change {
-            Change::AddServer(_, server) => self.add_server(ServerRule { server: *server, origin }),
+            Change::AddServer(_, server) => {
+                self.add_server(ServerRule { server: *server, origin, is_edited: false })
+            }
             Change::EditServer(_, server) => {
-                *self.find(&server.key)? = ServerRule { server: *server, origin };
+                *self.find(&server.key)? = ServerRule { server: *server, origin, is_edited: true };
                 Ok(())
             }
             Change::DeleteServer(_, key) => {

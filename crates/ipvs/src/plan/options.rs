@@ -17,7 +17,8 @@ use crate::model::{Network, ServiceKey};
 pub struct PlanOptions {
     /// The part of the table that the plan is about. Without a scope, the plan is about all services.
     pub scope: Option<Scope>,
-    /// If true, real servers that exist keep their weights, such as those that a health check sets.
+    /// If true, real servers that exist keep their weights, such as those that a health check sets. The weight of an
+    /// edit ([`Change::EditServer`](crate::model::Change::EditServer)) counts all the same.
     pub keep_weights: bool,
 }
 

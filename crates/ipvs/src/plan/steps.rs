@@ -90,7 +90,7 @@ impl<O: Copy> Plan<O> {
         }
     }
 
-    fn add_server(&mut self, key: &ServiceKey, ServerRule { server, origin }: &ServerRule<O>) {
+    fn add_server(&mut self, key: &ServiceKey, ServerRule { server, origin, .. }: &ServerRule<O>) {
         self.additions.push(Step {
             change: Change::AddServer(*key, *server),
             undo: vec![Change::DeleteServer(*key, server.key)],
@@ -121,7 +121,7 @@ impl<O: Copy> Plan<O> {
             match pair {
                 (Some(current), Some(wanted)) => {
                     let mut wanted = *wanted;
-                    if options.keep_weights {
+                    if options.keep_weights && !wanted.is_edited {
                         wanted.server.weight = current.server.weight;
                     }
                     self.edit_server(key, &current.server, &wanted);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use criterion::{Criterion, Throughput};
-use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, ServiceKey};
+use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, Request, ServiceKey};
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
 use ipvs_rules::{
@@ -44,7 +44,8 @@ fn measure(criterion: &mut Criterion, name: &str, bytes: usize, mut part: impl F
 const RULE: &str = "-a -t 10.64.117.204:80 -r 10.128.31.7:8080 -m -w 100";
 
 fn rules(criterion: &mut Criterion) -> anyhow::Result<()> {
-    let Some(Command::Change(change)) = parse_numeric_line(RULE.as_bytes())? else {
+    let Some(Command::Request(Request::Change(change))) = parse_numeric_line(RULE.as_bytes())?
+    else {
         anyhow::bail!("{RULE} is no change");
     };
     measure(criterion, "read a rule line", RULE.len(), || {

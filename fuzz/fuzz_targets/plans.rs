@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use ipvs::model::Change;
+use ipvs::model::{Change, Request};
 use ipvs::{Plan, Ruleset};
 use ipvs_rules::{Command, parse_numeric_line};
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 fn ruleset(text: &[u8]) -> Ruleset {
     let mut rules = Ruleset::default();
     for line in text.split(|&byte| byte == b'\n') {
-        if let Ok(Some(Command::Change(change))) = parse_numeric_line(line) {
+        if let Ok(Some(Command::Request(Request::Change(change)))) = parse_numeric_line(line) {
             // Of settings, only those of services and real servers have an undo step in every case.
             if !matches!(
                 change,

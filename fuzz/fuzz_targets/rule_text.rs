@@ -3,7 +3,7 @@
 #![no_main]
 
 use ipvs::VirtualService;
-use ipvs::model::Change;
+use ipvs::model::{Change, Request};
 use ipvs_rules::{Command, NamesRefused, Numeric, has_line, parse_line, parse_numeric_line, write_change};
 use libfuzzer_sys::fuzz_target;
 
@@ -27,14 +27,14 @@ fuzz_target!(|line: &[u8]| {
     if let Ok(Some(waiting)) = parse_line(line) {
         drop(waiting.resolve(&mut NamesRefused));
     }
-    let Ok(Some(Command::Change(change))) = parse_numeric_line(line) else { return };
+    let Ok(Some(Command::Request(Request::Change(change)))) = parse_numeric_line(line) else { return };
     if !has_line(&change) {
         return;
     }
     let mut text = Vec::new();
     write_change(&mut text, &change, &Numeric).expect("a vector takes every byte");
     let again = parse_numeric_line(&text);
-    let Ok(Some(Command::Change(again))) = again else {
+    let Ok(Some(Command::Request(Request::Change(again)))) = again else {
         panic!("{change:?} is written as {:?}", String::from_utf8_lossy(&text));
     };
     assert_eq!(without_unused_mask(again), without_unused_mask(change));

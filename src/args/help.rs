@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use ipvs_rules::{COMMANDS, Help, OPTIONS, ValueSpec};
 
 use super::command_line::full_command;
+use crate::process::TerminalStyle;
 
 /// Writes the version of a program. Scripts compare the beginning of ipvsadm's.
 ///
@@ -33,20 +34,11 @@ Usage:
 SERVICE is -t HOST[:PORT], -u HOST[:PORT], --sctp-service HOST[:PORT] or -f MARK [-6].
 ";
 
-/// The terminal or the file that gets the help.
-#[derive(Clone, Copy, Debug)]
-pub struct HelpStyle {
-    /// The columns of a line.
-    pub width: usize,
-    /// Headings and names get colours.
-    pub has_colours: bool,
-}
-
 /// Writes the help.
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn write_help(out: &mut dyn Write, length: Help, style: HelpStyle) -> io::Result<()> {
+pub fn write_help(out: &mut dyn Write, length: Help, style: TerminalStyle) -> io::Result<()> {
     write_version(out, "ipvsadm")?;
     match length {
         Help::Short => write_short_help(out, style),
@@ -54,7 +46,7 @@ pub fn write_help(out: &mut dyn Write, length: Help, style: HelpStyle) -> io::Re
     }
 }
 
-fn write_full_help(out: &mut dyn Write, style: HelpStyle) -> io::Result<()> {
+fn write_full_help(out: &mut dyn Write, style: TerminalStyle) -> io::Result<()> {
     writeln!(
         out,
         "Administers the Linux Virtual Server, the kernel's layer-4 load balancer (IPVS).\n"
@@ -70,7 +62,7 @@ fn write_full_help(out: &mut dyn Write, style: HelpStyle) -> io::Result<()> {
 
 /// Writes each command with the beginning of its description, and the names of all options: scripts search the help for
 /// them.
-fn write_short_help(out: &mut dyn Write, style: HelpStyle) -> io::Result<()> {
+fn write_short_help(out: &mut dyn Write, style: TerminalStyle) -> io::Result<()> {
     writeln!(out, "Usage: ipvsadm [COMMAND] [SERVICE] [OPTIONS]\n")?;
     writeln!(out, "{}", heading_text("Commands", style))?;
     for spec in COMMANDS {
@@ -93,7 +85,7 @@ fn write_short_help(out: &mut dyn Write, style: HelpStyle) -> io::Result<()> {
     writeln!(out, "\n`ipvsadm --help' describes the options, and so does ipvsadm(8).")
 }
 
-fn heading_text(heading: &str, style: HelpStyle) -> String {
+fn heading_text(heading: &str, style: TerminalStyle) -> String {
     match style.has_colours {
         true => format!("\u{1b}[1;4m{heading}:\u{1b}[0m"),
         false => format!("{heading}:"),
@@ -105,7 +97,7 @@ fn write_paragraph(
     out: &mut dyn Write,
     heading: &str,
     texts: impl Iterator<Item = String>,
-    style: HelpStyle,
+    style: TerminalStyle,
 ) -> io::Result<()> {
     write!(out, "{}", heading_text(heading, style))?;
     let mut column = heading.len() + 1;
@@ -136,7 +128,7 @@ mod tests {
 
     fn help(length: Help, width: usize, has_colours: bool) -> String {
         let mut text = Vec::new();
-        write_help(&mut text, length, HelpStyle { width, has_colours }).unwrap();
+        write_help(&mut text, length, TerminalStyle { width, has_colours }).unwrap();
         String::from_utf8(text).unwrap()
     }
 

@@ -11,7 +11,7 @@ mod restore;
 mod save;
 
 pub use command_line::CommandLine;
-pub use help::{HelpStyle, write_help, write_version};
+pub use help::{write_help, write_version};
 pub use options::Invocation;
 pub use restore::{
     EmptyTable, Existing, RestoreArguments, RestoreMode, Weights, restore_arguments,

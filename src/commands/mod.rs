@@ -1,22 +1,30 @@
-//! Listings, saves, restores and the lines of `-R`: each asks the kernel, changes it, and hands a document to an output.
+//! Changes, listings, saves, restores and the lines of `-R`: each asks the kernel, changes it, and hands a document to an
+//! output.
 //!
-//! Knows netlink, /proc and the outputs. Knows no standard streams and no exit status.
+//! Knows netlink, /proc and the outputs. Knows no standard streams and no exit status: it sets the kind of a failure.
 
 mod apply_lines;
+mod change;
+mod command_stream;
 mod error;
+mod failures;
 mod list;
 mod list_connections;
 mod list_services;
 mod list_settings;
 mod restore;
+mod run;
 mod save;
 mod session;
 #[cfg(test)]
 mod tests;
 
-pub use apply_lines::{Event, Lines};
+pub use apply_lines::apply_lines;
+pub use change::change;
 pub use error::Error;
+pub use failures::{of_change, of_listing, of_output};
 pub use list::list;
 pub use restore::{Restore, Watcher, check, diff, lock, prepare};
+pub use run::run;
 pub use save::{save, save_consistently};
 pub use session::Session;

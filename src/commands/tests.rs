@@ -1,8 +1,8 @@
 //! Every listing and every save over a small table of the model of the kernel, compared with its text.
 
-use ipvs::Client;
 use ipvs::procfs::Connections;
 use ipvs::state::Order;
+use ipvs::{Client, Request};
 use ipvs_rules::{
     Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, ServiceColumns,
     parse_numeric_line,
@@ -28,7 +28,9 @@ fn session() -> Session<Socket> {
     let kernel = Kernel::new();
     let mut client = Client::new(kernel.socket()).unwrap();
     for line in TABLE.lines() {
-        let Some(Command::Change(change)) = parse_numeric_line(line.as_bytes()).unwrap() else {
+        let Some(Command::Request(Request::Change(change))) =
+            parse_numeric_line(line.as_bytes()).unwrap()
+        else {
             panic!("{line} is not a change");
         };
         client.apply(&change).unwrap();

@@ -10,4 +10,4 @@ mod terminal;
 pub use atomic_file::AtomicFile;
 pub use signals::Watch;
 pub use streams::{TerminalWriter, WaitingStream, visible};
-pub use terminal::{has_colours, terminal_width};
+pub use terminal::{TerminalStyle, has_colours};

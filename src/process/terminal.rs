@@ -1,7 +1,7 @@
 //! The terminal behind a standard stream: its width, and whether it gets colours.
 
 use std::env;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
@@ -9,8 +9,25 @@ use rustix::termios::tcgetwinsize;
 /// The width where neither a terminal nor COLUMNS says another.
 const DEFAULT_WIDTH: usize = 100;
 
+/// The terminal or the file that gets a text.
+#[derive(Clone, Copy, Debug)]
+pub struct TerminalStyle {
+    /// The columns of a line.
+    pub width: usize,
+    /// Headings and names get colours.
+    pub has_colours: bool,
+}
+
+impl TerminalStyle {
+    /// The style of standard output.
+    pub fn of_standard_output() -> Self {
+        let stdout = io::stdout();
+        Self { width: terminal_width(&stdout), has_colours: has_colours(&stdout) }
+    }
+}
+
 /// The columns of the terminal behind a stream. Without a terminal, those of the variable COLUMNS, or 100.
-pub fn terminal_width(stream: &impl AsFd) -> usize {
+fn terminal_width(stream: &impl AsFd) -> usize {
     let of_terminal = || tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
     let of_variable = || env::var("COLUMNS").ok()?.parse().ok();
     let width = of_terminal().filter(|&width| width > 0).or_else(of_variable);

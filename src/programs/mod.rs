@@ -1,7 +1,5 @@
 //! The main functions of the three programs: they parse the arguments, run the command and report its failure.
 
-mod failures;
-
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,18 +8,16 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ipvs_rules::{Command, LineError, RuleError, Save};
+use ipvs_rules::{Command, Save};
 use rustix::io::Errno;
 
 use crate::args::{
-    CommandLine, HelpStyle, Invocation, RestoreArguments, RestoreMode, restore_arguments,
-    save_arguments, write_help, write_version,
+    CommandLine, Invocation, RestoreArguments, RestoreMode, restore_arguments, save_arguments,
+    write_version,
 };
-use crate::commands::{self, Error, Event, Lines, Restore, Session, Watcher};
+use crate::commands::{self, Error, Restore, Session, Watcher, of_change, of_listing, of_output};
 use crate::errors::{Failure, FailureKind, SUCCESS};
-use crate::process::{TerminalWriter, WaitingStream, Watch, has_colours, terminal_width};
-use crate::rules_file::shortened;
-use failures::{of_change, of_listing, of_output};
+use crate::process::{TerminalWriter, WaitingStream, Watch, has_colours};
 
 /// The status of `--diff` where a restore would change something.
 const CHANGES: u8 = 1;
@@ -32,10 +28,8 @@ pub fn ipvsadm() -> ExitCode {
         let line = CommandLine::new(&words);
         let command = session.resolve(line.parse()?)?;
         match command {
-            Command::Restore(file) => {
-                restore_lines(file.as_deref(), session, &mut standard_output())
-            }
-            command => with_output(|out| carry_out(&command, session, out).map(|()| SUCCESS)),
+            Command::Restore(file) => apply_lines(file.as_deref(), session, &mut standard_output()),
+            command => with_output(|out| commands::run(&command, session, out).map(|()| SUCCESS)),
         }
     })
 }
@@ -174,71 +168,16 @@ fn read_standard_input() -> Result<Vec<u8>, Error> {
     Ok(text)
 }
 
-fn carry_out(command: &Command, session: &mut Session, out: &mut dyn Write) -> Result<(), Failure> {
-    match command {
-        Command::Change(change) => {
-            session.client().and_then(|client| client.apply(change)).map_err(of_change)
-        }
-        Command::List(list) => commands::list(list, session, out).map_err(of_listing),
-        Command::Save(save) => commands::save(save, session, out).map_err(of_listing),
-        Command::Help(length) => {
-            let stdout = io::stdout();
-            let style =
-                HelpStyle { width: terminal_width(&stdout), has_colours: has_colours(&stdout) };
-            write_help(out, *length, style).map_err(of_output)
-        }
-        Command::Version => write_version(out, "ipvsadm").map_err(of_output),
-        Command::Restore(_) => Err(LineError::Rule(RuleError::RestoreInside).into()),
-    }
-}
-
 /// `-R`: every line takes effect or fails by itself. The status is that of the first line that failed.
-fn restore_lines(
+fn apply_lines(
     file: Option<&Path>,
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let input = open_lines(file).map_err(of_change)?;
-    let with_name = |error| match (error, file) {
-        (Error::Input(source), Some(path)) => Error::ReadFile { path: path.to_owned(), source },
-        (error, _) => error,
-    };
-    let mut lines = Lines::new(input);
-    let mut status = SUCCESS;
-    let mut is_output_lost = false;
-    while let Some(event) = lines.next(session).map_err(|error| of_change(with_name(error)))? {
-        let (line, failure) = match event {
-            Event::Do { line, command } => {
-                let done = carry_out(&command, session, out);
-                match done.and_then(|()| out.flush().map_err(of_output)) {
-                    Ok(()) => continue,
-                    Err(failure) => {
-                        let is_of_output = matches!(
-                            failure.kind(),
-                            FailureKind::ClosedPipe | FailureKind::NotWritten
-                        );
-                        // A lost output stops no other line. It is reported once.
-                        if is_of_output && std::mem::replace(&mut is_output_lost, true) {
-                            continue;
-                        }
-                        (line, failure)
-                    }
-                }
-            }
-            Event::Wrong { line, error } => (line, Failure::from(error).map_message(shortened)),
-            Event::Refused { line, error } => (line, of_change(error)),
-        };
-        let failure = failure.with_context(format!("line {line}"));
-        failure.report();
-        if status == SUCCESS {
-            status = failure.status();
-        }
-    }
-    if status == SUCCESS {
-        // A kernel without IPVS is an error even if no line needs the kernel.
-        session.client().map_err(of_change)?;
-    }
-    Ok(status)
+    let first =
+        commands::apply_lines((input, file), session, out, &mut |failure| failure.report())?;
+    Ok(first.map_or(SUCCESS, FailureKind::status))
 }
 
 fn open_lines(file: Option<&Path>) -> Result<File, Error> {

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::quoted::{quoted_line, shortened};
 use crate::errors::conflict_sentence;
 use crate::resolve::Resolver;
-use ipvs::model::{Change, RuleConflict};
+use ipvs::model::{Change, Request, RuleConflict};
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
 /// The fault of a line of a rules file.
@@ -45,7 +45,7 @@ impl fmt::Display for BadLine {
 /// The number of a line, from 1. Lines beyond 2^32 share the last number.
 pub type LineNumber = NonZeroU32;
 
-/// A change that a line asks for.
+/// The request of a line.
 pub type Rule = ipvs::model::Rule<LineNumber>;
 
 fn line_number(number: u64) -> LineNumber {
@@ -86,8 +86,10 @@ impl<'a> RuleFile<'a> {
 
     /// True if a line describes a table: it adds a virtual service or clears all of them. Settings and `-Z` alone do not.
     pub fn describes_a_table(&self) -> bool {
-        let mut changes = self.rules.iter().map(|rule| &rule.change);
-        changes.any(|change| matches!(change, Change::AddService(_) | Change::Flush))
+        let mut requests = self.rules.iter().map(|rule| &rule.request);
+        requests.any(|request| {
+            matches!(request, Request::Change(Change::AddService(_) | Change::Flush))
+        })
     }
 
     fn resolve(&mut self, waiting: Vec<WaitingLine<'a>>, resolver: &mut Resolver) {
@@ -101,8 +103,8 @@ impl<'a> RuleFile<'a> {
 
     fn add(&mut self, number: u64, line: &[u8], command: Result<Command, LineError>) {
         let problem = match command {
-            Ok(Command::Change(change)) => {
-                self.rules.push(Rule { origin: line_number(number), change });
+            Ok(Command::Request(request)) => {
+                self.rules.push(Rule { origin: line_number(number), request });
                 return;
             }
             Ok(_) => Problem::NotARule,

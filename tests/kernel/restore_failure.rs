@@ -2,7 +2,7 @@
 //! the line of the change. If the rollback itself fails, the message lists commands that restore the old table.
 
 use ipvs::model::UnknownAttribute;
-use ipvs::model::{Change, RealServerKey, ServiceKey, SyncRole};
+use ipvs::model::{Change, RealServerKey, Request, ServiceKey, SyncRole};
 use ipvs::plan::{Cause, Progress, Rollback};
 use ipvs_rules::{Command, parse_numeric_line};
 
@@ -86,7 +86,7 @@ fn subject(change: &Change) -> Subject {
 /// The change that each line of a file requests.
 fn asked_by(text: &str) -> Vec<Change> {
     let read = text.lines().map(|line| match parse_numeric_line(line.as_bytes()) {
-        Ok(Some(Command::Change(change))) => change,
+        Ok(Some(Command::Request(Request::Change(change)))) => change,
         other => panic!("{line}: {other:?}"),
     });
     read.collect()

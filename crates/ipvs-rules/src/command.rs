@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use ipvs::model::{Change, ServiceKey};
+use ipvs::model::{Request, ServiceKey};
 
 /// A whole command, every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Change the kernel's table.
-    Change(Change),
+    Request(Request),
     /// Print the kernel's state.
     List(List),
     /// Print the table as rule lines.

@@ -11,7 +11,7 @@
 //! use ipvs_rules::{Command, NamesRefused, parse_line, parse_numeric_line};
 //!
 //! let command = parse_numeric_line(b"-A -t 10.0.0.1:80 -s rr").unwrap();
-//! assert!(matches!(command, Some(Command::Change(_))));
+//! assert!(matches!(command, Some(Command::Request(_))));
 //!
 //! let waiting = parse_line(b"-A -t vip.example:80 -s nosuchschedulername").unwrap().unwrap();
 //! let fault = waiting.resolve(&mut NamesRefused).unwrap_err();

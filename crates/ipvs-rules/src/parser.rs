@@ -154,7 +154,7 @@ impl<'a> Options<'a> {
         }
         self.check_scheduler_flags()?;
         self.check_presence(command)?;
-        Ok(Command::Change(match command.command {
+        let change = match command.command {
             CommandName::AddService => Change::AddService(self.virtual_service(command)?),
             CommandName::EditService => Change::EditService(self.virtual_service(command)?),
             CommandName::DeleteService => Change::DeleteService(self.service_key(command)?),
@@ -181,7 +181,8 @@ impl<'a> Options<'a> {
             CommandName::Restore => return Ok(Command::Restore(file(arguments))),
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
-        }))
+        };
+        Ok(Command::Request(change.into()))
     }
 
     /// Checks the words of `-b`. 1.31 does so before it checks that the command accepts the option.

@@ -16,7 +16,7 @@ fn read(line: &str) -> Result<Command, RuleError> {
 
 fn change(line: &str) -> Change {
     match read(line) {
-        Ok(Command::Change(change)) => change,
+        Ok(Command::Request(Request::Change(change))) => change,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -376,7 +376,7 @@ mod tests {
     use crate::command::Command;
     use crate::endpoint::Numeric;
     use crate::parser::parse_numeric_line;
-    use ipvs::model::{OtherForwarding, OtherTunnel};
+    use ipvs::model::{OtherForwarding, OtherTunnel, Request};
     use ipvs_test::values;
 
     fn written(change: &Change) -> String {
@@ -387,7 +387,7 @@ mod tests {
 
     fn read(line: &str) -> Change {
         match parse_numeric_line(line.as_bytes()) {
-            Ok(Some(Command::Change(change))) => change,
+            Ok(Some(Command::Request(Request::Change(change)))) => change,
             other => panic!("{line}: {other:?}"),
         }
     }

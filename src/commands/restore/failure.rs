@@ -150,6 +150,7 @@ fn in_the_way(failed: &ApplyError<LineNumber>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ipvs::Request;
     use ipvs::plan::Step;
     use ipvs_rules::{Command, parse_numeric_line};
 
@@ -160,7 +161,7 @@ mod tests {
 
     fn change(line: &str) -> Change {
         match parse_numeric_line(line.as_bytes()) {
-            Ok(Some(Command::Change(change))) => change,
+            Ok(Some(Command::Request(Request::Change(change)))) => change,
             other => panic!("{line}: {other:?}"),
         }
     }

@@ -1,7 +1,7 @@
 //! Lines of listings held against what ipvsadm 1.31 printed.
 
 use super::*;
-use ipvs::model::{Change, OtherForwarding, OtherTunnel, Protocol};
+use ipvs::model::{Change, OtherForwarding, OtherTunnel, Protocol, Request};
 use ipvs_rules::{Command, parse_numeric_line};
 
 const PLAIN: ServiceColumns = ServiceColumns::Plain;
@@ -12,7 +12,7 @@ const EXACT_RATE: ServiceColumns = ServiceColumns::Rate { is_exact: true };
 
 fn change(line: &str) -> Change {
     match parse_numeric_line(line.as_bytes()) {
-        Ok(Some(Command::Change(change))) => change,
+        Ok(Some(Command::Request(Request::Change(change)))) => change,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -9,14 +9,15 @@ use std::collections::btree_map::Entry;
 use thiserror::Error;
 
 use super::{
-    Change, RealServer, RealServerKey, ServiceKey, SyncDaemon, SyncRole, Timeouts, VirtualService,
+    Change, RealServer, RealServerKey, Request, ServiceKey, SyncDaemon, SyncRole, Timeouts,
+    VirtualService,
 };
 
-/// A change and its origin.
+/// A request and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule<O> {
-    /// The change.
-    pub change: Change,
+    /// The request.
+    pub request: Request,
     /// The place that asks for it, such as a line of a file.
     pub origin: O,
 }
@@ -260,29 +261,51 @@ impl<O> FromIterator<ServiceRules<O>> for Ruleset<O> {
 }
 
 impl<O: Copy> Ruleset<O> {
-    /// Applies changes in order, as the kernel would. A change that does not fit is skipped and returned with its
+    /// Performs requests in order, as the kernel would. A request that does not fit is skipped and returned with its
     /// conflict.
     pub fn apply_all(&mut self, rules: &[Rule<O>]) -> Vec<(O, RuleConflict<O>)> {
         let mut conflicts = Vec::new();
         // Real servers of a service mostly follow each other: their service is looked up once.
-        for run in rules.chunk_by(|one, next| is_of_same_service(&one.change, &next.change)) {
-            let key = run.first().and_then(|rule| rule.change.service_of_server());
+        for run in rules.chunk_by(|one, next| is_of_same_service(&one.request, &next.request)) {
+            let key = run.first().and_then(|rule| service_of_server(&rule.request));
             let Some(key) = key else {
                 for rule in run {
-                    let result = self.apply(&rule.change, Some(rule.origin));
+                    let result = self.perform(&rule.request, Some(rule.origin));
                     conflicts.extend(result.err().map(|conflict| (rule.origin, conflict)));
                 }
                 continue;
             };
             let mut service = self.services.get_mut(key);
             for rule in run {
+                let Request::Change(change) = &rule.request else { continue };
                 let service = service.as_mut().ok_or(RuleConflict::NoServiceForServer);
-                let result =
-                    service.and_then(|service| service.apply(&rule.change, Some(rule.origin)));
+                let result = service.and_then(|service| service.apply(change, Some(rule.origin)));
                 conflicts.extend(result.err().map(|conflict| (rule.origin, conflict)));
             }
         }
         conflicts
+    }
+
+    /// Performs a request: applies its change, or edits the entry as the requests before it left it.
+    ///
+    /// # Errors
+    /// The reason why the request does not fit.
+    pub fn perform(&mut self, request: &Request, origin: Option<O>) -> Result<(), RuleConflict<O>> {
+        match request {
+            Request::Change(change) => self.apply(change, origin),
+            Request::EditService(key, edit) => {
+                let rules = self.services.get_mut(key).ok_or(RuleConflict::NoSuchService)?;
+                rules.service = edit.applied_to(&rules.service);
+                rules.origin = origin;
+                Ok(())
+            }
+            Request::EditServer(service, key, edit) => {
+                let rules = self.services.get_mut(service);
+                let rule = rules.ok_or(RuleConflict::NoServiceForServer)?.find(key)?;
+                *rule = ServerRule { server: edit.applied_to(&rule.server), origin };
+                Ok(())
+            }
+        }
     }
 
     /// Applies a change, as the kernel would. An entry that the kernel had before (without an origin) may be added again
@@ -354,7 +377,15 @@ impl<O: Copy> Ruleset<O> {
     }
 }
 
-/// True if two changes are changes of real servers of the same service.
-fn is_of_same_service(one: &Change, next: &Change) -> bool {
-    one.service_of_server().is_some() && one.service_of_server() == next.service_of_server()
+/// The service whose real servers a request changes without a condition.
+fn service_of_server(request: &Request) -> Option<&ServiceKey> {
+    match request {
+        Request::Change(change) => change.service_of_server(),
+        _ => None,
+    }
+}
+
+/// True if two requests are changes of real servers of the same service.
+fn is_of_same_service(one: &Request, next: &Request) -> bool {
+    service_of_server(one).is_some() && service_of_server(one) == service_of_server(next)
 }

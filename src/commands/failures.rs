@@ -6,17 +6,17 @@ use ipvs::ErrorKind;
 use ipvs::error::Operation;
 use ipvs::plan::Cause;
 
-use crate::commands::Error;
+use super::Error;
 use crate::errors::{Failure, FailureKind};
 
 /// An error of a command that changes something.
-pub(super) fn of_change(error: impl Into<Error>) -> Failure {
+pub fn of_change(error: impl Into<Error>) -> Failure {
     let error = error.into();
     Failure::new(kind(&error), error)
 }
 
 /// An error of a command that only reads. 1.31 has one status for all of them, except without IPVS or rights.
-pub(super) fn of_listing(error: impl Into<Error>) -> Failure {
+pub fn of_listing(error: impl Into<Error>) -> Failure {
     let error = error.into();
     let kind = match kind(&error) {
         FailureKind::Refused => FailureKind::NotListed,
@@ -26,7 +26,7 @@ pub(super) fn of_listing(error: impl Into<Error>) -> Failure {
 }
 
 /// An error of standard output.
-pub(super) fn of_output(error: io::Error) -> Failure {
+pub fn of_output(error: io::Error) -> Failure {
     of_change(Error::Output(error))
 }
 

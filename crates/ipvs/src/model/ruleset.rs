@@ -302,7 +302,8 @@ impl<O: Copy> Ruleset<O> {
             Request::EditServer(service, key, edit) => {
                 let rules = self.services.get_mut(service);
                 let rule = rules.ok_or(RuleConflict::NoServiceForServer)?.find(key)?;
-                *rule = ServerRule { server: edit.applied_to(&rule.server), origin };
+                let is_edited = rule.is_edited || edit.weight.is_some();
+                *rule = ServerRule { server: edit.applied_to(&rule.server), origin, is_edited };
                 Ok(())
             }
         }

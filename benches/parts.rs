@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use criterion::{Criterion, Throughput};
-use ipvs::model::{Forwarding, Protocol, RealServerKey, RealServerSummary, Request, ServiceKey};
+use ipvs::model::{
+    Forwarding, Protocol, RealServer, RealServerKey, RealServerState, Request, ServiceKey,
+};
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
 use ipvs_rules::{
@@ -140,13 +142,11 @@ const KEY: ServiceKey = ServiceKey::Address {
 fn listings(criterion: &mut Criterion) {
     let labels = Labels::numeric();
     let listing = ServicesText::new(ServiceColumns::Plain, &labels, None);
-    let server = RealServerSummary {
-        key: RealServerKey { address: Ipv4Addr::new(10, 128, 31, 7).into(), port: 8080 },
-        forwarding: Forwarding::Masquerading,
-        weight: 100,
-        active_connections: 1234,
-        inactive_connections: 567,
-    };
+    let key = RealServerKey { address: Ipv4Addr::new(10, 128, 31, 7).into(), port: 8080 };
+    let forwarding = Forwarding::Masquerading;
+    let server = RealServer { forwarding, weight: 100, ..RealServer::new(key) };
+    let mut server = RealServerState::new(server).summary();
+    (server.active_connections, server.inactive_connections) = (1234, 567);
     let mut row = Vec::new();
     listing.server_summary(&mut row, &KEY, &server);
     let bytes = row.len();

@@ -79,7 +79,7 @@ impl Rows<ServiceSummary<'_>> for ServicesText<'_> {
 
 impl ServicesText<'_> {
     fn write_info(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let Some(Info { version, table_size }) = &self.info else { return Ok(()) };
+        let Some(Info { version, table_size, .. }) = &self.info else { return Ok(()) };
         writeln!(out, "IP Virtual Server version {version} (size={table_size})")
     }
 
@@ -266,6 +266,7 @@ fn counters(out: &mut Vec<u8>, counters: &Counters, digits: Digits) {
         outgoing_packets,
         incoming_bytes,
         outgoing_bytes,
+        ..
     } = *counters;
     for count in [connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes] {
         number(out, count, digits);
@@ -273,8 +274,14 @@ fn counters(out: &mut Vec<u8>, counters: &Counters, digits: Digits) {
 }
 
 fn columns(rates: &Rates) -> [u64; 5] {
-    let Rates { connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes } =
-        *rates;
+    let Rates {
+        connections,
+        incoming_packets,
+        outgoing_packets,
+        incoming_bytes,
+        outgoing_bytes,
+        ..
+    } = *rates;
     [connections, incoming_packets, outgoing_packets, incoming_bytes, outgoing_bytes]
 }
 
@@ -317,7 +324,7 @@ fn forwarding(forwarding: Forwarding) -> &'static str {
         Forwarding::LocalNode => "Local",
         Forwarding::Bypass => "Bypass",
         // 1.31 has no name for it, and its C library prints this for a missing one.
-        Forwarding::Other(_) => "(null)",
+        _ => "(null)",
     }
 }
 
@@ -327,7 +334,7 @@ fn tunnel(out: &mut Vec<u8>, forwarding: Forwarding) {
         TunnelChecksum::Full => "+c",
         TunnelChecksum::Remote => "r+c",
         // 1.31 has no name for 3 either, and reads past the end of its names for larger numbers.
-        TunnelChecksum::Other(_) => "(null)",
+        _ => "(null)",
     };
     match forwarding {
         Forwarding::Tunneling(Tunnel::Ipip) => out.extend_from_slice(b"ipip"),
@@ -337,12 +344,7 @@ fn tunnel(out: &mut Vec<u8>, forwarding: Forwarding) {
         Forwarding::Tunneling(Tunnel::Gre { checksum: sum }) => {
             append(out, format_args!("gre:{}", checksum(sum)));
         }
-        Forwarding::Tunneling(Tunnel::Other { .. })
-        | Forwarding::Masquerading
-        | Forwarding::DirectRouting
-        | Forwarding::LocalNode
-        | Forwarding::Bypass
-        | Forwarding::Other(_) => out.extend_from_slice(b"n/a"),
+        _ => out.extend_from_slice(b"n/a"),
     }
 }
 

@@ -98,9 +98,7 @@ fn has_forwarding_options(forwarding: Forwarding) -> bool {
         Forwarding::Tunneling(Tunnel::Gre { checksum }) => {
             matches!(checksum, TunnelChecksum::None | TunnelChecksum::Full)
         }
-        Forwarding::Tunneling(Tunnel::Other { .. }) | Forwarding::Bypass | Forwarding::Other(_) => {
-            false
-        }
+        _ => false,
     }
 }
 
@@ -196,8 +194,8 @@ impl Line<'_> {
                     Protocol::Tcp => b" -t ".as_slice(),
                     Protocol::Udp => b" -u ",
                     Protocol::Sctp => b" --sctp-service ",
-                    Protocol::Other(other) => {
-                        write!(out, "{command} <protocol number {}> ", other.number())?;
+                    _ => {
+                        write!(out, "{command} <protocol number {}> ", protocol.number())?;
                         return self.endpoint(out, address, port, Some(protocol));
                     }
                 };
@@ -288,6 +286,7 @@ impl Line<'_> {
             Forwarding::Other(other) => {
                 write!(out, " <forwarding method number {}>", other.number())?;
             }
+            _ => out.write_all(b" <forwarding method>")?,
         }
         if is_signed(server.weight) {
             out.write_all(b" -w ")?;
@@ -330,11 +329,7 @@ fn write_tunnel(out: &mut (impl Write + ?Sized), forwarding: Forwarding) -> io::
             write!(out, " <tunnel type number {}> --tun-port {port}", kind.number())?;
             write_checksum(out, checksum)
         }
-        Forwarding::Masquerading
-        | Forwarding::DirectRouting
-        | Forwarding::LocalNode
-        | Forwarding::Bypass
-        | Forwarding::Other(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -343,7 +338,7 @@ fn write_checksum(out: &mut (impl Write + ?Sized), checksum: TunnelChecksum) -> 
         TunnelChecksum::None => out.write_all(b" --tun-nocsum"),
         TunnelChecksum::Full => out.write_all(b" --tun-csum"),
         TunnelChecksum::Remote => out.write_all(b" --tun-remcsum"),
-        TunnelChecksum::Other(other) => write!(out, " <tunnel flags number {}>", other.number()),
+        other => write!(out, " <tunnel flags number {}>", other.number()),
     }
 }
 

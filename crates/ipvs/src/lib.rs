@@ -38,8 +38,12 @@
 //! The library has no async runtime, because netlink to the kernel has nothing to wait for in parallel: the kernel
 //! handles one request at a time. An async program calls the client on a thread for blocking work:
 //!
-//! ```ignore
+//! ```no_run
+//! # async fn list() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = ipvs::Client::connect()?;
 //! let services = tokio::task::spawn_blocking(move || client.services()).await??;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Threads and network namespaces
@@ -156,12 +160,11 @@
 //!
 //! # From the rules that exist to the rules that are wanted
 //!
-//! A [`Plan`] holds the differences between two [`Ruleset`]s. Printing its steps is a dry run. [`plan::apply`] applies
-//! all of them, or rolls back to the rules as they were:
+//! A [`Plan`] holds the differences between two [`Ruleset`]s. Printing its steps is a dry run. [`Plan::apply`]
+//! applies all of them, or rolls back to the rules as they were:
 //!
 //! ```no_run
 //! use ipvs::model::ServiceRules;
-//! use ipvs::plan::apply;
 //! use ipvs::state::read_ruleset;
 //! use ipvs::{Client, Plan, RealServer, Ruleset, ServiceKey, VirtualService};
 //!
@@ -175,11 +178,12 @@
 //! for step in plan.steps() {
 //!     println!("{:?}", step.change);
 //! }
-//! apply(&plan, &current, &mut client, &mut ())?;
+//! plan.apply(&mut client)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`PlanOptions`](plan::PlanOptions) limit a plan to a part of the table, or keep the weights that another program sets.
+//! [`plan::apply`] also reports progress and can be stopped, and [`plan::apply_with_retries`] plans again when another
+//! program changes the rules meanwhile. [`PlanOptions`](plan::PlanOptions) limit a plan to a part of the table, or keep the weights that another program sets.
 //!
 //! # Errors
 //!

@@ -21,40 +21,36 @@ fn change(line: &str) -> Change {
 fn service(line: &str) -> ServiceState {
     let Change::AddService(service) = change(&format!("-A {line}")) else { panic!("{line}") };
     let (counters, rates) = counted();
-    ServiceState { service, counters, rates, unknown_attributes: Vec::new() }
+    let mut state = ServiceState::new(service);
+    (state.counters, state.rates) = (counters, rates);
+    state
 }
 
 /// The real server that a line adds, likewise, with its service.
 fn server(line: &str) -> (ServiceKey, RealServerState) {
     let Change::AddServer(key, server) = change(&format!("-a {line}")) else { panic!("{line}") };
     let (counters, rates) = counted();
-    let state = RealServerState {
-        server,
-        active_connections: 11,
-        inactive_connections: 222,
-        persistent_connections: 33,
-        counters,
-        rates,
-        unknown_attributes: Vec::new(),
-    };
+    let mut state = RealServerState::new(server);
+    state.active_connections = 11;
+    state.inactive_connections = 222;
+    state.persistent_connections = 33;
+    (state.counters, state.rates) = (counters, rates);
     (key, state)
 }
 
 fn counted() -> (Counters, Rates) {
-    let counters = Counters {
-        connections: 1,
-        incoming_packets: 20,
-        outgoing_packets: 3_000,
-        incoming_bytes: 99_999_999,
-        outgoing_bytes: 150_070_000,
-    };
-    let rates = Rates {
-        connections: 10,
-        incoming_packets: 200,
-        outgoing_packets: 123_456_789,
-        incoming_bytes: 40_000,
-        outgoing_bytes: 1_000_000_000,
-    };
+    let mut counters = Counters::default();
+    counters.connections = 1;
+    counters.incoming_packets = 20;
+    counters.outgoing_packets = 3_000;
+    counters.incoming_bytes = 99_999_999;
+    counters.outgoing_bytes = 150_070_000;
+    let mut rates = Rates::default();
+    rates.connections = 10;
+    rates.incoming_packets = 200;
+    rates.outgoing_packets = 123_456_789;
+    rates.incoming_bytes = 40_000;
+    rates.outgoing_bytes = 1_000_000_000;
     (counters, rates)
 }
 
@@ -298,7 +294,7 @@ fn real_server_is_shown_with_its_counters_and_of_its_rates_only_bytes_are_shorte
 #[test]
 fn first_line_has_the_version_and_the_size_of_the_connection_table() {
     let version = ipvs::model::Version::from_number(0x0001_0201);
-    let info = Info { version, table_size: 4096 };
+    let info = Info::new(version, 4096);
     let mut out = Vec::new();
     ServicesText::new(PLAIN, &Labels::numeric(), Some(info)).write_info(&mut out).unwrap();
     assert_eq!(out, b"IP Virtual Server version 1.2.1 (size=4096)\n");

@@ -39,7 +39,9 @@ impl Connection {
         Self { protocol, client, target, server, state, expires, engine: None, origin: None }
     }
 
-    /// True if the entry is a persistence template: it assigns a client to a real server and carries no packets.
+    /// True if the entry is a persistence template: it assigns a client to a real server and carries no packets. The files
+    /// of `/proc` have no flag for it, so the entry is recognized by its client port 0. The module `ip_vs_ftp` makes
+    /// entries with that port, too: connections that it expects, until their first packet.
     pub const fn is_template(&self) -> bool {
         self.client.port() == 0
     }

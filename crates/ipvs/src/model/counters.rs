@@ -2,6 +2,7 @@
 
 /// Totals since the service or server was added or last zeroed (`IPVS_*_ATTR_STATS64`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counters {
     /// Connections scheduled.
     pub connections: u64,
@@ -17,6 +18,7 @@ pub struct Counters {
 
 /// The kernel's moving averages, per second; it renews them every two seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rates {
     /// Connections scheduled per second.
     pub connections: u64,

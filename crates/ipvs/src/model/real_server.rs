@@ -38,6 +38,7 @@ impl PartialOrd for RealServerKey {
 
 /// True if the outer header of a tunnel carries a checksum (`IP_VS_TUNNEL_ENCAP_FLAG_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TunnelChecksum {
     /// None: the flag that the kernel takes as the default.
     #[default]
@@ -79,6 +80,7 @@ impl TunnelChecksum {
 
 /// How packets are wrapped on their way to a tunneled real server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Tunnel {
     /// IP in IP, the default.
     #[default]
@@ -113,6 +115,7 @@ unnamed_number! {
 
 /// How packets reach a real server (`IP_VS_CONN_F_FWD_MASK`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Forwarding {
     /// Network address translation.
     Masquerading,

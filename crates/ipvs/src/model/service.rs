@@ -12,6 +12,7 @@ use super::{PersistenceEngineName, SchedulerName};
 
 /// A transport protocol that IPVS balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Protocol {
     /// TCP.
     Tcp,

@@ -6,6 +6,7 @@ use super::{Counters, Forwarding, Rates, RealServer, RealServerKey, VirtualServi
 
 /// The settings of a virtual service or real server, as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Configured<T> {
     /// The settings.
     pub entry: T,
@@ -15,6 +16,7 @@ pub struct Configured<T> {
 
 /// A virtual service as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServiceState {
     /// Its configuration.
     pub service: VirtualService,
@@ -26,8 +28,17 @@ pub struct ServiceState {
     pub unknown_attributes: Vec<u16>,
 }
 
+impl ServiceState {
+    /// A service that has forwarded nothing yet.
+    pub fn new(service: VirtualService) -> Self {
+        let (counters, rates) = (Counters::default(), Rates::default());
+        Self { service, counters, rates, unknown_attributes: Vec::new() }
+    }
+}
+
 /// A real server as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RealServerState {
     /// Its configuration.
     pub server: RealServer,
@@ -46,6 +57,19 @@ pub struct RealServerState {
 }
 
 impl RealServerState {
+    /// A real server without connections.
+    pub fn new(server: RealServer) -> Self {
+        Self {
+            server,
+            active_connections: 0,
+            inactive_connections: 0,
+            persistent_connections: 0,
+            counters: Counters::default(),
+            rates: Rates::default(),
+            unknown_attributes: Vec::new(),
+        }
+    }
+
     /// The fields of a plain listing.
     pub const fn summary(&self) -> RealServerSummary {
         RealServerSummary {
@@ -60,6 +84,7 @@ impl RealServerState {
 
 /// The fields of a real server in a plain listing: as much as /proc/net/ip_vs has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RealServerSummary {
     /// Its key within its service.
     pub key: RealServerKey,
@@ -100,9 +125,17 @@ impl fmt::Display for Version {
 
 /// The kernel's version of IPVS and the size of its table (`IPVS_CMD_GET_INFO`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Info {
     /// The version of its IPVS.
     pub version: Version,
     /// The buckets of its connection table.
     pub table_size: u32,
+}
+
+impl Info {
+    /// The size and the version that a kernel reports.
+    pub const fn new(version: Version, table_size: u32) -> Self {
+        Self { version, table_size }
+    }
 }

@@ -42,7 +42,8 @@ pub enum Cause<O = ()> {
     },
     /// [`Progress::should_stop`] returned true.
     Stopped,
-    /// The netlink socket failed, and the outcome of the last batch is unknown.
+    /// The netlink socket failed, and the outcome of the last batch is unknown. Or the rules could not be read before
+    /// the first step.
     Connection(Error),
 }
 
@@ -168,6 +169,19 @@ pub fn apply<T: Transport, C: Copy, O: Copy>(
         }
     }
     Ok(())
+}
+
+impl<O: Copy> Plan<O> {
+    /// Applies all steps or none, as [`apply`] does, without reporting progress. Reads the kernel's rules first, so that
+    /// the error can report what a failed rollback leaves.
+    ///
+    /// # Errors
+    /// The reason, and the outcome of the rollback. If the rules cannot be read, no step is made.
+    pub fn apply<T: Transport>(&self, client: &mut Client<T>) -> Result<(), Box<ApplyError<O>>> {
+        let current: Ruleset = read_ruleset(client)
+            .map_err(|error| ApplyError::new(Cause::Connection(error), Rollback::Complete))?;
+        apply(self, &current, client, &mut ())
+    }
 }
 
 /// Makes a batch of steps and records those that the kernel has made.

@@ -101,7 +101,7 @@ proptest! {
     fn plan_leads_to_the_table_that_is_wanted([old, new] in tables()) {
         let (current, target) = (read(&old), read(&new));
         let plan = Plan::between(&current, &target);
-        apply_over(&plan, &current, old.socket()).unwrap();
+        plan.apply(&mut Client::new(old.socket()).unwrap()).unwrap();
         prop_assert_eq!(sorted(&old), sorted(&new));
         prop_assert_eq!(Plan::between(&read(&old), &target).steps().count(), 0);
     }

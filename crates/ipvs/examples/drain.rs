@@ -8,7 +8,8 @@ use std::error::Error;
 use std::thread::sleep;
 use std::time::Duration;
 
-use ipvs::{Client, RealServerKey, ServiceKey};
+use ipvs::plan::{Drain, DrainTarget, NamespaceInput, Poll, Reading};
+use ipvs::{Client, Namespace, RealServerKey, ServiceKey};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,15 +19,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let service = ServiceKey::tcp(service.parse()?);
     let server: RealServerKey = server.parse()?;
     let mut client = Client::connect()?;
-    client.set_weight(&service, &server, 0)?;
+    let mut drain = Drain::prepare(DrainTarget::Server(service, server), &mut client)?;
+    if let Some(obstacle) = drain.obstacle() {
+        return Err(format!("new connections would be refused: {obstacle:?}").into());
+    }
+    drain.begin(&mut client)?;
+    let mut input = NamespaceInput::new(Namespace::current());
     loop {
-        let state = client.server(&service, &server)?;
-        // Persistence keeps sending clients to the server until their templates expire.
-        let left = state.active_connections + state.persistent_connections;
-        if left == 0 {
-            break;
+        match drain.poll(&mut client, &mut input, Reading::Paced)? {
+            Poll::Waiting(left) => println!("{} connections left", left.count()),
+            Poll::Drained => break,
+            poll => return Err(format!("{poll:?}").into()),
         }
-        println!("{left} connections left");
         sleep(Duration::from_secs(1));
     }
     client.delete_server(&service, &server)?;

@@ -88,6 +88,11 @@
 //! [`VirtualService::check`](model::VirtualService::check) and its siblings find values that the kernel would refuse or
 //! misread.
 //!
+//! # Take a real server out
+//!
+//! [`plan::Drain`] sets weights to 0 and counts the connections that are left, until the real server can be deleted. The
+//! example `drain` does both.
+//!
 //! # Many changes
 //!
 //! [`Client::apply_all`] sends up to 64 changes in one datagram. A refusal does not stop the others:

@@ -6,12 +6,17 @@
 //! Knows no rule text, no file, no signal and no terminal.
 
 mod apply;
+mod drain;
 mod options;
 mod request;
 mod retry;
 mod steps;
 
 pub use apply::{ApplyError, Cause, Progress, Rollback, apply};
+pub use drain::{
+    Contest, Drain, DrainInput, DrainTarget, Entries, NamespaceInput, Obstacle, Poll, Reading,
+    Remaining, RestoredWeights,
+};
 pub use options::{PlanOptions, Scope};
 pub use request::perform;
 pub use retry::{Applied, Prepared, apply_with_retries};

@@ -98,9 +98,8 @@ impl Attribution {
     /// 3. the service of all ports of its address,
     /// 4. a firewall mark's service, if exactly one has the entry's real server.
     ///
-    /// A template has a mark in place of the address. `None` stands for an entry whose service was deleted, of which
-    /// several marks have the real server, or which the kernel has invalidated
-    /// ([`Connection::is_dead_template`]).
+    /// A template has a mark in place of the address. The service is unknown (`None`) if it was deleted, if several marks
+    /// have the real server, or if the kernel has invalidated the entry ([`Connection::is_dead_template`]).
     pub fn service_of(&self, connection: &Connection) -> Option<ServiceKey> {
         if connection.is_dead_template() {
             return None;
@@ -146,7 +145,7 @@ mod tests {
 
     const ONE_SERVER: &[&str] = &["10.1.0.1:0"];
 
-    /// An attribution to these services. One that ends in ` -p` is persistent.
+    /// An attribution to these services. The ending ` -p` makes a service persistent.
     fn attribution(services: &[(&str, &[&str])]) -> Attribution {
         let mut attribution = Attribution::default();
         for &(text, servers) in services {

@@ -8,5 +8,6 @@
 mod apply;
 mod captured;
 mod client;
+mod drain;
 mod endurance;
 mod verbs;

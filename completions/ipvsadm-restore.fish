@@ -1,6 +1,8 @@
 # Completion of ipvsadm-restore for fish.
 
 # --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
+complete -c ipvsadm-restore -l netns -x -a '(command ls /run/netns 2>/dev/null)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'
+complete -c ipvsadm-restore -l color -x -a 'auto always never' -d 'Colour messages, help and tables: auto, always or never [default: auto]'
 complete -c ipvsadm-restore -l check -d 'Only parse the file, and report its errors'
 complete -c ipvsadm-restore -l diff -d 'Only print the changes as lines; exit 1 if there are any'
 complete -c ipvsadm-restore -l noflush -d 'Apply the file to the existing table; entries that it does not name stay'

@@ -66,9 +66,11 @@ b sched-flags sched-flags value add-service,edit-service
 , own-port own-port nothing add-server,edit-server
 , sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+, netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
+, color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
 '
-_ipvsadm_save='-n --all --allow-empty -h --help -v -V --version'
-_ipvsadm_restore='--check --diff --noflush --allow-empty --no-empty --keep-weights --wait -h --help -v -V --version'
+_ipvsadm_save='--netns --color -n --all --allow-empty -h --help -v -V --version'
+_ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --wait -h --help -v -V --version'
 # --- End of the table.
 
 # Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,
@@ -162,6 +164,11 @@ _ipvsadm_values() {
       [[ ! -d $name ]] || values+=("${name##*/}")
     done ;;
   tun-type) values=(ipip gue gre) ;;
+  color) values=(auto always never) ;;
+  netns)
+    for name in /run/netns/*; do
+      [[ ! -e $name ]] || values+=("${name##*/}")
+    done ;;
   start-daemon | stop-daemon) values=(master backup) ;;
   esac
   for name in "${values[@]}"; do
@@ -235,8 +242,8 @@ _ipvsadm() {
     word=${option_of[${typed%%=*}]-}
     [[ -z $word ]] || _ipvsadm_values "$1" "$word" "${typed%%=*}=" "${typed#*=}"
   elif [[ -z $command ]]; then
-    for long in $(_ipvsadm_names "$_ipvsadm_commands"); do
-      [[ $long != "$typed"* ]] || COMPREPLY+=("$long")
+    for long in $(_ipvsadm_names "$_ipvsadm_commands") --netns --color; do
+      [[ $given = *" ${long#--} "* || $long != "$typed"* ]] || COMPREPLY+=("$long")
     done
   else
     for long in $(_ipvsadm_names "$_ipvsadm_options"); do
@@ -333,13 +340,18 @@ _ipvsadm_names() {
 }
 
 _ipvsadm_companion() {
-  local typed=${COMP_WORDS[COMP_CWORD]} options option
+  local typed=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options option command=
+  # The shell splits --netns=blue into three words.
+  [[ $typed != = ]] || typed=
+  [[ $before != = ]] || before=${COMP_WORDS[COMP_CWORD-2]}
   case ${1##*/} in
   ipvsadm-save) options=$_ipvsadm_save ;;
   *) options=$_ipvsadm_restore ;;
   esac
   COMPREPLY=()
-  if [[ $typed = -* ]]; then
+  if [[ $before = --netns || $before = --color ]]; then
+    _ipvsadm_values "$1" "${before#--}" '' "$typed"
+  elif [[ $typed = -* ]]; then
     for option in $options; do
       [[ $option != "$typed"* || " ${COMP_WORDS[*]:1:COMP_CWORD-1} " = *" $option "* ]] || COMPREPLY+=("$option")
     done

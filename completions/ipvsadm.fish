@@ -63,7 +63,9 @@ set -g __ipvsadm_table \
     ', allow-empty allow-empty nothing save' \
     ', own-port own-port nothing add-server,edit-server' \
     ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
-    '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero'
+    '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
+    ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
+    ', color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon'
 complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
 complete -c ipvsadm -n '__ipvsadm_needs_command edit-service' -s E -l edit-service -d 'Edit a virtual service: options that are omitted return to their defaults'
 complete -c ipvsadm -n '__ipvsadm_needs_command delete-service' -s D -l delete-service -d 'Delete a virtual service with its real servers'
@@ -125,6 +127,8 @@ complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Let an e
 complete -c ipvsadm -n '__ipvsadm_takes own-port' -l own-port -d 'Keep the port of -r with -g and -i; by default it is the service\'s'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'Sort the listing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
+complete -c ipvsadm -n '__ipvsadm_takes netns' -l netns -x -a '(__ipvsadm_values netns)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'
+complete -c ipvsadm -n '__ipvsadm_takes color' -l color -x -a '(__ipvsadm_values color)' -d 'Colour messages, help and tables: auto, always or never [default: auto]'
 # --- End of the table.
 
 # Parses the words typed so far as the program does. fish evaluates many conditions for the same line, so it is parsed
@@ -211,6 +215,7 @@ end
 function __ipvsadm_takes -a long
     __ipvsadm_read
     test "$__ipvsadm_pending" = $long; and return
+    contains -- $long netns color; and not contains -- $long $__ipvsadm_given; and return
     test -n "$__ipvsadm_command"; or return
     set -l fields (string split ' ' -- (string match -r -- "^\S+ $long .*" $__ipvsadm_table))
     contains -- $__ipvsadm_command (string split , -- $fields[5]); or return
@@ -284,6 +289,10 @@ function __ipvsadm_find_values -a long
             string replace /sys/class/net/ '' -- /sys/class/net/*
         case tun-type
             string join \n ipip gue gre
+        case color
+            string join \n auto always never
+        case netns
+            command ls /run/netns 2>/dev/null
         case start-daemon stop-daemon
             string join \n master backup
     end

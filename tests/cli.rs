@@ -252,9 +252,50 @@ fn wrong_words_of_save_and_restore_are_refused_in_the_words_of_ipvsadm() {
         (RESTORE, "--check=1", "--check: option does not take an argument"),
         (RESTORE, "--check --diff", "The option '--check' conflicts with the '--diff' option"),
         (RESTORE, "--wait=x", "illegal wait value `x' specified"),
+        (SAVE, "--netns=a --netns=b", "multiple 'netns' options specified"),
+        (
+            RESTORE,
+            "--color=blue",
+            "illegal color value `blue' specified (`blue' is none of auto, always, never)",
+        ),
     ] {
         let outcome = run(program, line.split(' '));
         assert_eq!(outcome.stderr, format!("{message}\n"), "{program} {line}");
         assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{program} {line}");
+    }
+}
+
+#[test]
+fn network_namespace_that_is_missing_is_told_from_a_file_that_is_none() {
+    for (word, message) in [
+        ("no-such-namespace", "no such network namespace (/run/netns has "),
+        ("4294967294", "no name of a network namespace, and no process has this number ("),
+        ("/no/such/file", "no such network namespace\n"),
+        ("/etc/passwd", ""),
+    ] {
+        for (program, line) in [
+            (IPVSADM, format!("--netns {word} -L")),
+            (IPVSADM, format!("-A -t 10.0.0.1:80 --netns={word}")),
+            (SAVE, format!("--netns {word}")),
+            (RESTORE, format!("--check --netns {word} /dev/null")),
+        ] {
+            let outcome = run(program, line.split(' '));
+            let start = format!("cannot enter the network namespace {word}: {message}");
+            assert!(outcome.stderr.starts_with(&start), "{program} {line}: {}", outcome.stderr);
+            assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(2), ""), "{line}");
+        }
+    }
+}
+
+#[test]
+fn colours_are_those_that_are_asked_for() {
+    let escape = '\u{1b}';
+    for program in [IPVSADM, SAVE, RESTORE] {
+        let coloured = run(program, ["--color=always", "--help"]);
+        assert!(coloured.stdout.contains(escape), "{program}");
+        assert!(!run(program, ["--color", "never", "--help"]).stdout.contains(escape), "{program}");
+        assert!(!run(program, ["--help"]).stdout.contains(escape), "{program}");
+        let failed = run(program, ["--color=always", "--nosuch"]);
+        assert!(failed.stderr.starts_with("\u{1b}[31m"), "{program}: {}", failed.stderr);
     }
 }

@@ -10,8 +10,8 @@ use std::ffi::{OsStr, OsString};
 use clap::error::ContextKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ipvs_rules::{
-    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionSpec, Parsed, Presence, RuleError, Token,
-    TokenError, Tokens, ValueError, ValueSpec, parse_command,
+    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionSpec, Parsed, Presence, ProgramOptions,
+    RuleError, Token, TokenError, Tokens, ValueError, ValueSpec, parse_command_line,
 };
 
 use crate::errors::Failure;
@@ -36,35 +36,37 @@ pub struct CommandLine<'w> {
 }
 
 impl<'w> CommandLine<'w> {
-    /// Splits the words behind the program's name. Without words, the command is `-L`.
+    /// Splits the words behind the program's name. Without words, or with options of the program alone, the command is
+    /// `-L`.
     pub fn new(words: &'w [OsString]) -> Self {
         let mut text: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-        if text.is_empty() {
-            text.push("-L".into());
-        }
+        let has_command = Tokens::new(text.iter().map(AsRef::as_ref)).any(|token| !is_first(token));
+        let default = (!has_command).then_some(DEFAULT);
+        text.extend(default.map(Cow::Borrowed));
+        let words = words.iter().map(OsString::as_os_str).chain(default.map(OsStr::new));
         let split = typed_command(&text).and_then(|spec| {
-            let matches = match words {
-                [] => command(spec).try_get_matches_from(["-L"]),
-                words => command(spec).try_get_matches_from(words),
-            };
+            let matches = command(spec).try_get_matches_from(words);
             Some((spec, matches.ok()?))
         });
         Self { text, split }
     }
 
-    /// The command. Host names in it are not looked up yet.
+    /// The command. Host names in it are not looked up yet. `program` gets the options of the program that come before
+    /// the first fault.
     ///
     /// # Errors
     /// The first fault. A word that is not UTF-8 where an option or a value belongs is the first fault if no other comes
     /// before the first host name.
-    pub fn parse(&self) -> Result<Parsed<'_>, Failure> {
+    pub fn parse<'a>(&'a self, program: &mut ProgramOptions<'a>) -> Result<Parsed<'a>, Failure> {
         if let Some(tokens) = self.tokens() {
-            if let Ok(parsed) = parse_command(tokens.into_iter().map(Ok)) {
+            if let Ok(parsed) = parse_command_line(tokens.into_iter().map(Ok), program) {
                 return Ok(parsed);
             }
         }
         let tokens = self.lexer();
-        let parsed = parse_command(tokens.clone()).map_err(|fault| self.failure(fault))?;
+        *program = ProgramOptions::default();
+        let parsed = parse_command_line(tokens.clone(), program);
+        let parsed = parsed.map_err(|fault| self.failure(fault))?;
         match tokens.filter_map(Result::ok).find_map(not_text) {
             Some(fault) => Err(fault.into()),
             None => Ok(parsed),
@@ -110,12 +112,21 @@ impl<'w> CommandLine<'w> {
     }
 }
 
+/// The command of a command line that has none.
+const DEFAULT: &str = "-L";
+
+/// Tests for an option of the program, which may come before the command.
+fn is_first(token: Result<Token<'_>, TokenError>) -> bool {
+    matches!(token, Ok(Token::Option { spec, .. }) if spec.is_of_program())
+}
+
 /// The row of the first command, unless that is help or version, which run without a look at the other words.
 fn typed_command(text: &[Cow<'_, str>]) -> Option<&'static CommandSpec> {
     for token in Tokens::new(text.iter().map(AsRef::as_ref)) {
         match token.ok()? {
             Token::Command { spec, .. } => return Some(spec).filter(|spec| !is_immediate(spec)),
             Token::Argument(_) => {}
+            Token::Option { spec, .. } if spec.is_of_program() => {}
             Token::Option { .. } => return None,
         }
     }

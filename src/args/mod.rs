@@ -12,7 +12,7 @@ mod save;
 
 pub use command_line::CommandLine;
 pub use help::{write_help, write_version};
-pub use options::Invocation;
+pub use options::{Invocation, Request, typed_color};
 pub use restore::{
     EmptyTable, Existing, RestoreArguments, RestoreMode, Weights, restore_arguments,
 };

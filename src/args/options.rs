@@ -3,16 +3,27 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ipvs_rules::{ColorChoice, OPTIONS, OptionName, OptionSpec, UnknownColorChoice, ValueSpec};
 
 use crate::errors::{Failure, FailureKind};
 
+/// The request of a command line, and the network namespace.
+#[derive(Clone, Debug)]
+pub struct Invocation<A> {
+    /// The request.
+    pub request: Request<A>,
+    /// The network namespace as it was typed.
+    pub namespace: Option<OsString>,
+}
+
 /// The request of a command line: work, or a text about the program.
 #[derive(Clone, Debug)]
-pub enum Invocation<A> {
+pub enum Request<A> {
     /// Its work, with these arguments.
     Run(A),
     /// Its help.
@@ -32,8 +43,20 @@ pub(super) fn program(name: &'static str, about: &'static str) -> Command {
         .disable_version_flag(true)
         // clap wants a text for its own version output, which the programs do not print.
         .version(env!("CARGO_PKG_VERSION"))
+        .arg(option_of_program(OptionName::Netns).value_parser(value_parser!(OsString)))
+        .arg(option_of_program(OptionName::Color).value_parser(ColorChoice::from_str))
         .arg(help.help("Print this help").display_order(LAST))
         .arg(version.action(ArgAction::Version).help("Print the version").display_order(LAST))
+}
+
+/// An option that ipvsadm has too, with the same description.
+fn option_of_program(option: OptionName) -> Arg {
+    let row = OPTIONS.iter().find(|spec| spec.option == option);
+    let (long, help, name) = match row {
+        Some(OptionSpec { long, help, value: ValueSpec::Value(name), .. }) => (*long, *help, *name),
+        _ => ("", "", ""),
+    };
+    Arg::new(long).long(long).value_name(name).help(help).allow_hyphen_values(true)
 }
 
 /// Behind all other options.
@@ -59,14 +82,30 @@ pub(super) fn parse<A>(
     arguments: impl FnOnce(ArgMatches) -> A,
 ) -> Result<Invocation<A>, Failure> {
     let name = command.get_name().to_owned();
+    let invocation = |request| Invocation { request, namespace: None };
     match command.try_get_matches_from(words) {
-        Ok(matches) => Ok(Invocation::Run(arguments(matches))),
+        Ok(mut matches) => Ok(Invocation {
+            namespace: matches.remove_one("netns"),
+            ..invocation(Request::Run(arguments(matches)))
+        }),
         Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp => Ok(Invocation::Help(error.render())),
-            ErrorKind::DisplayVersion => Ok(Invocation::Version),
+            ErrorKind::DisplayHelp => Ok(invocation(Request::Help(error.render()))),
+            ErrorKind::DisplayVersion => Ok(invocation(Request::Version)),
             _ => Err(refused(&name, &error)),
         },
     }
+}
+
+/// The choice of colours among the words of a command line. clap returns no matches with a help or a fault, which have
+/// colours too.
+pub fn typed_color(words: &[OsString]) -> ColorChoice {
+    let texts = words.iter().filter_map(|word| word.to_str());
+    let next = texts.clone().skip(1).map(Some).chain([None]);
+    let typed = texts.zip(next).find_map(|(word, next)| match word.strip_prefix("--color")? {
+        "" => next,
+        rest => rest.strip_prefix('='),
+    });
+    typed.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The failure for a command line that clap refuses, in the words that ipvsadm uses.
@@ -102,6 +141,12 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
         }
     };
     let failure = Failure::new(FailureKind::WrongWord, message);
+    let failure = match std::error::Error::source(error) {
+        Some(reason) if reason.is::<UnknownColorChoice>() => {
+            failure.with_context(reason.to_string())
+        }
+        _ => failure,
+    };
     let failure = match text(ContextKind::SuggestedArg) {
         "" => failure,
         suggested => failure.with_context(format!("did you mean {suggested}?")),

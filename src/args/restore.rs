@@ -134,10 +134,11 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::options::Request;
 
     fn read(words: &[&str]) -> RestoreArguments {
         match restore_arguments(words.iter().map(OsString::from).collect()) {
-            Ok(Invocation::Run(arguments)) => arguments,
+            Ok(Invocation { request: Request::Run(arguments), .. }) => arguments,
             other => panic!("{words:?}: {other:?}"),
         }
     }

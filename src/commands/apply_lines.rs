@@ -19,7 +19,7 @@ pub fn apply_lines(
     (input, name): (File, Option<&Path>),
     session: &mut Session,
     out: &mut dyn Write,
-    report: &mut dyn FnMut(&Failure),
+    report: &mut dyn FnMut(&Failure, &Session),
 ) -> Result<Option<FailureKind>, Failure> {
     let with_name = |error| match (error, name) {
         (Error::Input(source), Some(path)) => Error::ReadFile { path: path.to_owned(), source },
@@ -51,7 +51,7 @@ pub fn apply_lines(
             Event::Refused { line, error } => (line, of_change(error)),
         };
         let failure = failure.with_context(format!("line {line}"));
-        report(&failure);
+        report(&failure, session);
         // A closed pipe counts as success, so a later failure decides the status.
         first = first.or(Some(failure.kind()).filter(|kind| kind.status() != SUCCESS));
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ipvs::kernel::LockError;
+use ipvs::kernel::{LockError, Namespace};
 use ipvs::plan::ApplyError;
 use thiserror::Error;
 
@@ -18,6 +18,16 @@ pub enum Error {
     /// The kernel's refusal, a failed socket, or a file of /proc.
     #[error("{}", sentence(.0))]
     Library(#[from] ipvs::Error),
+    /// No network namespace has this name.
+    #[error("{}", no_namespace(.word, *.pid, .names))]
+    NoNamespace {
+        /// The name.
+        word: String,
+        /// The name as the number of a process, if it is a number.
+        pid: Option<u32>,
+        /// The names that there are.
+        names: Vec<String>,
+    },
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {}", io_text(.0))]
     Output(#[source] io::Error),
@@ -107,6 +117,26 @@ pub enum Error {
         /// The reason, and the outcome of the rollback.
         failed: Box<ApplyError<LineNumber>>,
     },
+}
+
+/// The most names of namespaces that a message lists.
+const MOST_NAMES: usize = 20;
+
+fn no_namespace(word: &str, pid: Option<u32>, names: &[String]) -> String {
+    let what = match pid {
+        Some(_) => "no name of a network namespace, and no process has this number",
+        None => "no such network namespace",
+    };
+    let listed = names.get(..MOST_NAMES.min(names.len())).unwrap_or_default().join(", ");
+    let has = match names.len() {
+        0 => "no names".to_owned(),
+        count if count > MOST_NAMES => format!("{listed} and {} more", count - MOST_NAMES),
+        _ => listed,
+    };
+    format!(
+        "cannot enter the network namespace {word}: {what} ({} has {has})",
+        Namespace::DIRECTORY
+    )
 }
 
 fn no_line(comments: &Comments, file: Option<&Path>) -> String {

@@ -32,6 +32,10 @@ pub fn of_output(error: io::Error) -> Failure {
 
 fn kind(error: &Error) -> FailureKind {
     match error {
+        Error::NoNamespace { .. } => FailureKind::WrongValue,
+        Error::Library(error) if error.operation() == Operation::EnterNamespace => {
+            FailureKind::WrongValue
+        }
         Error::Library(error) => {
             let is_of_file = matches!(error.operation(), Operation::OpenFile | Operation::ReadFile);
             match error.kind() {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ipvs::model::Connection;
+use ipvs::model::{Connection, ConnectionFilter};
 use ipvs::netlink::Transport;
-use ipvs::procfs::{self, Connections};
 use ipvs_rules::{ConnectionColumns, OutputFormat};
 
 use super::{Error, Session};
@@ -28,10 +27,11 @@ pub(super) fn list_connections<T: Transport>(
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     // Where the file is missing, the kernel may have to load ip_vs.
-    if !procfs::has_connections() {
+    if !session.namespace().has_connections()? {
         session.client()?;
     }
-    list_entries(listing, Connections::open()?, &mut session.resolver, out)
+    let connections = session.namespace().connections(ConnectionFilter::default())?;
+    list_entries(listing, connections, &mut session.resolver, out)
 }
 
 /// Lists the entries of the connection table. Memory stays constant.

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use ipvs::error::{Operation, Subject};
 use ipvs::model::{Info, ServiceKey};
 use ipvs::netlink::Transport;
-use ipvs::procfs::ServicesFile;
 use ipvs::state::{Counted, Order, ServiceSnapshot, ServiceSummary, Summary, walk};
 use ipvs::{Client, ErrorKind};
 use ipvs_rules::{OutputFormat, ServiceColumns};
@@ -62,7 +61,9 @@ fn list_plain<T: Transport>(
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     // If the file is missing or has an unknown form, netlink has the table.
-    let Ok(file) = ServicesFile::read() else { return list_all(listing, session, out) };
+    let Ok(file) = session.namespace().services_file() else {
+        return list_all(listing, session, out);
+    };
     let info = file.info;
     let mut summary = Summary::of_file(file);
     if !summary.is_empty() {
@@ -83,7 +84,7 @@ fn list_plain_service<T: Transport>(
 ) -> Result<(), Error> {
     match list_walked(listing, None, session, out) {
         Err(Error::Library(error)) if lacks_rights(&error) => {
-            let mut summary = Summary::of_file(ServicesFile::read()?);
+            let mut summary = Summary::of_file(session.namespace().services_file()?);
             if !summary.select(&key) {
                 let subject = Some(Subject::Service(key));
                 let errno = Errno::SRCH.raw_os_error();

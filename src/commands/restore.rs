@@ -17,7 +17,7 @@ use crate::args::{EmptyTable, Existing, Weights};
 use crate::output::write_plan;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, RuleFile};
-use ipvs::kernel::{Lock, LockError};
+use ipvs::kernel::{Lock, LockError, Namespace};
 use ipvs_rules::other_interpreter;
 
 /// Observes a restore, and knows the signal that stops it.
@@ -115,8 +115,12 @@ pub fn diff(
 ///
 /// # Errors
 /// When another restore holds the lock for the whole time.
-pub fn lock(patience: Duration, warn: impl FnOnce(&LockError)) -> Result<Option<Lock>, Error> {
-    match Lock::wait(patience) {
+pub fn lock(
+    namespace: &Namespace,
+    patience: Duration,
+    warn: impl FnOnce(&LockError),
+) -> Result<Option<Lock>, Error> {
+    match namespace.enter(|| Lock::wait(patience))? {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ LockError::Busy { .. }) => Err(Error::Lock(error)),
         Err(error @ LockError::Unavailable { .. }) => {

@@ -1,24 +1,38 @@
-//! The state that the commands of one process share: one client, and the names that were looked up.
+//! The state that the commands of one process share: the network namespace, one client of it, and the names that were
+//! looked up. Names are looked up in the caller's namespace.
 
+use ipvs::kernel::Namespace;
 use ipvs::netlink::{KernelSocket, Transport, load_module};
 use ipvs::{Client, Error, ErrorKind};
 use ipvs_rules::{Command, Parsed, RuleError};
 
 use crate::resolve::Resolver;
 
-/// A client that connects when it is first needed, and the resolver.
+/// A network namespace, its client, which connects when it is first needed, and the resolver.
 #[derive(Debug)]
 pub struct Session<T = KernelSocket> {
+    namespace: Namespace,
     client: Option<Client<T>>,
-    connect: fn() -> Result<Client<T>, Error>,
+    connect: fn(&Namespace) -> Result<Client<T>, Error>,
     /// Host and port names.
     pub resolver: Resolver,
 }
 
 impl Session {
-    /// Nothing connected, nothing looked up.
+    /// Nothing connected, nothing looked up, and the namespace of the calling thread.
     pub fn new() -> Self {
-        Self { client: None, connect: connect_and_load, resolver: Resolver::new() }
+        Self {
+            namespace: Namespace::current(),
+            client: None,
+            connect: connect_and_load,
+            resolver: Resolver::new(),
+        }
+    }
+
+    /// Works in another network namespace from now on.
+    pub fn enter(&mut self, namespace: Namespace) {
+        self.client = None;
+        self.namespace = namespace;
     }
 }
 
@@ -28,13 +42,13 @@ impl Default for Session {
     }
 }
 
-/// Connects to the kernel. If the kernel lacks IPVS, loads the module and tries once more.
-fn connect_and_load() -> Result<Client, Error> {
-    match Client::connect() {
+/// Connects to the kernel. If the kernel lacks IPVS, loads the module from the caller's namespace and tries once more.
+fn connect_and_load(namespace: &Namespace) -> Result<Client, Error> {
+    match namespace.connect() {
         Err(error) if error.kind() == ErrorKind::NoFamily => {
             // The second attempt shows whether modprobe worked.
             let _ = load_module();
-            Client::connect()
+            namespace.connect()
         }
         result => result,
     }
@@ -44,8 +58,14 @@ impl<T: Transport> Session<T> {
     /// A session with a connected client.
     #[cfg(test)]
     pub(super) fn with_client(client: Client<T>) -> Self {
-        let connect = || Err(Error::refused(ipvs::error::Operation::Connect, None, 0));
-        Self { client: Some(client), connect, resolver: Resolver::new() }
+        let connect = |_: &Namespace| Err(Error::refused(ipvs::error::Operation::Connect, None, 0));
+        let (namespace, resolver) = (Namespace::current(), Resolver::new());
+        Self { namespace, client: Some(client), connect, resolver }
+    }
+
+    /// The network namespace.
+    pub const fn namespace(&self) -> &Namespace {
+        &self.namespace
     }
 
     /// The client. The first call connects it.
@@ -55,7 +75,7 @@ impl<T: Transport> Session<T> {
     pub fn client(&mut self) -> Result<&mut Client<T>, Error> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => (self.connect)()?,
+            None => (self.connect)(&self.namespace)?,
         };
         Ok(self.client.insert(client))
     }

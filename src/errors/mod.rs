@@ -18,7 +18,8 @@ pub use sentences::{conflict_sentence, io_text, sentence};
 #[derive(Debug)]
 pub struct Failure {
     kind: FailureKind,
-    source: Box<dyn Error>,
+    /// A thread in another network namespace may print it.
+    source: Box<dyn Error + Send + Sync>,
     /// Texts that follow the text of the source in brackets.
     context: Vec<String>,
     hints: Vec<String>,
@@ -76,7 +77,7 @@ impl FailureKind {
 
 impl Failure {
     /// A failure whose message is the text of its source.
-    pub fn new(kind: FailureKind, source: impl Into<Box<dyn Error>>) -> Self {
+    pub fn new(kind: FailureKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: source.into(), context: Vec::new(), hints: Vec::new() }
     }
 

@@ -27,6 +27,7 @@ pub fn sentence(error: &Error) -> String {
         (StartDaemon, ErrorKind::Exists) => "Daemon has already run",
         (StopDaemon, ErrorKind::NotFound) => "No daemon is running",
         (OpenFile | ReadFile, _) => return file_sentence(error),
+        (EnterNamespace, _) => return namespace_sentence(error),
         (_, ErrorKind::Invalid) => {
             "Invalid operation.  Possibly wrong module version, address not unicast, ..."
         }
@@ -69,6 +70,17 @@ fn file_sentence(error: &Error) -> String {
         },
         None => format!("unexpected input from {path} ({})", error.detail().unwrap_or_default()),
     }
+}
+
+fn namespace_sentence(error: &Error) -> String {
+    let path = error.subject().map(ToString::to_string).unwrap_or_default();
+    let reason = match error.kind() {
+        ErrorKind::NotFound => "no such network namespace".to_owned(),
+        ErrorKind::Invalid => "it is not a network namespace".to_owned(),
+        ErrorKind::NotPermitted => "this takes CAP_SYS_ADMIN; be root".to_owned(),
+        _ => return with_sources(error),
+    };
+    format!("cannot enter the network namespace {path}: {reason}")
 }
 
 /// An error with its sources, each after a colon.

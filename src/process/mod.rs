@@ -10,4 +10,4 @@ mod terminal;
 pub use atomic_file::AtomicFile;
 pub use signals::Watch;
 pub use streams::{TerminalWriter, WaitingStream, visible};
-pub use terminal::{TerminalStyle, has_colours};
+pub use terminal::{TerminalStyle, choose_colours, has_colours};

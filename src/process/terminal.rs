@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
 use rustix::termios::tcgetwinsize;
 
@@ -34,8 +35,20 @@ fn terminal_width(stream: &impl AsFd) -> usize {
     width.filter(|&width| width > 0).unwrap_or(DEFAULT_WIDTH)
 }
 
-/// Tests whether a stream gets colours: it is a terminal that has some, and NO_COLOR is unset or empty.
+/// The choice of the user; without one, each stream decides.
+static CHOSEN: OnceLock<bool> = OnceLock::new();
+
+/// From now on every stream gets colours, or none does. Only the first call counts.
+pub fn choose_colours(are_wanted: bool) {
+    let _ = CHOSEN.set(are_wanted);
+}
+
+/// Tests whether a stream gets colours. Unless [`choose_colours`] decides, a terminal gets them if it has some, and if
+/// NO_COLOR is unset or empty.
 pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    if let Some(&chosen) = CHOSEN.get() {
+        return chosen;
+    }
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     stream.is_terminal()
         && !is_set("NO_COLOR")

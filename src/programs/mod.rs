@@ -1,23 +1,23 @@
 //! The main functions of the three programs: they parse the arguments, run the command and report its failure.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, LineWriter, Read, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ipvs_rules::{Command, Save};
+use ipvs_rules::{ColorChoice, Command, ProgramOptions, Save};
 use rustix::io::Errno;
 
 use crate::args::{
-    CommandLine, Invocation, RestoreArguments, RestoreMode, restore_arguments, save_arguments,
-    write_version,
+    CommandLine, Invocation, Request, RestoreArguments, RestoreMode, restore_arguments,
+    save_arguments, typed_color, write_version,
 };
 use crate::commands::{self, Error, Restore, Session, Watcher, of_change, of_listing, of_output};
 use crate::errors::{Failure, FailureKind, SUCCESS};
-use crate::process::{TerminalWriter, WaitingStream, Watch, has_colours};
+use crate::process::{TerminalWriter, WaitingStream, Watch, choose_colours, has_colours};
 
 /// The status of `--diff` where a restore would change something.
 const CHANGES: u8 = 1;
@@ -26,7 +26,13 @@ const CHANGES: u8 = 1;
 pub fn ipvsadm() -> ExitCode {
     run(|words, session| {
         let line = CommandLine::new(&words);
-        let command = session.resolve(line.parse()?)?;
+        let mut program = ProgramOptions::default();
+        let parsed = line.parse(&mut program);
+        choose(program.color.unwrap_or_default());
+        let command = session.resolve(parsed?)?;
+        if !matches!(command, Command::Help(_) | Command::Version) {
+            enter(program.namespace.map(OsStr::new), session)?;
+        }
         match command {
             Command::Restore(file) => apply_lines(file.as_deref(), session, &mut standard_output()),
             command => with_output(|out| commands::run(&command, session, out).map(|()| SUCCESS)),
@@ -37,7 +43,8 @@ pub fn ipvsadm() -> ExitCode {
 /// ipvsadm-save(8).
 pub fn ipvsadm_save() -> ExitCode {
     run(|words, session| {
-        invoke("ipvsadm-save", save_arguments(words)?, |save: Save| {
+        choose(typed_color(&words));
+        invoke("ipvsadm-save", save_arguments(words)?, session, |save: Save, session| {
             with_output(|out| {
                 commands::save_consistently(&save, session, out).map_err(of_listing)?;
                 Ok(SUCCESS)
@@ -49,7 +56,8 @@ pub fn ipvsadm_save() -> ExitCode {
 /// ipvsadm-restore(8).
 pub fn ipvsadm_restore() -> ExitCode {
     run(|words, session| {
-        invoke("ipvsadm-restore", restore_arguments(words)?, |arguments| {
+        choose(typed_color(&words));
+        invoke("ipvsadm-restore", restore_arguments(words)?, session, |arguments, session| {
             restore(&arguments, session)
         })
     })
@@ -85,7 +93,7 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
             let mut watch = Watch::new().map_err(|error| {
                 Failure::new(FailureKind::Refused, format!("cannot catch signals: {error}"))
             })?;
-            let lock = commands::lock(arguments.patience, |error| {
+            let lock = commands::lock(session.namespace(), arguments.patience, |error| {
                 if io::stderr().is_terminal() {
                     let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
                 }
@@ -108,29 +116,58 @@ impl Watcher for Watch {
 /// Runs a program with its arguments. An error is reported and gives the exit status.
 fn run(program: impl FnOnce(Vec<OsString>, &mut Session) -> Result<u8, Failure>) -> ExitCode {
     let words = env::args_os().skip(1).collect();
-    let status = program(words, &mut Session::new()).unwrap_or_else(|failure| {
-        failure.report();
+    let mut session = Session::new();
+    let status = program(words, &mut session).unwrap_or_else(|failure| {
+        report(&failure, &session);
         failure.status()
     });
     status.into()
+}
+
+/// Reports a failure. Its reason is looked for in the network namespace of the session.
+fn report(failure: &Failure, session: &Session) {
+    if session.namespace().enter(|| failure.report()).is_err() {
+        failure.report();
+    }
+}
+
+/// Works in the namespace that `--netns` names.
+fn enter(namespace: Option<&OsStr>, session: &mut Session) -> Result<(), Failure> {
+    if let Some(word) = namespace {
+        session.enter(commands::find_namespace(word).map_err(of_change)?);
+    }
+    Ok(())
+}
+
+/// Carries out `--color`.
+fn choose(color: ColorChoice) {
+    match color {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => choose_colours(true),
+        ColorChoice::Never => choose_colours(false),
+    }
 }
 
 /// Runs a program with its arguments, or prints its help or its version.
 fn invoke<A>(
     name: &str,
     invocation: Invocation<A>,
-    program: impl FnOnce(A) -> Result<u8, Failure>,
+    session: &mut Session,
+    program: impl FnOnce(A, &mut Session) -> Result<u8, Failure>,
 ) -> Result<u8, Failure> {
-    match invocation {
-        Invocation::Run(arguments) => program(arguments),
-        Invocation::Help(help) => with_output(|out| {
+    match invocation.request {
+        Request::Run(arguments) => {
+            enter(invocation.namespace.as_deref(), session)?;
+            program(arguments, session)
+        }
+        Request::Help(help) => with_output(|out| {
             let result = match has_colours(&io::stdout()) {
                 true => write!(out, "{}", help.ansi()),
                 false => write!(out, "{help}"),
             };
             result.map(|()| SUCCESS).map_err(of_output)
         }),
-        Invocation::Version => {
+        Request::Version => {
             with_output(|out| write_version(out, name).map(|()| SUCCESS).map_err(of_output))
         }
     }
@@ -175,8 +212,7 @@ fn apply_lines(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let input = open_lines(file).map_err(of_change)?;
-    let first =
-        commands::apply_lines((input, file), session, out, &mut |failure| failure.report())?;
+    let first = commands::apply_lines((input, file), session, out, &mut report)?;
     Ok(first.map_or(SUCCESS, FailureKind::status))
 }
 

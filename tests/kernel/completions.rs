@@ -56,9 +56,14 @@ const CASES: &[(&str, &[&str])] = &[
     ),
     ("ipvsadm -a -f 7 -r 10.0.0.2 -i --tun-type g", &["gre", "gue"]),
     ("ipvsadm -L -c --th", &["--thresholds"]),
-    ("ipvsadm -L -n --n", &["--nosort"]),
+    ("ipvsadm -L -n --n", &["--netns", "--nosort"]),
+    ("ipvsadm --net", &["--netns"]),
+    ("ipvsadm --color ", &["always", "auto", "never"]),
+    ("ipvsadm --color never --cl", &["--clear"]),
+    ("ipvsadm -L --color=n", &["--color=never"]),
     ("ipvsadm -R Carg", &["Cargo.lock", "Cargo.toml"]),
     ("ipvsadm-restore --no", &["--no-empty", "--noflush"]),
+    ("ipvsadm-save --color n", &["never"]),
     ("ipvsadm-save --al", &["--all", "--allow-empty"]),
 ];
 

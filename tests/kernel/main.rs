@@ -35,6 +35,8 @@ mod lockstep;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod namespaces;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod odd_entries;

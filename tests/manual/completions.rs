@@ -85,23 +85,38 @@ fn options() -> Vec<Row> {
     OPTIONS.iter().map(row).collect()
 }
 
-/// The options in the help of ipvsadm-save or ipvsadm-restore: names, whether a value may follow, and the description.
-fn companion_options(program: &str) -> Vec<(Vec<String>, bool, String)> {
+/// The value of an option of ipvsadm-save or ipvsadm-restore.
+#[derive(Clone, Copy)]
+enum Takes {
+    Nothing,
+    /// Seconds, glued to the option or omitted.
+    MaybeSeconds,
+    /// A value that ipvsadm's option of the same name has too.
+    Value,
+}
+
+/// The options in the help of ipvsadm-save or ipvsadm-restore: names, the kind of the value, and the description.
+fn companion_options(program: &str) -> Vec<(Vec<String>, Takes, String)> {
     let output = Command::new(program).arg("-h").env("COLUMNS", "200").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     lines
         .map(|line| {
             let (names, text) = line.split_once("  ").unwrap();
-            let has_value = names.contains('[');
-            let names = names.split(", ").map(|name| name.split('[').next().unwrap().to_owned());
+            let takes = match names.split_once(['[', '<']) {
+                None => Takes::Nothing,
+                Some(_) if names.contains('[') => Takes::MaybeSeconds,
+                Some(_) => Takes::Value,
+            };
+            let names =
+                names.split(", ").map(|name| name.split(['[', ' ']).next().unwrap().to_owned());
             // clap shows a second letter behind the description.
             match text.trim().split_once(" [alias: ") {
                 Some((text, alias)) => {
                     let alias = alias.trim_end_matches(']').to_owned();
-                    ([alias].into_iter().chain(names).collect(), has_value, text.to_owned())
+                    ([alias].into_iter().chain(names).collect(), takes, text.to_owned())
                 }
-                None => (names.collect(), has_value, text.trim().to_owned()),
+                None => (names.collect(), takes, text.trim().to_owned()),
             }
         })
         .collect()
@@ -143,14 +158,18 @@ fn zsh() -> String {
     }
     for (name, program) in COMPANIONS {
         writeln!(text, "typeset -ga _ipvsadm_{name}=(").unwrap();
-        for (names, has_value, help) in companion_options(program) {
+        for (names, takes, help) in companion_options(program) {
             let help = help.replace('[', "\\[").replace(']', "\\]");
             let others = names.join(" ");
             for name in &names {
-                let value = has_value && name.starts_with("--");
-                let spec = match value {
-                    true => format!("({others}){name}=-[{help}]::seconds:"),
-                    false => format!("({others}){name}[{help}]"),
+                let spec = match (takes, name.strip_prefix("--")) {
+                    (Takes::MaybeSeconds, Some(_)) => {
+                        format!("({others}){name}=-[{help}]::seconds:")
+                    }
+                    (Takes::Value, Some(long)) => {
+                        format!("({others}){name}=[{help}]:{long}: _ipvsadm_values {long}")
+                    }
+                    _ => format!("({others}){name}[{help}]"),
                 };
                 writeln!(text, "  {}", quoted(&spec, "'\\''")).unwrap();
             }
@@ -186,10 +205,14 @@ fn fish() -> String {
 /// fish reads a program's completions from a file with the program's name.
 fn fish_companion(name: &str, program: &str) -> String {
     let mut text = String::new();
-    for (names, _, help) in companion_options(program) {
+    for (names, takes, help) in companion_options(program) {
         write!(text, "complete -c ipvsadm-{name}").unwrap();
         for name in names {
             match name.strip_prefix("--") {
+                Some("netns") if matches!(takes, Takes::Value) => {
+                    write!(text, " -l netns -x -a '(command ls /run/netns 2>/dev/null)'").unwrap();
+                }
+                Some("color") => write!(text, " -l color -x -a 'auto always never'").unwrap(),
                 Some(long) => write!(text, " -l {long}").unwrap(),
                 None => write!(text, " -s {}", &name[1..]).unwrap(),
             }

@@ -1,8 +1,10 @@
 //! Commands: the meaning of a line or of a command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use ipvs::model::{Request, ServiceKey};
+use thiserror::Error;
 
 /// A whole command, every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,45 @@ pub enum Command {
     Help(Help),
     /// Print the version.
     Version,
+}
+
+/// The options about the run of a program, which a command line may also have before its command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramOptions<'a> {
+    /// The network namespace as it was typed: a path, a name or the number of a process.
+    pub namespace: Option<&'a str>,
+    /// The choice of colours, unless it was omitted.
+    pub color: Option<ColorChoice>,
+}
+
+/// The choice of colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// Colours on a terminal that has some.
+    #[default]
+    Auto,
+    /// Colours everywhere.
+    Always,
+    /// No colours.
+    Never,
+}
+
+/// A text that is not a choice of colours.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}' is none of auto, always, never")]
+pub struct UnknownColorChoice(String);
+
+impl FromStr for ColorChoice {
+    type Err = UnknownColorChoice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownColorChoice> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(UnknownColorChoice(text.to_owned())),
+        }
+    }
 }
 
 /// The length of the help.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
+use crate::command::UnknownColorChoice;
 use crate::hints;
 use crate::table::{CommandName, OptionName};
 use crate::tokens::TokenError;
@@ -27,6 +28,9 @@ pub enum RuleError {
     /// A later option is unknown, lacks its value or has one too many.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// An option of command lines in a rule line.
+    #[error("--{0} is an option of command lines; a rule line cannot have it")]
+    InRuleLine(&'static str),
     /// A second command.
     #[error("invalid option `{word}' (there is a command already: {command})")]
     SecondCommand {
@@ -241,6 +245,9 @@ pub enum ValueError {
     /// Not a type of tunnel.
     #[error("`{0}' is none of ipip, gue, gre")]
     NotATunnel(String),
+    /// Not a choice of colours.
+    #[error(transparent)]
+    ColorChoice(#[from] UnknownColorChoice),
     /// Not a multicast address.
     #[error(transparent)]
     NotMulticast(#[from] NotMulticast),
@@ -266,6 +273,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         SyncMaxlen => "illegal sync-maxlen specified",
         McastPort => "illegal mcast-port specified",
         McastTtl => "illegal mcast-ttl specified",
+        Color => "illegal color specified",
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),
         Persistent => return format!("invalid timeout value `{value}' specified"),

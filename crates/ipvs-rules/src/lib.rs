@@ -37,12 +37,13 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, Save, ServiceColumns,
+    ColorChoice, Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, ProgramOptions,
+    Save, ServiceColumns, UnknownColorChoice,
 };
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{OptionFirst, RuleError, ValueError};
 pub use line::{LineError, Words, first_line, line_count, lines, other_interpreter, words};
-pub use parser::{parse_command, parse_line, parse_numeric_line};
+pub use parser::{parse_command_line, parse_line, parse_numeric_line};
 pub use table::{
     COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, ValueSpec,
 };

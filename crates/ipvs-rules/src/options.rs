@@ -127,7 +127,7 @@ pub(super) struct DaemonOptions<'a> {
 
 /// A set of option groups: those of the options on a line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OptionGroups(u64);
+pub(super) struct OptionGroups(u128);
 
 impl OptionGroups {
     pub(super) fn contains(self, group: OptionName) -> bool {
@@ -143,7 +143,7 @@ impl OptionGroups {
     pub(super) fn first_fault(self, command: CommandName) -> Option<&'static OptionSpec> {
         let GroupMasks { required, refused } = GROUP_MASKS.get(command as usize)?;
         let faults = (required & !self.0) | (refused & self.0);
-        // The bit of a group is the place of its first option in the table. Without a fault the place is 64, which is
+        // The bit of a group is the place of its first option in the table. Without a fault the place is 128, which is
         // behind the table.
         OPTIONS.get(usize::try_from(faults.trailing_zeros()).ok()?)
     }
@@ -152,8 +152,8 @@ impl OptionGroups {
 /// The groups that a command requires and rejects, a bit for each.
 #[derive(Clone, Copy)]
 struct GroupMasks {
-    required: u64,
-    refused: u64,
+    required: u128,
+    refused: u128,
 }
 
 impl GroupMasks {
@@ -256,7 +256,8 @@ impl<'a> Options<'a> {
             Json => self.listing.is_json = true,
             All => self.for_save.with_settings = true,
             AllowEmpty => self.for_save.may_be_empty = true,
-            Sort => {}
+            // The parser keeps the options of the program.
+            Sort | Netns | Color => {}
             Numeric => self.is_numeric = true,
             McastInterface => self.for_daemon.interface = Some(text),
             SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),

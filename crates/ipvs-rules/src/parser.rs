@@ -7,14 +7,15 @@ use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
 use crate::command::{
-    Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, Save, ServiceColumns,
+    Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, ProgramOptions, Save,
+    ServiceColumns,
 };
-use crate::error::{OptionFirst, RuleError};
+use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::options::{
     DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
-use crate::table::{CommandName, CommandSpec, OptionName};
+use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};
 use crate::tokens::{Token, TokenError, Tokens};
 use crate::values::number;
 use crate::waiting::{Parsed, WaitingCommand};
@@ -33,7 +34,7 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Parsed<'_>>, LineError> {
     if words.clone().next().is_none() {
         return Ok(None);
     }
-    Ok(Some(parse_command(Tokens::new(words))?))
+    Ok(Some(parse_command(Tokens::new(words), None)?))
 }
 
 /// Parses a line like [`parse_line`]. Hosts and ports have to be numbers; a name is a fault.
@@ -45,12 +46,22 @@ pub fn parse_numeric_line(line: &[u8]) -> Result<Option<Command>, LineError> {
     Ok(Some(parsed.resolve(&mut NamesRefused)?))
 }
 
-/// Parses a command. Only one without names is complete; no name is looked up.
+/// Parses a command line. Only a command without names is complete; no name is looked up. `program` gets the options of
+/// the program that come before the first fault.
 ///
 /// # Errors
 /// The first fault, unless a name that comes before it has to be looked up.
-pub fn parse_command<'a>(
+pub fn parse_command_line<'a>(
+    tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
+    program: &mut ProgramOptions<'a>,
+) -> Result<Parsed<'a>, RuleError> {
+    parse_command(tokens, Some(program))
+}
+
+/// Parses a command line, or a rule line if there is no place for the options of the program.
+fn parse_command<'a>(
     mut tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
+    mut program: Option<&mut ProgramOptions<'a>>,
 ) -> Result<Parsed<'a>, RuleError> {
     let mut arguments = Vec::new();
     let (command, role, word) = loop {
@@ -58,6 +69,9 @@ pub fn parse_command<'a>(
             None => return Err(no_command(&arguments)),
             Some(Err(error)) => return Err(RuleError::BadStart(error)),
             Some(Ok(Token::Argument(word))) => arguments.push(word),
+            Some(Ok(Token::Option { spec, value })) if spec.is_of_program() => {
+                parse_program_option(spec, value, &mut program)?;
+            }
             Some(Ok(Token::Option { spec, .. })) => {
                 return Err(RuleError::OptionFirst(OptionFirst {
                     option: spec.long,
@@ -70,9 +84,17 @@ pub fn parse_command<'a>(
             Some(Ok(Token::Command { spec, value, word })) => break (spec, value, word),
         }
     };
-    // These two run at once; the words behind them are ignored.
+    // These two run at once; the words behind them are ignored, but for the colours of the help.
     match command.command {
         CommandName::Help => {
+            for token in tokens.map_while(Result::ok) {
+                match token {
+                    Token::Option { spec, value } if spec.is_of_program() => {
+                        let _ = parse_program_option(spec, value, &mut program);
+                    }
+                    _ => {}
+                }
+            }
             let length = if word.starts_with("--") { Help::Full } else { Help::Short };
             return Ok(Parsed::Command(Command::Help(length)));
         }
@@ -84,13 +106,35 @@ pub fn parse_command<'a>(
     }
     let role = role.unwrap_or_default();
     let mut options = Options::default();
-    let result = options.parse_all(command, tokens, &mut arguments);
+    let result = options.parse_all(command, tokens, &mut arguments, &mut program);
     if options.waiting.is_empty() {
         result?;
         return options.finish(command, role, &arguments).map(Parsed::Command);
     }
     let fault = result.err();
     Ok(Parsed::Waiting(Box::new(WaitingCommand { options, fault, command, role, arguments })))
+}
+
+/// Parses an option of the program.
+fn parse_program_option<'a>(
+    spec: &'static OptionSpec,
+    value: Option<&'a str>,
+    program: &mut Option<&mut ProgramOptions<'a>>,
+) -> Result<(), RuleError> {
+    let Some(program) = program else { return Err(RuleError::InRuleLine(spec.long)) };
+    let text = value.unwrap_or_default();
+    let is_repeated = match spec.option {
+        OptionName::Color => {
+            let choice = text.parse().map_err(|reason| RuleError::BadValue {
+                option: spec.option,
+                value: text.to_owned(),
+                reason: ValueError::ColorChoice(reason),
+            })?;
+            program.color.replace(choice).is_some()
+        }
+        _ => program.namespace.replace(text).is_some(),
+    };
+    if is_repeated { Err(RuleError::Repeated(spec.title)) } else { Ok(()) }
 }
 
 /// The fault of a line without a command or an option. The first word may be an option with a typographic dash.
@@ -123,10 +167,14 @@ impl<'a> Options<'a> {
         command: &'static CommandSpec,
         tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
         arguments: &mut Vec<&'a OsStr>,
+        program: &mut Option<&mut ProgramOptions<'a>>,
     ) -> Result<(), RuleError> {
         for token in tokens {
             match token? {
                 Token::Argument(word) => arguments.push(word),
+                Token::Option { spec, value } if spec.is_of_program() => {
+                    parse_program_option(spec, value, program)?;
+                }
                 Token::Option { spec, value } => self.parse(spec, value)?,
                 Token::Command { word, .. } => {
                     let word = word.to_owned();

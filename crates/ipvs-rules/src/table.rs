@@ -96,6 +96,8 @@ pub enum OptionName {
     OwnPort,
     Sort,
     Ipv6,
+    Netns,
+    Color,
 }
 
 /// The value of a command or an option.
@@ -170,6 +172,7 @@ impl OptionSpec {
     /// The heading above the option in the help.
     pub fn heading(&self) -> &'static str {
         match self.owners {
+            _ if self.is_of_program() => "General options",
             // `--sort`, which 1.31 accepts everywhere.
             owners if owners.contains(&Clear) => "List options",
             // Options that name a service: -D accepts no others.
@@ -180,6 +183,12 @@ impl OptionSpec {
             [StartDaemon, ..] => "Daemon options",
             _ => "List options",
         }
+    }
+
+    /// True for the options that are about the run of a program instead of its command. On a command line they may also come
+    /// before the command; rule lines refuse them.
+    pub const fn is_of_program(&self) -> bool {
+        matches!(self.option, OptionName::Netns | OptionName::Color)
     }
 
     /// The relation of a command to this option.

@@ -1,9 +1,12 @@
 //! The reasons behind 1.31's sentences: each names the words to type instead.
 
-use ipvs_rules::{Tokens, parse_command};
+use ipvs_rules::{ProgramOptions, Tokens, parse_command_line};
 
 fn message(line: &str) -> String {
-    let fault = match parse_command(Tokens::new(line.split_whitespace())) {
+    let fault = match parse_command_line(
+        Tokens::new(line.split_whitespace()),
+        &mut ProgramOptions::default(),
+    ) {
         Ok(parsed) => parsed.resolve(&mut ipvs_rules::NamesRefused).err(),
         Err(fault) => Some(fault),
     };
@@ -39,6 +42,17 @@ fn option_before_the_command_names_the_command_of_the_line() {
         message("-n"),
         "--numeric comes before a command (the first option has to be a command, such as -L)"
     );
+}
+
+#[test]
+fn option_of_the_program_is_refused_in_a_rule_line() {
+    for line in ["--netns blue -C", "-A -t 10.0.0.1:80 --netns blue", "-C --color=never"] {
+        let fault = ipvs_rules::parse_numeric_line(line.as_bytes()).unwrap_err().to_string();
+        let option = if line.contains("netns") { "--netns" } else { "--color" };
+        let expected =
+            format!("{option} is an option of command lines; a rule line cannot have it");
+        assert_eq!(fault, expected, "{line}");
+    }
 }
 
 #[test]

@@ -70,7 +70,48 @@ impl Answers for AnyName {
 fn resolved<'a>(
     tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
 ) -> Option<ipvs_rules::Command> {
-    parse_command(tokens).ok()?.resolve(&mut AnyName).ok()
+    parse_command_line(tokens, &mut ProgramOptions::default()).ok()?.resolve(&mut AnyName).ok()
+}
+
+#[test]
+fn options_of_the_program_come_before_or_after_the_command() {
+    for (words, command, namespace, color) in [
+        (&["--netns", "blue"][..], "-L", Some("blue"), None),
+        (&["--netns=blue", "-Ln", "--color", "never"], "-Ln", Some("blue"), Some("never")),
+        (&["--color=always", "-C", "--netns", "-5"], "-C", Some("-5"), Some("always")),
+        (&["-C"], "-C", None, None),
+        (&["-h", "--netns=7", "--color=always"], "-h", Some("7"), Some("always")),
+    ] {
+        let words = os_strings(words);
+        let line = CommandLine::new(&words);
+        let mut program = ProgramOptions::default();
+        let parsed = line.parse(&mut program).unwrap().resolve(&mut AnyName).unwrap();
+        let alone = os_strings(&[command]);
+        let alone = CommandLine::new(&alone);
+        let expected = alone.parse(&mut ProgramOptions::default()).unwrap();
+        assert_eq!(parsed, expected.resolve(&mut AnyName).unwrap(), "{words:?}");
+        let color = color.map(|color: &str| color.parse().unwrap());
+        assert_eq!(program, ProgramOptions { namespace, color }, "{words:?}");
+    }
+}
+
+#[test]
+fn wrong_option_of_the_program_is_the_first_fault_where_it_comes_first() {
+    for (words, message) in [
+        (&["--netns"][..], "--netns: missing argument"),
+        (&["--netns=a", "--netns=b", "-Q"], "multiple 'netns' options specified"),
+        (
+            &["-C", "--color=blue", "-Q"],
+            "illegal color specified (`blue' is none of auto, always, never)",
+        ),
+        (&["--color=never", "-Q", "--color=blue"], "-Q: unknown option"),
+        (&["--color=never", "foo"], "no command in `foo'"),
+        (&["--netns=a", "-n"], "--numeric comes before a command"),
+    ] {
+        let words = os_strings(words);
+        let fault = CommandLine::new(&words).parse(&mut ProgramOptions::default()).unwrap_err();
+        assert!(fault.to_string().starts_with(message), "{words:?}: {fault}");
+    }
 }
 
 #[test]
@@ -107,7 +148,7 @@ fn word_that_is_not_utf8_is_refused_before_a_name_is_looked_up() {
             "--sched\u{fffd}: unknown option",
         ),
     ] {
-        match CommandLine::new(&words).parse() {
+        match CommandLine::new(&words).parse(&mut ProgramOptions::default()) {
             Err(failure) => assert!(failure.to_string().starts_with(message), "{failure}"),
             // The kept fault is reported once the name is known.
             Ok(parsed) => {
@@ -123,7 +164,7 @@ fn file_keeps_bytes_that_are_not_utf8() {
     let file = OsString::from_vec(b"rules-\xff".to_vec());
     for command in ["-R", "-S"] {
         let words = [command.into(), file.clone()];
-        match CommandLine::new(&words).parse().unwrap() {
+        match CommandLine::new(&words).parse(&mut ProgramOptions::default()).unwrap() {
             Parsed::Command(
                 ipvs_rules::Command::Restore(path)
                 | ipvs_rules::Command::Save(Save { file: path, .. }),
@@ -155,6 +196,8 @@ fn values(option: OptionName) -> &'static [&'static str] {
         SyncMaxlen => &["1400"],
         McastGroup => &["224.0.0.81", "ff02::81"],
         McastTtl => &["1"],
+        Netns => &["blue", "/run/netns/blue", "-5"],
+        Color => &["auto", "always", "never"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Sort | Ipv6 => &[],
@@ -332,10 +375,9 @@ fn clap_and_the_lexer_make_the_same_command() {
     let commands = Cell::new(0);
     let read = |words: Vec<String>| {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let expected = match words.as_slice() {
-            [] => resolved(Tokens::new(["-L"].into_iter())),
-            words => resolved(Tokens::new(words.iter().copied())),
-        };
+        let has_command = Tokens::new(words.iter().copied()).any(|token| !is_first(token));
+        let default = (!has_command).then_some("-L");
+        let expected = resolved(Tokens::new(words.iter().copied().chain(default)));
         let words = os_strings(&words);
         let line = CommandLine::new(&words);
         match (line.tokens(), expected) {

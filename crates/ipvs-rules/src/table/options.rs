@@ -302,6 +302,22 @@ pub static OPTIONS: &[OptionSpec] = &[
     ),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
+    option(
+        Netns,
+        None,
+        "netns",
+        Value("NAME|PATH|PID"),
+        EVERY_COMMAND,
+        "Work in another network namespace: its name in /run/netns, a path, or the PID of a process",
+    ),
+    option(
+        Color,
+        None,
+        "color",
+        Value("WHEN"),
+        EVERY_COMMAND,
+        "Colour messages, help and tables: auto, always or never [default: auto]",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

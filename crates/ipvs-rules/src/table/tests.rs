@@ -21,7 +21,7 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 15] = [
+const MATRIX: [(&str, &[&str]); 16] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
     ("... +++ ... .....", &["real-server"]),
@@ -45,6 +45,7 @@ const MATRIX: [(&str, &[&str]); 15] = [
     ("... ... o.. .....", &["json"]),
     ("... ... ..o .....", &["all", "allow-empty"]),
     ("... oo. ... .....", &["own-port"]),
+    ("ooo ooo ooo ooooo", &["netns", "color"]),
 ];
 
 #[test]

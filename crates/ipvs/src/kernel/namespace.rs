@@ -1,11 +1,13 @@
 //! A network namespace: the client, the files of `/proc` and the lock that belong to it.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -13,7 +15,7 @@ use super::{Lock, LockError};
 use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::ConnectionFilter;
 use crate::netlink::Client;
-use crate::procfs::{Connections, NetFile, ServicesFile};
+use crate::procfs::{self, Connections, NetFile, ServicesFile};
 
 /// A network namespace of the machine. Each has its own IPVS table.
 ///
@@ -32,6 +34,9 @@ struct Handle {
 }
 
 impl Namespace {
+    /// The directory in which ip-netns(8) keeps the namespaces that have names.
+    pub const DIRECTORY: &str = "/run/netns";
+
     /// The network namespace of the calling thread.
     pub const fn current() -> Self {
         Self { handle: None }
@@ -45,9 +50,13 @@ impl Namespace {
     pub fn from_path(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let failed = |error: Error| error.with_subject(Subject::File(path.clone()));
-        let file = File::open(&path)
-            .map_err(|error| failed(Error::io(Operation::EnterNamespace, error)))?;
-        let namespace = Self { handle: Some(Handle { path: path.clone(), file }) };
+        // The path may lead to a FIFO, which must not block.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = open(&path, flags, Mode::empty()).map_err(|errno| {
+            failed(Error::io(Operation::EnterNamespace, io::Error::from(errno)))
+        })?;
+        let handle = Handle { path: path.clone(), file: file.into() };
+        let namespace = Self { handle: Some(handle) };
         namespace.enter(|| ())?;
         Ok(namespace)
     }
@@ -57,7 +66,7 @@ impl Namespace {
     /// # Errors
     /// As [`Namespace::from_path`].
     pub fn from_name(name: &str) -> Result<Self, Error> {
-        Self::from_path(Path::new("/run/netns").join(name))
+        Self::from_path(Path::new(Self::DIRECTORY).join(name))
     }
 
     /// The network namespace of a process.
@@ -88,6 +97,14 @@ impl Namespace {
         };
         let opened = self.enter(|| file.open())??;
         Ok(Connections::new(file, opened).matching(filter))
+    }
+
+    /// Returns true if the namespace has a connection table: it comes with ip_vs.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn has_connections(&self) -> Result<bool, Error> {
+        self.enter(procfs::has_connections)
     }
 
     /// Reads `/proc/net/ip_vs` of the namespace.

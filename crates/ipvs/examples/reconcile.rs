@@ -8,9 +8,9 @@
 use std::error::Error;
 use std::net::SocketAddr;
 
-use ipvs::model::{Network, ServiceRules, VirtualService};
-use ipvs::plan::{Plan, PlanOptions, Scope, apply};
-use ipvs::state::read_ruleset;
+use ipvs::model::{Network, Scope, ServiceRules, VirtualService};
+use ipvs::plan::{Plan, PlanOptions, apply};
+use ipvs::state::{Selection, read_selected};
 use ipvs::{Client, RealServer, Ruleset, ServiceKey};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,9 +26,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wanted: Ruleset = Ruleset::from_iter([ServiceRules::new(wanted, servers)]);
 
     let mut client = Client::connect()?;
-    let current: Ruleset = read_ruleset(&mut client)?;
-    let scope = Scope::Network(Network::host(service.ip()));
-    let plan = Plan::with_options(&current, &wanted, &PlanOptions::default().scope(scope));
+    let options = PlanOptions::default().scope(Scope::Network(Network::host(service.ip())));
+    let current: Ruleset = read_selected(&mut client, Selection::Within(&options.scopes))?;
+    let plan = Plan::with_options(&current, &wanted, &options);
     for step in plan.steps() {
         println!("{:?}", step.change);
     }

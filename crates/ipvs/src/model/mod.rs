@@ -19,6 +19,7 @@ mod network;
 mod real_server;
 mod request;
 mod ruleset;
+mod scope;
 #[cfg(feature = "serde")]
 mod serde_form;
 mod service;
@@ -45,6 +46,7 @@ pub use request::{Request, ServerEdit, ServiceEdit};
 pub use ruleset::{
     Rule, RuleConflict, Ruleset, ServerRule, ServiceRules, Settings, UnknownAttribute,
 };
+pub use scope::{InvalidScope, Scope};
 #[cfg(feature = "serde")]
 pub(crate) use serde_form::serde_by_form;
 pub use service::{

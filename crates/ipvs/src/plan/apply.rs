@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Operation};
-use crate::model::{Change, RealServer, RealServerKey, Ruleset, ServiceKey, UnknownAttribute};
+use crate::model::{
+    Change, RealServer, RealServerKey, Ruleset, Scope, ServiceKey, UnknownAttribute,
+};
 use crate::netlink::{Client, Failure, Transport};
-use crate::plan::{Plan, Step};
-use crate::state::read_ruleset;
+use crate::plan::{Plan, PlanOptions, Step};
+use crate::state::{Selection, read_selected};
 
 /// The number of changes between two calls of [`Progress::should_stop`].
 const BATCH: usize = 64;
@@ -163,7 +165,8 @@ pub fn apply<T: Transport, C: Copy, O: Copy>(
             if let Err(cause) = outcome {
                 // Without an answer, any step of the batch may have been made.
                 let doubtful = if matches!(cause, Cause::Connection(_)) { batch } else { &[] };
-                return Err(Box::new(roll_back(cause, &made, doubtful, current, client)));
+                let before = Before { rules: current, scopes: &plan.scopes };
+                return Err(Box::new(roll_back(cause, &made, doubtful, &before, client)));
             }
             progress.done(made.len(), total);
         }
@@ -178,10 +181,16 @@ impl<O: Copy> Plan<O> {
     /// # Errors
     /// The reason, and the outcome of the rollback. If the rules cannot be read, no step is made.
     pub fn apply<T: Transport>(&self, client: &mut Client<T>) -> Result<(), Box<ApplyError<O>>> {
-        let current: Ruleset = read_ruleset(client)
+        let current: Ruleset = read_selected(client, Selection::Within(&self.scopes))
             .map_err(|error| ApplyError::new(Cause::Connection(error), Rollback::Complete))?;
         apply(self, &current, client, &mut ())
     }
+}
+
+/// The rules before a plan, and the part of the table that the plan is about.
+struct Before<'a, C> {
+    rules: &'a Ruleset<C>,
+    scopes: &'a [Scope],
 }
 
 /// Makes a batch of steps and records those that the kernel has made.
@@ -209,13 +218,13 @@ fn roll_back<T: Transport, C: Copy, O: Copy>(
     cause: Cause<O>,
     made: &[&Step<O>],
     doubtful: &[Step<O>],
-    old: &Ruleset<C>,
+    before: &Before<'_, C>,
     client: &mut Client<T>,
 ) -> ApplyError<O> {
-    let (rollback, recreated) = undo(made, doubtful, old, client);
+    let (rollback, recreated) = undo(made, doubtful, before, client);
     let touched = || made.iter().copied().chain(doubtful);
     ApplyError {
-        lost_attributes: lost_attributes(touched(), old),
+        lost_attributes: lost_attributes(touched(), before.rules),
         recreated,
         has_zeroed: touched().any(|step| matches!(step.change, Change::Zero(_))),
         ..ApplyError::new(cause, rollback)
@@ -227,7 +236,7 @@ fn roll_back<T: Transport, C: Copy, O: Copy>(
 fn undo<T: Transport, C: Copy, O: Copy>(
     made: &[&Step<O>],
     doubtful: &[Step<O>],
-    old: &Ruleset<C>,
+    before: &Before<'_, C>,
     client: &mut Client<T>,
 ) -> (Rollback, Vec<ServiceKey>) {
     let steps = || doubtful.iter().rev().chain(made.iter().rev().copied());
@@ -236,7 +245,7 @@ fn undo<T: Transport, C: Copy, O: Copy>(
     let failures = match client.apply_all(changes.iter().copied()) {
         Ok(outcome) => outcome.into_failures(),
         // The socket failed: any of the services may have been added again.
-        Err(_) => return (compare(None, old, client), recreated(&changes, &[])),
+        Err(_) => return (compare(None, before, client), recreated(&changes, &[])),
     };
     let recreated = recreated(&changes, &failures);
     let mut refusals = failures.into_iter().filter(|failure| failure.index >= in_doubt).peekable();
@@ -247,7 +256,7 @@ fn undo<T: Transport, C: Copy, O: Copy>(
     // The comparison of rules does not show settings.
     let is_setting_lost =
         refusals.iter().any(|error| is_setting(error) && !shows_other_rules(error));
-    let rollback = match compare(refusals.into_iter().next(), old, client) {
+    let rollback = match compare(refusals.into_iter().next(), before, client) {
         Rollback::Partial { left, .. } if !is_setting_lost && !is_about(steps(), &left) => {
             Rollback::Complete
         }
@@ -331,13 +340,15 @@ fn lost_attributes<'a, C, O: 'a>(
 /// Compares the kernel's rules with the rules before the plan.
 fn compare<T: Transport, C: Copy>(
     refused: Option<Error>,
-    old: &Ruleset<C>,
+    before: &Before<'_, C>,
     client: &mut Client<T>,
 ) -> Rollback {
-    match read_ruleset::<(), T>(client) {
+    match read_selected::<(), T>(client, Selection::Within(before.scopes)) {
         Err(error) => Rollback::Unknown(error),
         Ok(now) => {
-            let way_back = Plan::between(&now, &old.without_settings());
+            let old = before.rules.without_settings();
+            let options = PlanOptions { scopes: before.scopes.to_vec(), ..PlanOptions::default() };
+            let way_back = Plan::with_options(&now, &old, &options);
             let left = way_back.steps().map(|step| step.change.clone()).collect();
             Rollback::Partial { refused, left }
         }

@@ -1,9 +1,9 @@
 //! Applies plans while other programs change the rules: an outdated plan is made again.
 
-use super::{ApplyError, Plan, Progress, apply};
+use super::{ApplyError, Plan, PlanOptions, Progress, apply};
 use crate::model::{Change, Ruleset};
 use crate::netlink::{Client, Transport};
-use crate::state::read_ruleset;
+use crate::state::{Selection, read_selected};
 
 /// The number of plans that are tried. Other programs take no lock, so one may change the rules between any reading and
 /// the changes that follow.
@@ -44,14 +44,14 @@ pub fn apply_with_retries<T: Transport, O: Copy, E>(
         if failed.is_outdated() {
             if attempts < ATTEMPTS {
                 let next = plan_again(client)?;
-                record_changes(&mut concurrent_changes, current, &next.current);
+                record_changes(&mut concurrent_changes, &prepared, &next.current);
                 prepared = next;
                 attempts += 1;
                 continue;
             }
             // The error is complete without these changes, so a failed reading is ignored.
-            if let Ok(now) = read_ruleset(client) {
-                record_changes(&mut concurrent_changes, current, &now);
+            if let Ok(now) = read_selected(client, Selection::Within(&plan.scopes)) {
+                record_changes(&mut concurrent_changes, &prepared, &now);
             }
             failed.concurrent_changes = concurrent_changes;
         }
@@ -63,8 +63,9 @@ pub fn apply_with_retries<T: Transport, O: Copy, E>(
 
 /// Records the changes between two readings. When there are none, because the other program has undone its own, the
 /// changes recorded before stay.
-fn record_changes<O: Copy>(recorded: &mut Vec<Change>, before: &Ruleset<O>, now: &Ruleset<O>) {
-    let changes = Plan::between(before, &now.without_settings());
+fn record_changes<O: Copy>(recorded: &mut Vec<Change>, before: &Prepared<O>, now: &Ruleset<O>) {
+    let options = PlanOptions { scopes: before.plan.scopes.clone(), ..PlanOptions::default() };
+    let changes = Plan::with_options(&before.current, &now.without_settings(), &options);
     if !changes.is_empty() {
         *recorded = changes.steps().map(|step| step.change.clone()).collect();
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::PlanOptions;
 use crate::model::{
-    Change, Family, RealServer, Ruleset, ServerRule, ServiceKey, ServiceRules, Settings,
+    Change, Family, RealServer, Ruleset, Scope, ServerRule, ServiceKey, ServiceRules, Settings,
     SyncDaemon, Timeouts,
 };
 
@@ -23,6 +23,8 @@ pub struct Step<O = ()> {
 /// The steps from one ruleset to another, in parts that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan<O = ()> {
+    /// The parts of the table that the plan is about; without any, all of it.
+    pub scopes: Vec<Scope>,
     /// Services and real servers to add or edit.
     pub additions: Vec<Step<O>>,
     /// Timeouts and sync daemons. They precede the removals, because undoing a removal does not restore the counters of
@@ -40,7 +42,8 @@ pub struct Plan<O = ()> {
 impl<O> Default for Plan<O> {
     fn default() -> Self {
         let (additions, settings, removals) = (Vec::new(), Vec::new(), Vec::new());
-        Self { additions, settings, removals, late_daemons: Vec::new(), zeroed: Vec::new() }
+        let (scopes, late_daemons, zeroed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { scopes, additions, settings, removals, late_daemons, zeroed }
     }
 }
 
@@ -56,11 +59,11 @@ impl<O: Copy> Plan<O> {
         wanted: &Ruleset<O>,
         options: &PlanOptions,
     ) -> Self {
-        let mut plan = Self::default();
+        let mut plan = Self { scopes: options.scopes.clone(), ..Self::default() };
         let mut deletions = Vec::new();
         for pair in pairs(
-            current.services().filter(|rules| options.includes(rules.key())),
-            wanted.services().filter(|rules| options.includes(rules.key())),
+            current.services().filter(|rules| Scope::any_contains(&options.scopes, rules.key())),
+            wanted.services().filter(|rules| Scope::any_contains(&options.scopes, rules.key())),
             |one| *one.key(),
             |one| *one.key(),
         ) {
@@ -72,7 +75,7 @@ impl<O: Copy> Plan<O> {
             }
         }
         plan.removals.append(&mut deletions);
-        if options.scope.is_none() {
+        if options.scopes.is_empty() {
             plan.set(&current.settings, &wanted.settings);
         }
         plan.zero(&wanted.settings, options);
@@ -172,8 +175,8 @@ impl<O: Copy> Plan<O> {
         for (service, origin) in &wanted.zeroed {
             // The counters of all services are outside every scope.
             let is_included = match service {
-                Some(key) => options.includes(key),
-                None => options.scope.is_none(),
+                Some(key) => Scope::any_contains(&options.scopes, key),
+                None => options.scopes.is_empty(),
             };
             if is_included {
                 let change = Change::Zero(*service);
@@ -224,7 +227,7 @@ impl<O: Copy> Plan<O> {
 impl<O> Plan<O> {
     /// The parts in order. A part begins when the kernel has made all changes of the parts before it.
     pub fn parts(&self) -> [&[Step<O>]; 5] {
-        let Self { additions, settings, removals, late_daemons, zeroed } = self;
+        let Self { scopes: _, additions, settings, removals, late_daemons, zeroed } = self;
         [additions, settings, removals, late_daemons, zeroed]
     }
 

@@ -29,7 +29,7 @@ pub struct ListedRules {
 /// The kernel's refusal, or a malformed answer.
 pub fn read_rules<T: Transport>(
     client: &mut Client<T>,
-    selection: Selection,
+    selection: Selection<'_>,
 ) -> Result<Vec<ListedRules>, Error> {
     let mut rules = Vec::new();
     walk(client, Rules, selection, Order::Sorted, |service, servers| {
@@ -46,7 +46,7 @@ pub fn read_rules<T: Transport>(
 /// [`ErrorKind::Interrupted`] when no two readings agree; the kernel's refusal; a malformed answer.
 pub fn read_consistent<T: Transport>(
     client: &mut Client<T>,
-    selection: Selection,
+    selection: Selection<'_>,
     same: impl Fn(&[Configured<RealServer>], &[Configured<RealServer>]) -> bool,
 ) -> Result<Vec<ListedRules>, Error> {
     let mut before: BTreeMap<ServiceKey, Reading> = BTreeMap::new();

@@ -16,6 +16,6 @@ pub use crate::netlink::{Counted, Rules};
 pub use agreement::{ListedRules, read_consistent, read_rules, same_entries};
 pub use attribution::Attribution;
 pub use differences::{Event, differences};
-pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_settings};
+pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_selected, read_settings};
 pub use summary::{ServiceSummary, Summary};
 pub use walk::{Order, Selection, walk};

@@ -51,8 +51,19 @@ impl Snapshot {
 /// # Errors
 /// The kernel's refusal, or a malformed answer.
 pub fn read_ruleset<O, T: Transport>(client: &mut Client<T>) -> Result<Ruleset<O>, Error> {
+    read_selected(client, Selection::All)
+}
+
+/// Reads the kernel's rules of some services, without settings. No entry has an origin.
+///
+/// # Errors
+/// The kernel's refusal, or a malformed answer.
+pub fn read_selected<O, T: Transport>(
+    client: &mut Client<T>,
+    selection: Selection<'_>,
+) -> Result<Ruleset<O>, Error> {
     let mut ruleset = Ruleset::default();
-    walk(client, Rules, Selection::All, Order::Kernel, |service, servers| {
+    walk(client, Rules, selection, Order::Kernel, |service, servers| {
         let unknown = &mut ruleset.unknown_attributes;
         let key = service.entry.key;
         let mut record = |server, numbers: &[u16]| {

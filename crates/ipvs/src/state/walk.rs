@@ -1,20 +1,23 @@
 //! The one reader of the kernel's table.
 
 use crate::error::Error;
-use crate::model::ServiceKey;
+use crate::model::{Scope, ServiceKey};
 use crate::netlink::{Client, Detail, Transport};
 
 /// The services to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Selection {
+pub enum Selection<'a> {
     /// All of them.
     #[default]
     All,
     /// One. It is an error if it does not exist.
     One(ServiceKey),
+    /// Those inside any of these scopes; all of them if there is no scope. The kernel lists the services outside as well,
+    /// but their real servers are not read.
+    Within(&'a [Scope]),
 }
 
-impl From<Option<ServiceKey>> for Selection {
+impl From<Option<ServiceKey>> for Selection<'_> {
     fn from(key: Option<ServiceKey>) -> Self {
         key.map_or(Self::All, Self::One)
     }
@@ -38,7 +41,7 @@ pub enum Order {
 pub fn walk<D: Detail, T: Transport, E: From<Error>>(
     client: &mut Client<T>,
     _detail: D,
-    selection: Selection,
+    selection: Selection<'_>,
     order: Order,
     mut visit: impl FnMut(D::Service, Vec<D::Server>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -51,11 +54,16 @@ pub fn walk<D: Detail, T: Transport, E: From<Error>>(
 
 pub(super) fn read_services<D: Detail, T: Transport>(
     client: &mut Client<T>,
-    selection: Selection,
+    selection: Selection<'_>,
     order: Order,
 ) -> Result<Vec<D::Service>, Error> {
     let mut services = match selection {
         Selection::All => client.services_in::<D, _>(|service| service)?,
+        Selection::Within(scopes) => {
+            let mut services = client.services_in::<D, _>(|service| service)?;
+            services.retain(|service| Scope::any_contains(scopes, D::service_key(service)));
+            services
+        }
         Selection::One(key) => vec![client.service_in::<D>(&key)?],
     };
     if order == Order::Sorted {

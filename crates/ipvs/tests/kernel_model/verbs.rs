@@ -4,7 +4,7 @@ use ipvs::error::Subject;
 use ipvs::model::{
     Change, Request, Ruleset, ServerEdit, ServiceEdit, ServiceRules, SyncDaemon, SyncRole, Timeouts,
 };
-use ipvs::plan::{Plan, PlanOptions, Scope, apply, perform};
+use ipvs::plan::{Plan, PlanOptions, apply, perform};
 use ipvs::state::{Event, differences, read_ruleset};
 use ipvs::{Client, ErrorKind, RealServer, RealServerKey, ServiceKey, Snapshot, VirtualService};
 use ipvs_test::kernel::{Kernel, Socket};
@@ -122,7 +122,7 @@ fn plan_with_a_scope_changes_nothing_outside() {
     ]);
     let mut wanted = ruleset(&[("tcp 192.0.2.1:443", &[]), ("tcp 10.0.0.9:80", &[])]);
     wanted.settings.timeouts = Some((Timeouts { tcp: 9, tcp_fin: 9, udp: 9 }, None));
-    let network = PlanOptions::default().scope(Scope::Network("192.0.2.0/24".parse().unwrap()));
+    let network = PlanOptions::default().scope("192.0.2.0/24".parse().unwrap());
     let mut client = filled(&current);
     let timeouts = client.timeouts().unwrap();
     let plan = Plan::with_options(&current, &wanted, &network);
@@ -136,7 +136,7 @@ fn plan_with_a_scope_changes_nothing_outside() {
     current = read_ruleset(&mut client).unwrap();
     assert_eq!(current, ruleset(&expected));
 
-    let marks = PlanOptions::default().scope(Scope::Fwmarks(1..=9));
+    let marks = PlanOptions::default().scope("fwmark:1-9".parse().unwrap());
     let plan = Plan::with_options(&current, &wanted, &marks);
     let changes: Vec<&Change> = plan.steps().map(|step| &step.change).collect();
     assert_eq!(changes, [&Change::DeleteService(service("fwmark 7"))]);

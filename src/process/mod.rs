@@ -4,10 +4,12 @@
 
 mod atomic_file;
 mod signals;
+mod status_line;
 mod streams;
 mod terminal;
 
 pub use atomic_file::AtomicFile;
 pub use signals::Watch;
+pub use status_line::StatusLine;
 pub use streams::{TerminalWriter, WaitingStream, visible};
 pub use terminal::{TerminalStyle, choose_colours, has_colours};

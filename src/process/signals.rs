@@ -1,14 +1,18 @@
-//! Signals while a restore is prepared and applied, and its progress.
+//! Signals that stop a restore or a drain, and the progress of a restore.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use signal_hook::flag::{register_conditional_shutdown, register_usize};
+use signal_hook::low_level::pipe;
 
 use ipvs::plan::Progress;
 
@@ -39,15 +43,60 @@ pub(super) const ENDING: [Signal; 15] = [
 /// 34, with musl at 35, and sigaction(2) fails with `EINVAL` below that.
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
-/// Notes the signals that ask to stop, and shows progress on a terminal.
+/// Notes the signals that ask to stop, and shows progress on a terminal. One watch exists at a time.
 #[derive(Debug)]
 pub struct Watch {
-    /// Nothing is changed yet, so a signal may end the process at once.
-    is_preparing: Arc<AtomicBool>,
-    signal: Arc<AtomicUsize>,
+    handlers: &'static Handlers,
     is_shown: bool,
     /// The cursor is behind a line of progress, which the next update overwrites.
     line_is_open: bool,
+}
+
+/// The values that the handlers share with the watches of the process.
+#[derive(Debug)]
+struct Handlers {
+    /// Nothing is changed, so a signal may end the process at once.
+    is_preparing: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+/// The handlers, once they are installed. They stay installed, because a signal without a handler of its own would be
+/// ignored afterwards.
+static HANDLERS: OnceLock<Handlers> = OnceLock::new();
+
+/// The end of a pair of sockets to which every signal writes.
+static WAKING: OnceLock<UnixStream> = OnceLock::new();
+
+impl Handlers {
+    fn install() -> io::Result<&'static Self> {
+        if let Some(installed) = HANDLERS.get() {
+            return Ok(installed);
+        }
+        let is_preparing = Arc::new(AtomicBool::new(true));
+        let signal = Arc::new(AtomicUsize::new(0));
+        for_each_signal(|number| {
+            let noted = usize::try_from(number).unwrap_or_default();
+            register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing))?;
+            register_usize(number, Arc::clone(&signal), noted)?;
+            Ok(())
+        })?;
+        Ok(HANDLERS.get_or_init(|| Self { is_preparing, signal }))
+    }
+}
+
+/// Calls a function for each signal that ends a process, unless the process ignores it.
+fn for_each_signal(mut install: impl FnMut(i32) -> io::Result<()>) -> io::Result<()> {
+    let ignored = ignored_signals();
+    for number in ENDING.map(Signal::as_raw).into_iter().chain(REAL_TIME) {
+        if ignored & (1 << (number - 1)) != 0 {
+            continue;
+        }
+        match install(number) {
+            Err(error) if is_kept_by_c_library(number, &error) => {}
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 impl Watch {
@@ -57,34 +106,48 @@ impl Watch {
     /// # Errors
     /// When a signal handler cannot be installed.
     pub fn new() -> io::Result<Self> {
-        let is_preparing = Arc::new(AtomicBool::new(true));
-        let signal = Arc::new(AtomicUsize::new(0));
-        let ignored = ignored_signals();
-        for number in ENDING.map(Signal::as_raw).into_iter().chain(REAL_TIME) {
-            if ignored & (1 << (number - 1)) != 0 {
-                continue;
-            }
-            let noted = usize::try_from(number).unwrap_or_default();
-            match register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing)) {
-                Err(error) if is_kept_by_c_library(number, &error) => continue,
-                result => result?,
-            };
-            register_usize(number, Arc::clone(&signal), noted)?;
-        }
+        let handlers = Handlers::install()?;
         let is_shown = io::stderr().is_terminal();
-        Ok(Self { is_preparing, signal, is_shown, line_is_open: false })
+        Ok(Self { handlers, is_shown, line_is_open: false })
     }
 
     /// From now on signals are only noted: [`Self::signal`] returns them.
     pub fn begin(&self) {
-        self.is_preparing.store(false, Ordering::SeqCst);
+        self.handlers.is_preparing.store(false, Ordering::SeqCst);
     }
 
     /// The signal that arrived, if one did.
     pub fn signal(&self) -> Option<i32> {
-        match self.signal.load(Ordering::Relaxed) {
+        match self.handlers.signal.load(Ordering::Relaxed) {
             0 => None,
             number => i32::try_from(number).ok(),
+        }
+    }
+
+    /// Waits for a time, or until a signal arrives.
+    ///
+    /// # Errors
+    /// When the sockets that end the wait cannot be made.
+    pub fn wait(&self, time: Duration) -> io::Result<()> {
+        let waking = match WAKING.get() {
+            Some(waking) => waking,
+            None => {
+                let (waking, written) = UnixStream::pair()?;
+                for_each_signal(|number| pipe::register(number, written.try_clone()?).map(|_| ()))?;
+                WAKING.get_or_init(|| waking)
+            }
+        };
+        // A signal from before the sockets existed wrote nothing to them.
+        if self.signal().is_some() {
+            return Ok(());
+        }
+        let time = Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(waking, PollFlags::IN)], Some(&time)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -116,8 +179,9 @@ impl Progress for Watch {
 }
 
 impl Drop for Watch {
-    /// Ends the line of progress, so that a message begins a new one.
+    /// Ends the line of progress, so that a message begins a new one. A signal ends the process again.
     fn drop(&mut self) {
+        self.handlers.is_preparing.store(true, Ordering::SeqCst);
         if self.line_is_open {
             let _ = writeln!(io::stderr());
         }

@@ -28,7 +28,7 @@ impl TerminalStyle {
 }
 
 /// The columns of the terminal behind a stream. Without a terminal, those of the variable COLUMNS, or 100.
-fn terminal_width(stream: &impl AsFd) -> usize {
+pub(super) fn terminal_width(stream: &impl AsFd) -> usize {
     let of_terminal = || tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
     let of_variable = || env::var("COLUMNS").ok()?.parse().ok();
     let width = of_terminal().filter(|&width| width > 0).or_else(of_variable);

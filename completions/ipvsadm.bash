@@ -60,10 +60,12 @@ b sched-flags sched-flags value add-service,edit-service
 , tun-nocsum tun-nocsum nothing add-server,edit-server
 , tun-csum tun-csum nothing add-server,edit-server
 , tun-remcsum tun-remcsum nothing add-server,edit-server
-, json json nothing list
+, json json nothing delete-service,edit-server,delete-server,list
 , all all nothing save
 , allow-empty allow-empty nothing save
 , own-port own-port nothing add-server,edit-server
+, drain drain nothing delete-service,edit-server,delete-server
+, force force nothing delete-service,edit-server,delete-server
 , sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
 , netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon

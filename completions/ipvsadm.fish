@@ -58,10 +58,12 @@ set -g __ipvsadm_table \
     ', tun-nocsum tun-nocsum nothing add-server,edit-server' \
     ', tun-csum tun-csum nothing add-server,edit-server' \
     ', tun-remcsum tun-remcsum nothing add-server,edit-server' \
-    ', json json nothing list' \
+    ', json json nothing delete-service,edit-server,delete-server,list' \
     ', all all nothing save' \
     ', allow-empty allow-empty nothing save' \
     ', own-port own-port nothing add-server,edit-server' \
+    ', drain drain nothing delete-service,edit-server,delete-server' \
+    ', force force nothing delete-service,edit-server,delete-server' \
     ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
     '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
     ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
@@ -121,10 +123,12 @@ complete -c ipvsadm -n '__ipvsadm_takes tun-port' -l tun-port -x -a '(__ipvsadm_
 complete -c ipvsadm -n '__ipvsadm_takes tun-nocsum' -l tun-nocsum -d 'Send gue and gre packets without a checksum; the default'
 complete -c ipvsadm -n '__ipvsadm_takes tun-csum' -l tun-csum -d 'Send gue and gre packets with a checksum'
 complete -c ipvsadm -n '__ipvsadm_takes tun-remcsum' -l tun-remcsum -d 'Use remote checksum offload in a gue tunnel'
-complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'Print all data as JSON, with numbers instead of names'
+complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'Print all data as JSON, with numbers instead of names; with --drain, an object for each step'
 complete -c ipvsadm -n '__ipvsadm_takes all' -l all -d 'Save the timeouts and the running sync daemons too'
 complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Let an empty table replace a file that contains rules'
 complete -c ipvsadm -n '__ipvsadm_takes own-port' -l own-port -d 'Keep the port of -r with -g and -i; by default it is the service\'s'
+complete -c ipvsadm -n '__ipvsadm_takes drain' -l drain -d 'Set the weight to 0, wait until no connection is left or SECONDS are over, then delete with -d and -D'
+complete -c ipvsadm -n '__ipvsadm_takes force' -l force -d 'Drain although new connections would be refused; delete also if connections are left'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'Sort the listing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
 complete -c ipvsadm -n '__ipvsadm_takes netns' -l netns -x -a '(__ipvsadm_values netns)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'

@@ -146,7 +146,7 @@ fn token<'a>(spec: &'static CommandSpec, id: &str, value: &'a OsStr) -> Option<T
     let text = value.to_str()?;
     let value_of = |takes| match takes {
         ValueSpec::Nothing => None,
-        ValueSpec::Value(_) | ValueSpec::MaybeValue(_) => {
+        ValueSpec::Value(_) | ValueSpec::MaybeValue(_) | ValueSpec::GluedValue(_) => {
             Some(text).filter(|&text| text != NO_VALUE)
         }
     };
@@ -225,6 +225,11 @@ fn arg(long: &'static str, short: Option<char>, takes: ValueSpec) -> Arg {
         ValueSpec::MaybeValue(name) => {
             arg.value_name(name).num_args(0..=1).default_missing_value(NO_VALUE)
         }
+        ValueSpec::GluedValue(name) => arg
+            .value_name(name)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(NO_VALUE),
     }
 }
 

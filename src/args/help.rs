@@ -18,9 +18,9 @@ pub fn write_version(out: &mut dyn Write, program: &str) -> io::Result<()> {
 const USAGE: &str = "\
 Usage:
   ipvsadm -A|-E SERVICE [-s SCHEDULER] [-p [SECONDS]] [-M MASK] [--pe ENGINE] [-b FLAGS] [-o]
-  ipvsadm -D SERVICE
+  ipvsadm -D SERVICE [--drain[=SECONDS] [--force] [--json]]
   ipvsadm -a|-e SERVICE -r HOST[:PORT] [-g|-i|-m] [-w WEIGHT] [-x MAX] [-y MIN] [TUNNEL OPTIONS]
-  ipvsadm -d SERVICE -r HOST[:PORT]
+  ipvsadm -d|-e SERVICE -r HOST[:PORT] [--drain[=SECONDS] [--force] [--json]]
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
   ipvsadm -L -c|--timeout|--daemon [-n] [--json]
   ipvsadm -Z [SERVICE]
@@ -119,6 +119,7 @@ fn name(short: Option<char>, long: &str, takes: ValueSpec) -> String {
         ValueSpec::Nothing => format!("{short}--{long}"),
         ValueSpec::Value(value) => format!("{short}--{long} {value}"),
         ValueSpec::MaybeValue(value) => format!("{short}--{long} [{value}]"),
+        ValueSpec::GluedValue(value) => format!("{short}--{long}[={value}]"),
     }
 }
 
@@ -139,7 +140,10 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         let commands = COMMANDS.iter().map(|spec| spec.long);
         for long in commands.chain(OPTIONS.iter().map(|spec| spec.long)) {
-            let is_name = |word: &str| word.strip_prefix("--") == Some(long);
+            let is_name = |word: &str| {
+                let name = word.split_once('[').map_or(word, |(name, _)| name);
+                name.strip_prefix("--") == Some(long)
+            };
             assert!(text.split_whitespace().any(is_name), "--{long} in {text}");
         }
     }

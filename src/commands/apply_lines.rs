@@ -54,6 +54,10 @@ pub fn apply_lines(
         report(&failure, session);
         // A closed pipe counts as success, so a later failure decides the status.
         first = first.or(Some(failure.kind()).filter(|kind| kind.status() != SUCCESS));
+        if let FailureKind::Stopped(_) = failure.kind() {
+            // The signal that stopped a drain asks the whole program to end.
+            return Ok(Some(failure.kind()));
+        }
     }
     if first.is_none() {
         // A kernel without IPVS is an error even if no line needs the kernel.

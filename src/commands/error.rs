@@ -7,6 +7,7 @@ use ipvs::kernel::{LockError, Namespace};
 use ipvs::plan::ApplyError;
 use thiserror::Error;
 
+use super::drain::DrainFailure;
 use super::restore::failed_restore;
 use crate::errors::{io_text, sentence};
 use crate::output::Comments;
@@ -104,6 +105,9 @@ pub enum Error {
         /// True if the input has settings or `-Z`, which a restore that keeps the table applies.
         has_other_lines: bool,
     },
+    /// A drain did not end as asked.
+    #[error(transparent)]
+    Drain(Box<DrainFailure>),
     /// Another restore holds the lock.
     #[error(transparent)]
     Lock(LockError),
@@ -137,6 +141,12 @@ fn no_namespace(word: &str, pid: Option<u32>, names: &[String]) -> String {
         "cannot enter the network namespace {word}: {what} ({} has {has})",
         Namespace::DIRECTORY
     )
+}
+
+impl From<DrainFailure> for Error {
+    fn from(failure: DrainFailure) -> Self {
+        Self::Drain(Box::new(failure))
+    }
 }
 
 fn no_line(comments: &Comments, file: Option<&Path>) -> String {

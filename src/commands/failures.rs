@@ -6,13 +6,18 @@ use ipvs::ErrorKind;
 use ipvs::error::Operation;
 use ipvs::plan::Cause;
 
-use super::Error;
+use super::{DrainFailure, Error};
 use crate::errors::{Failure, FailureKind};
 
 /// An error of a command that changes something.
 pub fn of_change(error: impl Into<Error>) -> Failure {
     let error = error.into();
-    Failure::new(kind(&error), error)
+    let hints: Vec<String> = match &error {
+        Error::Drain(failure) => failure.hints().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let failure = Failure::new(kind(&error), error);
+    hints.into_iter().fold(failure, Failure::with_hint)
 }
 
 /// An error of a command that only reads. 1.31 has one status for all of them, except without IPVS or rights.
@@ -50,6 +55,13 @@ fn kind(error: &Error) -> FailureKind {
         {
             FailureKind::Stopped(*signal)
         }
+        Error::Drain(failure) => match &**failure {
+            DrainFailure::Obstacle { .. } | DrainFailure::Signals(_) => FailureKind::Refused,
+            DrainFailure::TimedOut { .. } | DrainFailure::Contested { .. } => {
+                FailureKind::NotDrained
+            }
+            DrainFailure::Interrupted { signal, .. } => FailureKind::Stopped(*signal),
+        },
         Error::Lock(_) | Error::NotApplied { .. } => FailureKind::Refused,
         Error::Input(_)
         | Error::ReadFile { .. }

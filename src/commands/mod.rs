@@ -1,4 +1,4 @@
-//! Changes, listings, saves, restores and the lines of `-R`: each asks the kernel, changes it, and hands a document to an
+//! Changes, drains, listings, saves, restores and the lines of `-R`: each asks the kernel, changes it, and hands a document to an
 //! output.
 //!
 //! Knows netlink, /proc and the outputs. Knows no standard streams and no exit status: it sets the kind of a failure.
@@ -6,6 +6,7 @@
 mod apply_lines;
 mod change;
 mod command_stream;
+mod drain;
 mod error;
 mod failures;
 mod find_namespace;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use apply_lines::apply_lines;
 pub use change::change;
+pub use drain::{DrainFailure, drain};
 pub use error::Error;
 pub use failures::{of_change, of_listing, of_output};
 pub use find_namespace::find_namespace;

@@ -73,11 +73,19 @@ impl<T: Transport> Session<T> {
     /// # Errors
     /// [`ErrorKind::NoFamily`] when the kernel has no IPVS and cannot load it.
     pub fn client(&mut self) -> Result<&mut Client<T>, Error> {
+        self.client_and_namespace().map(|(client, _)| client)
+    }
+
+    /// The client, as [`Self::client`], together with the namespace.
+    ///
+    /// # Errors
+    /// As [`Self::client`].
+    pub fn client_and_namespace(&mut self) -> Result<(&mut Client<T>, &Namespace), Error> {
         let client = match self.client.take() {
             Some(client) => client,
             None => (self.connect)(&self.namespace)?,
         };
-        Ok(self.client.insert(client))
+        Ok((self.client.insert(client), &self.namespace))
     }
 
     /// Resolves the names of a parsed command, all together. A look-up may take long.

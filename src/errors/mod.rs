@@ -50,7 +50,9 @@ pub enum FailureKind {
     UnknownOption,
     /// The kernel refused a change, or the change could not be requested.
     Refused,
-    /// This signal stopped a restore.
+    /// Connections are left after a drain, or another program has ended the drain.
+    NotDrained,
+    /// This signal stopped a restore or a drain.
     Stopped(i32),
 }
 
@@ -58,11 +60,11 @@ pub enum FailureKind {
 pub const SUCCESS: u8 = 0;
 
 impl FailureKind {
-    /// The exit status. All but the last are those of ipvsadm 1.31.
+    /// The exit status. All but those of restores and drains are those of ipvsadm 1.31.
     pub fn status(self) -> u8 {
         match self {
             Self::ClosedPipe => SUCCESS,
-            Self::NotWritten | Self::NotListed => 1,
+            Self::NotWritten | Self::NotListed | Self::NotDrained => 1,
             Self::WrongValue
             | Self::WrongWord
             | Self::BadInput

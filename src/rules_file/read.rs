@@ -20,6 +20,9 @@ pub enum Problem {
     /// A command that is not a change: list, save, restore, help.
     #[error("only rules can be restored")]
     NotARule,
+    /// A drain, which waits.
+    #[error("a restore does not wait for connections (ipvsadm and ipvsadm -R have --drain)")]
+    Drain,
     /// The line does not fit the lines before it.
     #[error("{}", conflict_sentence(.0))]
     Conflict(RuleConflict<LineNumber>),
@@ -107,6 +110,7 @@ impl<'a> RuleFile<'a> {
                 self.rules.push(Rule { origin: line_number(number), request });
                 return;
             }
+            Ok(Command::Drain(_)) => Problem::Drain,
             Ok(_) => Problem::NotARule,
             Err(error) => Problem::Line(error),
         };

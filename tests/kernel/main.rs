@@ -19,6 +19,8 @@ mod conduct;
 #[cfg(test)]
 mod differences;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod hostile_directory;

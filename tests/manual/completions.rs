@@ -24,7 +24,8 @@ struct Row {
 
 fn kind(takes: ValueSpec) -> &'static str {
     match takes {
-        ValueSpec::Nothing => "nothing",
+        // The next word is not the value.
+        ValueSpec::Nothing | ValueSpec::GluedValue(_) => "nothing",
         ValueSpec::Value(_) => "value",
         ValueSpec::MaybeValue(_) => "maybe",
     }

@@ -64,6 +64,7 @@ fn value(takes: ValueSpec) -> String {
         ValueSpec::Nothing => String::new(),
         ValueSpec::Value(name) => format!(" {name}"),
         ValueSpec::MaybeValue(name) => format!(" [{name}]"),
+        ValueSpec::GluedValue(name) => format!("[={name}]"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ipvs::model::{Request, ServiceKey};
+use ipvs::plan::DrainTarget;
 use thiserror::Error;
 
 /// A whole command, every value checked.
@@ -11,6 +12,8 @@ use thiserror::Error;
 pub enum Command {
     /// Change the kernel's table.
     Request(Request),
+    /// Take real servers out of service, and wait for the end of their connections.
+    Drain(Drain),
     /// Print the kernel's state.
     List(List),
     /// Print the table as rule lines.
@@ -143,6 +146,21 @@ pub enum ServiceColumns {
     PersistentConnections,
     /// Tunnels.
     Tunnels,
+}
+
+/// A drain: `--drain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// The real servers.
+    pub target: DrainTarget,
+    /// Delete the target when it is drained. Otherwise it keeps weight 0.
+    pub deletes: bool,
+    /// The longest wait in seconds; `None` for no limit.
+    pub limit: Option<u32>,
+    /// Drain although new connections would be refused, and delete the target also if connections are left.
+    pub is_forced: bool,
+    /// The format of the progress.
+    pub format: OutputFormat,
 }
 
 /// A save: the part of the table and the file.

@@ -175,6 +175,28 @@ pub enum RuleError {
         /// The other's.
         earlier: &'static str,
     },
+    /// An option that excludes another one of the line.
+    #[error("The option '{option}' conflicts with the '{other}' option in the '{command}' command{}", hints::for_conflict(.other))]
+    Conflict {
+        /// The title of the option.
+        option: &'static str,
+        /// The title of the other one.
+        other: &'static str,
+        /// The command's title.
+        command: &'static str,
+    },
+    /// An option that needs another one.
+    #[error(
+        "You need to supply the '{needed}' option for the '{option}' option of the '{command}' command"
+    )]
+    Needed {
+        /// The title of the option that is missing.
+        needed: &'static str,
+        /// The title of the option that needs it.
+        option: &'static str,
+        /// The command's title.
+        command: &'static str,
+    },
     /// A format of the table in another listing.
     #[error("options conflicts in the list command (--{format} is a format of the table)")]
     ListFormatConflict {
@@ -274,6 +296,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         McastPort => "illegal mcast-port specified",
         McastTtl => "illegal mcast-ttl specified",
         Color => "illegal color specified",
+        Drain => "illegal drain time specified",
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),
         Persistent => return format!("invalid timeout value `{value}' specified"),

@@ -68,6 +68,14 @@ pub(crate) fn for_rejected_option(option: &str, command: &str) -> String {
     }
 }
 
+/// For two options that exclude each other.
+pub(crate) fn for_conflict(other: &str) -> &'static str {
+    match other {
+        "drain" => " (a drain sets weight 0 and keeps all other settings)",
+        _ => "",
+    }
+}
+
 /// For an argument that a command lacks: the option that it may be the value of.
 pub(crate) fn for_argument(missing: Option<OptionName>, word: &str) -> String {
     match missing {

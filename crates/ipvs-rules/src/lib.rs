@@ -37,8 +37,8 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    ColorChoice, Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, ProgramOptions,
-    Save, ServiceColumns, UnknownColorChoice,
+    ColorChoice, Command, ConnectionColumns, Drain, Help, List, ListSubject, OutputFormat,
+    ProgramOptions, Save, ServiceColumns, UnknownColorChoice,
 };
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{OptionFirst, RuleError, ValueError};

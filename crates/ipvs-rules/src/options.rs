@@ -32,6 +32,7 @@ pub(super) struct Options<'a> {
     pub(super) listing: ListOptions,
     pub(super) for_save: SaveOptions,
     pub(super) for_daemon: DaemonOptions<'a>,
+    pub(super) for_drain: DrainOptions,
     pub(super) is_numeric: bool,
 }
 
@@ -125,6 +126,12 @@ pub(super) struct DaemonOptions<'a> {
     pub(super) ttl: Option<u8>,
 }
 
+#[derive(Debug, Default)]
+pub(super) struct DrainOptions {
+    pub(super) limit: Option<u32>,
+    pub(super) is_forced: bool,
+}
+
 /// A set of option groups: those of the options on a line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OptionGroups(u128);
@@ -136,6 +143,11 @@ impl OptionGroups {
 
     fn insert(&mut self, group: OptionName) {
         self.0 |= 1 << group as u8;
+    }
+
+    /// The first option in the table whose group the set contains and `allowed` lacks.
+    pub(super) fn first_beside(self, allowed: &[OptionName]) -> Option<&'static OptionSpec> {
+        OPTIONS.iter().find(|spec| self.contains(spec.group) && !allowed.contains(&spec.group))
     }
 
     /// The first option in the table that the command requires and the set lacks, or that the command rejects and the
@@ -258,6 +270,11 @@ impl<'a> Options<'a> {
             AllowEmpty => self.for_save.may_be_empty = true,
             // The parser keeps the options of the program.
             Sort | Netns | Color => {}
+            Drain => {
+                let limit = value.map(|text| number(text, 0..=MAX_SIGNED).map_err(bad));
+                self.for_drain.limit = limit.transpose()?;
+            }
+            Force => self.for_drain.is_forced = true,
             Numeric => self.is_numeric = true,
             McastInterface => self.for_daemon.interface = Some(text),
             SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),

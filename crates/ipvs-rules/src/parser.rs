@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
 use crate::command::{
-    Command, ConnectionColumns, Help, List, ListSubject, OutputFormat, ProgramOptions, Save,
+    Command, ConnectionColumns, Drain, Help, List, ListSubject, OutputFormat, ProgramOptions, Save,
     ServiceColumns,
 };
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::options::{
-    DaemonOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
+    DaemonOptions, DrainOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
 use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};
 use crate::tokens::{Token, TokenError, Tokens};
@@ -24,6 +24,7 @@ use ipvs::model::{
     RealServerKey, SchedulerFlags, SchedulerName, ServiceKey, SyncDaemon, SyncRole, Timeouts,
     VirtualService,
 };
+use ipvs::plan::DrainTarget;
 
 /// Parses a line of a rules file. `None` stands for a line with nothing to do: blank, or a comment.
 ///
@@ -202,6 +203,10 @@ impl<'a> Options<'a> {
         }
         self.check_scheduler_flags()?;
         self.check_presence(command)?;
+        if self.groups.contains(OptionName::Drain) {
+            return Ok(Command::Drain(self.drain(command)?));
+        }
+        self.check_drain_options(command)?;
         let change = match command.command {
             CommandName::AddService => Change::AddService(self.virtual_service(command)?),
             CommandName::EditService => Change::EditService(self.virtual_service(command)?),
@@ -252,6 +257,41 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Checks that a line without `--drain` has no option that only a drain has.
+    fn check_drain_options(&self, command: &'static CommandSpec) -> Result<(), RuleError> {
+        let drain_only = match command.command {
+            CommandName::EditServer | CommandName::DeleteServer | CommandName::DeleteService => {
+                [(OptionName::Force, "force"), (OptionName::Json, "json")]
+            }
+            _ => return Ok(()),
+        };
+        match drain_only.into_iter().find(|&(option, _)| self.groups.contains(option)) {
+            None => Ok(()),
+            Some((_, option)) => {
+                Err(RuleError::Needed { needed: "drain", option, command: command.title })
+            }
+        }
+    }
+
+    fn drain(self, command: &'static CommandSpec) -> Result<Drain, RuleError> {
+        use OptionName::*;
+
+        let allowed = [TcpService, RealServer, Ipv6, Drain, Force, Json, Sort];
+        if let Some(spec) = self.groups.first_beside(&allowed) {
+            let (option, other) = (spec.title, "drain");
+            return Err(RuleError::Conflict { option, other, command: command.title });
+        }
+        let service = self.service_key(command)?;
+        let target = match command.command {
+            CommandName::DeleteService => DrainTarget::Service(service),
+            _ => DrainTarget::Server(service, self.real_server_key(command)?),
+        };
+        let DrainOptions { limit, is_forced } = self.for_drain;
+        let format = if self.listing.is_json { OutputFormat::Json } else { OutputFormat::Text };
+        let deletes = command.command != CommandName::EditServer;
+        Ok(crate::command::Drain { target, deletes, limit, is_forced, format })
+    }
+
     fn service_key(&self, command: &'static CommandSpec) -> Result<ServiceKey, RuleError> {
         self.service.ok_or_else(|| missing("service-address", command))
     }
@@ -281,6 +321,7 @@ impl<'a> Options<'a> {
             listing: _,
             for_save: _,
             for_daemon: _,
+            for_drain: _,
             is_numeric: _,
         } = self;
         if let ServiceKey::Address { protocol, address, port } = key {
@@ -329,6 +370,7 @@ impl<'a> Options<'a> {
             listing: _,
             for_save: _,
             for_daemon: _,
+            for_drain: _,
             is_numeric: _,
         } = self;
         let is_tunneled = forwarding == Some(OptionName::Ipip);
@@ -375,6 +417,7 @@ impl<'a> Options<'a> {
             listing: _,
             for_save: _,
             for_daemon: DaemonOptions { interface, sync_id, max_length, group, port, ttl },
+            for_drain: _,
             is_numeric: _,
         } = self;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
@@ -400,6 +443,7 @@ impl<'a> Options<'a> {
             listing: _,
             for_save: SaveOptions { with_settings, may_be_empty },
             for_daemon: _,
+            for_drain: _,
             is_numeric,
         } = self;
         Save { is_numeric, service, with_settings, file, may_be_empty }
@@ -416,6 +460,7 @@ impl<'a> Options<'a> {
             listing,
             for_save: _,
             for_daemon: _,
+            for_drain: _,
             is_numeric,
         } = self;
         let ListOptions {

@@ -94,6 +94,8 @@ pub enum OptionName {
     All,
     AllowEmpty,
     OwnPort,
+    Drain,
+    Force,
     Sort,
     Ipv6,
     Netns,
@@ -110,6 +112,8 @@ pub enum ValueSpec {
     Value(&'static str),
     /// An optional value: the rest of the word, or the next word unless that begins with a dash.
     MaybeValue(&'static str),
+    /// An optional value: the rest of the word, and never the next word.
+    GluedValue(&'static str),
 }
 
 /// The relation between a command and an option.
@@ -175,9 +179,10 @@ impl OptionSpec {
             _ if self.is_of_program() => "General options",
             // `--sort`, which 1.31 accepts everywhere.
             owners if owners.contains(&Clear) => "List options",
-            // Options that name a service: -D accepts no others.
-            owners if owners.contains(&DeleteService) => "Service",
+            // Options that name a service.
+            [AddService, rest @ ..] if rest.contains(&DeleteService) => "Service",
             [AddService, ..] => "Service options",
+            [EditServer, DeleteServer, DeleteService] => "Drain options",
             [Save] => "Save options",
             [AddServer, ..] => "Real server options",
             [StartDaemon, ..] => "Daemon options",

@@ -102,7 +102,7 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
     /// The token of an option that nothing is glued to: its value is the next word.
     fn next_value(&mut self, row: Row, word: &'a str) -> Result<Token<'a>, TokenError> {
         let value = match row.value() {
-            ValueSpec::Nothing => None,
+            ValueSpec::Nothing | ValueSpec::GluedValue(_) => None,
             ValueSpec::Value(_) => match self.words.next() {
                 Some(value) => Some(value),
                 None => return Err(TokenError::MissingValue(word.to_owned())),
@@ -144,7 +144,7 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
                 self.bundle = Some((word, rest));
                 Ok(row.token(None, word))
             }
-            ValueSpec::Value(_) | ValueSpec::MaybeValue(_) => {
+            ValueSpec::Value(_) | ValueSpec::MaybeValue(_) | ValueSpec::GluedValue(_) => {
                 Ok(row.token(Some(rest.strip_prefix('=').unwrap_or(rest)), word))
             }
         }
@@ -217,6 +217,12 @@ mod tests {
         assert_eq!(read(&["-p", "-t", "v"]), ["persistent .", "tcp-service v"]);
         assert_eq!(read(&["-p", "--", "300"]), ["persistent .", "300"]);
         assert_eq!(read(&["--persistent="]), ["persistent "]);
+    }
+
+    #[test]
+    fn drain_takes_no_next_word() {
+        assert_eq!(read(&["--drain", "5"]), ["drain .", "5"]);
+        assert_eq!(read(&["--drain=5", "--drain="]), ["drain 5", "drain "]);
     }
 
     #[test]

@@ -196,11 +196,12 @@ fn values(option: OptionName) -> &'static [&'static str] {
         SyncMaxlen => &["1400"],
         McastGroup => &["224.0.0.81", "ff02::81"],
         McastTtl => &["1"],
+        Drain => &["0", "600", ""],
         Netns => &["blue", "/run/netns/blue", "-5"],
         Color => &["auto", "always", "never"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
-        | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Sort | Ipv6 => &[],
+        | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6 => &[],
     }
 }
 
@@ -262,7 +263,11 @@ fn option(command: &'static CommandSpec) -> impl Strategy<Value = Part> {
         (Just(spec), select(proper))
     });
     let typed = (with_value, spelling());
-    typed.prop_map(|((spec, value), how)| spelled(spec.long, spec.short, value, how))
+    typed.prop_map(|((spec, value), how)| {
+        let is_always_glued = matches!(spec.value, ValueSpec::GluedValue(_));
+        let how = if is_always_glued { Spelling::LongEquals } else { how };
+        spelled(spec.long, spec.short, value, how)
+    })
 }
 
 fn options_of(command: &CommandSpec) -> impl Iterator<Item = &'static OptionSpec> {

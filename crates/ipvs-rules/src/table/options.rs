@@ -4,7 +4,7 @@ use super::CommandName::{self, *};
 use super::OptionName::{self, *};
 use super::OptionSpec;
 use super::Presence::{Allowed, Required};
-use super::ValueSpec::{self, MaybeValue, Nothing, Value};
+use super::ValueSpec::{self, GluedValue, MaybeValue, Nothing, Value};
 
 const ON_SERVICES: &[CommandName] = &[
     AddService,
@@ -21,6 +21,7 @@ const WITH_SERVICE: &[CommandName] = &[AddService, EditService];
 const WITH_SERVER: &[CommandName] = &[AddServer, EditServer];
 const WITH_LIST: &[CommandName] = &[List];
 const WITH_DAEMON: &[CommandName] = &[StartDaemon];
+const WITH_DRAIN: &[CommandName] = &[EditServer, DeleteServer, DeleteService];
 
 const fn option(
     option: OptionName,
@@ -273,8 +274,8 @@ pub static OPTIONS: &[OptionSpec] = &[
         None,
         "json",
         Nothing,
-        WITH_LIST,
-        "Print all data as JSON, with numbers instead of names",
+        &[List, EditServer, DeleteServer, DeleteService],
+        "Print all data as JSON, with numbers instead of names; with --drain, an object for each step",
     ),
     option(
         All,
@@ -299,6 +300,22 @@ pub static OPTIONS: &[OptionSpec] = &[
         Nothing,
         WITH_SERVER,
         "Keep the port of -r with -g and -i; by default it is the service's",
+    ),
+    option(
+        Drain,
+        None,
+        "drain",
+        GluedValue("SECONDS"),
+        WITH_DRAIN,
+        "Set the weight to 0, wait until no connection is left or SECONDS are over, then delete with -d and -D",
+    ),
+    option(
+        Force,
+        None,
+        "force",
+        Nothing,
+        WITH_DRAIN,
+        "Drain although new connections would be refused; delete also if connections are left",
     ),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),

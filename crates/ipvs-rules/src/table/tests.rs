@@ -21,7 +21,7 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 16] = [
+const MATRIX: [(&str, &[&str]); 17] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
     ("... +++ ... .....", &["real-server"]),
@@ -42,7 +42,8 @@ const MATRIX: [(&str, &[&str]); 16] = [
     ("ooo ooo ooo ooooo", &["sort"]),
     ("ooo ooo ooo .....", &["ipv6"]),
     // These are ours.
-    ("... ... o.. .....", &["json"]),
+    ("..o .oo o.. .....", &["json"]),
+    ("..o .oo ... .....", &["drain", "force"]),
     ("... ... ..o .....", &["all", "allow-empty"]),
     ("... oo. ... .....", &["own-port"]),
     ("ooo ooo ooo ooooo", &["netns", "color"]),

@@ -131,7 +131,7 @@ fn one_packet_scheduling_sends_every_datagram_by_itself() {
     }
 }
 
-fn sctp_listener(address: &str) -> TcpListener {
+pub(crate) fn sctp_listener(address: &str) -> TcpListener {
     let server =
         socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, SockProtocol::Sctp)
             .expect("SCTP, which this kernel should have as a module");

@@ -71,6 +71,11 @@ impl Lab {
         self.director.within(Kernel::open)
     }
 
+    /// Starts a drain.
+    fn drain(&self, arguments: &str) -> Draining {
+        self.director.within(|| Draining::start(arguments))
+    }
+
     fn connect(&self) -> TcpStream {
         let stream = self.client.within(|| TcpStream::connect(VIRTUAL).unwrap());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -126,27 +131,28 @@ impl Download {
 }
 
 /// A drain that runs, with the steps that it prints.
-struct Draining {
+pub(crate) struct Draining {
     child: Child,
     steps: Lines<BufReader<ChildStdout>>,
 }
 
 impl Draining {
-    fn start(lab: &Lab, arguments: &str) -> Draining {
+    /// Starts ipvsadm with these arguments in the calling thread's namespace.
+    pub(crate) fn start(arguments: &str) -> Draining {
         let arguments: Vec<&str> = arguments.split(' ').chain(["--json"]).collect();
-        let mut child = lab.director.within(|| Program::ours().command(arguments).spawn().unwrap());
+        let mut child = Program::ours().command(arguments).spawn().unwrap();
         let steps = BufReader::new(child.stdout.take().unwrap()).lines();
         Draining { child, steps }
     }
 
     /// The next step; `None` at the end.
-    fn next(&mut self) -> Option<Value> {
+    pub(crate) fn next(&mut self) -> Option<Value> {
         self.steps.next().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
     }
 
     /// The next step with this name. The beginning and the waiting before it are passed over.
     #[track_caller]
-    fn step(&mut self, name: &str) -> Value {
+    pub(crate) fn step(&mut self, name: &str) -> Value {
         loop {
             let step = self.next().unwrap_or_else(|| panic!("no step {name}"));
             if step["step"] == name {
@@ -161,7 +167,7 @@ impl Draining {
     }
 
     /// Waits for its end, and returns its status and its message.
-    fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         assert_eq!(self.next(), None, "a step after the last one");
         let output = self.child.wait_with_output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -187,7 +193,7 @@ fn a_download_that_has_begun_completes_and_no_new_connection_arrives() {
     let kernel = lab.kernel();
     let mut download = lab.download();
     let before = servers(&kernel).swap_remove(0);
-    let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain"));
+    let mut draining = lab.drain(&format!("-d {DRAINED} --drain"));
 
     let begun = draining.step("begun");
     assert_eq!(begun["service"]["address"], "10.1.0.100");
@@ -225,7 +231,7 @@ fn at_the_time_out_the_weight_stays_0_and_the_connection_goes_on() {
     let kernel = lab.kernel();
     let mut download = lab.download();
     for (command, limit) in [("-e", 0), ("-d", 0), ("-d", 1)] {
-        let mut draining = Draining::start(&lab, &format!("{command} {DRAINED} --drain={limit}"));
+        let mut draining = lab.drain(&format!("{command} {DRAINED} --drain={limit}"));
         draining.step("begun");
         let over = draining.step("timed_out");
         assert_eq!((&over["active_connections"], &over["seconds"]), (&1.into(), &limit.into()));
@@ -242,7 +248,7 @@ fn at_the_time_out_the_weight_stays_0_and_the_connection_goes_on() {
         download.part();
     }
     // The same command deletes once nothing is left.
-    let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain=60"));
+    let mut draining = lab.drain(&format!("-d {DRAINED} --drain=60"));
     draining.step("waiting");
     download.end();
     draining.step("drained");
@@ -256,15 +262,14 @@ fn with_force_the_server_is_deleted_at_the_time_out() {
     let lab = Lab::new(RULES);
     let kernel = lab.kernel();
     let _download = lab.download();
-    let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain=1 --force"));
+    let mut draining = lab.drain(&format!("-d {DRAINED} --drain=1 --force"));
     assert_eq!(draining.step("timed_out")["active_connections"], 1);
     draining.step("deleted");
     assert_eq!(draining.end(), (0, String::new()));
     assert_eq!(weights(&kernel), [7]);
     // -e deletes nothing, forced or not.
     let _other = lab.open();
-    let mut draining =
-        Draining::start(&lab, "-e -t 10.1.0.100:80 -r 10.3.0.2:8080 --drain=0 --force");
+    let mut draining = lab.drain("-e -t 10.1.0.100:80 -r 10.3.0.2:8080 --drain=0 --force");
     draining.step("timed_out");
     assert_eq!(draining.end().0, 1);
     assert_eq!(weights(&kernel), [0]);
@@ -276,7 +281,7 @@ fn a_signal_brings_the_old_weight_back() {
     let kernel = lab.kernel();
     let mut download = lab.download();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1] {
-        let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain"));
+        let mut draining = lab.drain(&format!("-d {DRAINED} --drain"));
         draining.step("waiting");
         assert_eq!(weights(&kernel), [0, 7]);
         draining.signal(signal);
@@ -303,7 +308,7 @@ fn another_program_that_changes_the_weight_ends_the_drain() {
     let lab = Lab::new(RULES);
     let kernel = lab.kernel();
     let mut download = lab.download();
-    let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain"));
+    let mut draining = lab.drain(&format!("-d {DRAINED} --drain"));
     draining.step("waiting");
     // Other settings may change, and so may other real servers.
     let reference = |line: &str| lab.director.within(|| Program::reference().line(line));
@@ -319,7 +324,7 @@ fn another_program_that_changes_the_weight_ends_the_drain() {
     assert!(message.ends_with("has set the weight of 10.2.0.2:8080 to 3\n"), "{message}");
     assert_eq!(weights(&kernel), [3, 8]);
 
-    let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain"));
+    let mut draining = lab.drain(&format!("-d {DRAINED} --drain"));
     draining.step("waiting");
     reference(&format!("-d {DRAINED}")).succeeded();
     draining.step("contested");
@@ -332,7 +337,7 @@ fn a_whole_service_is_drained_at_once() {
     let lab = Lab::new(RULES);
     let kernel = lab.kernel();
     let downloads = [lab.open().0, lab.open().0];
-    let mut draining = Draining::start(&lab, "-D -t 10.1.0.100:80 --drain");
+    let mut draining = lab.drain("-D -t 10.1.0.100:80 --drain");
     assert_eq!(draining.step("begun")["servers"].as_array().map(Vec::len), Some(2));
     assert_eq!(draining.step("waiting")["active_connections"], 2);
     assert_eq!(weights(&kernel), [0, 0]);
@@ -351,7 +356,7 @@ fn a_lost_output_does_not_end_the_drain() {
     let lab = Lab::new(RULES);
     let kernel = lab.kernel();
     let download = lab.download();
-    let mut draining = Draining::start(&lab, &format!("-d {DRAINED} --drain"));
+    let mut draining = lab.drain(&format!("-d {DRAINED} --drain"));
     draining.step("begun");
     let Draining { mut child, steps } = draining;
     drop(steps);

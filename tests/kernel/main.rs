@@ -21,6 +21,8 @@ mod differences;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod drain_kinds;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod hostile_directory;

@@ -3,7 +3,7 @@
 use std::io;
 
 use ipvs::error::Subject;
-use ipvs::model::{Change, VirtualService};
+use ipvs::model::{Change, SchedulerFlags, SchedulerName, VirtualService};
 use ipvs::plan::{Contest, DrainTarget, Obstacle, RestoredWeights};
 use ipvs_rules::{Numeric, write_change};
 use thiserror::Error;
@@ -15,7 +15,7 @@ use crate::output::{Left, contest_text};
 #[derive(Debug, Error)]
 pub enum DrainFailure {
     /// New connections would be refused. Nothing was changed.
-    #[error("cannot drain {}: {}", subject(.target), obstacle_text(.target, .obstacle, .service))]
+    #[error("cannot drain {}: {}", subject(.target), obstacle_text(.obstacle, .service))]
     Obstacle {
         /// The target.
         target: DrainTarget,
@@ -76,37 +76,49 @@ fn subject(target: &DrainTarget) -> Subject {
     }
 }
 
-/// The words of the command line that name the service.
-fn service_words(target: &DrainTarget) -> String {
+/// A change as the command line that makes it.
+fn command_line(change: &Change) -> String {
     let mut line = Vec::new();
     // Writing to memory does not fail.
-    let _ = write_change(&mut line, &Change::DeleteService(target.service()), &Numeric);
-    String::from_utf8_lossy(&line).trim_start_matches("-D ").to_owned()
+    let _ = write_change(&mut line, change, &Numeric);
+    format!("ipvsadm {}", String::from_utf8_lossy(&line))
 }
 
-fn obstacle_text(target: &DrainTarget, obstacle: &Obstacle, service: &VirtualService) -> String {
-    let words = service_words(target);
-    let VirtualService { scheduler, scheduler_flags, .. } = service;
+fn obstacle_text(obstacle: &Obstacle, service: &VirtualService) -> String {
     match obstacle {
         Obstacle::LastServer => format!(
             "no other real server of the service has a weight, so new connections would be refused; add one, \
-             drain the whole service with `ipvsadm -D {words} --drain', or use --force"
+             drain the whole service with `{} --drain', or use --force",
+            command_line(&Change::DeleteService(service.key))
         ),
         Obstacle::FixedAssignment(_) => {
-            let way_out = match scheduler.as_str() {
-                name @ ("sh" | "mh") => {
-                    let others = scheduler_flags.names(scheduler).map(|flag| format!(",{flag}"));
-                    format!("-s {name} -b {name}-fallback{}", others.collect::<String>())
-                }
-                _ => "-s wlc".to_owned(),
+            let scheduler = service.scheduler;
+            let harm = match scheduler.as_str() {
+                "sh" | "mh" => "each client to one real server, and refuses its new connections",
+                _ => "each destination to one real server, and may refuse new connections to it",
             };
+            let edit = Change::EditService(with_other_servers(service));
             format!(
-                "the scheduler {scheduler} refuses new connections of the clients that it assigns to a real server \
-                 of weight 0; let it use other real servers with `ipvsadm -E --keep {words} {way_out}', or use --force"
+                "the scheduler {scheduler} assigns {harm} while that server has weight 0; use other real servers \
+                 with `{}', or use --force",
+                command_line(&edit)
             )
         }
         _ => "new connections would be refused; use --force to drain it nevertheless".to_owned(),
     }
+}
+
+/// The service with a scheduler, or with a flag, that gives new connections to other real servers.
+fn with_other_servers(service: &VirtualService) -> VirtualService {
+    let mut service = service.clone();
+    if ["sh", "mh"].contains(&service.scheduler.as_str()) {
+        let [_, second, third] = service.scheduler_flags.get();
+        service.scheduler_flags = SchedulerFlags::new([true, second, third]);
+    } else {
+        service.scheduler = SchedulerName::default();
+        service.scheduler_flags = SchedulerFlags::default();
+    }
+    service
 }
 
 fn weights_text(restored: &Result<RestoredWeights, ipvs::Error>) -> String {

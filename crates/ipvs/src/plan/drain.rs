@@ -161,8 +161,8 @@ pub enum Contest {
 pub enum Obstacle {
     /// All other real servers have weight 0, so that new connections would be refused.
     LastServer,
-    /// The scheduler assigns clients to real servers, and refuses new connections of clients whose real server has
-    /// weight 0.
+    /// The scheduler assigns clients or destinations to real servers, and may refuse new connections while the assigned
+    /// real server has weight 0. Linux 6.1 does so with `sh`, `mh` and `dh`.
     FixedAssignment(SchedulerName),
 }
 

@@ -12,7 +12,7 @@ pub enum Selection<'a> {
     All,
     /// One. It is an error if it does not exist.
     One(ServiceKey),
-    /// Those inside any of these scopes; all of them if there is no scope. The kernel lists the services outside as well,
+    /// Services inside any of these scopes; all of them if there is no scope. The kernel lists the services outside as well,
     /// but their real servers are not read.
     Within(&'a [Scope]),
 }

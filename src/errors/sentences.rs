@@ -23,7 +23,7 @@ pub fn sentence(error: &Error) -> String {
         (EditService | DeleteService | Zero | ListServices, ErrorKind::NotFound) => NO_SUCH_SERVICE,
         (_, ErrorKind::NoService) => NO_SERVICE_FOR_SERVER,
         (AddServer, ErrorKind::Exists) => SERVER_EXISTS,
-        (EditServer | DeleteServer, ErrorKind::NotFound) => NO_SUCH_SERVER,
+        (EditServer | DeleteServer | ListServers, ErrorKind::NotFound) => NO_SUCH_SERVER,
         (StartDaemon, ErrorKind::Exists) => "Daemon has already run",
         (StopDaemon, ErrorKind::NotFound) => "No daemon is running",
         (OpenFile | ReadFile, _) => return file_sentence(error),

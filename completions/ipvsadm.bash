@@ -30,7 +30,7 @@ f fwmark-service tcp-service value add-service,edit-service,delete-service,save,
 s scheduler scheduler value add-service,edit-service
 p persistent persistent maybe add-service,edit-service
 M netmask netmask value add-service,edit-service
-r real-server real-server value add-server,edit-server,delete-server
+r real-server real-server value add-server,edit-server,delete-server,list
 g gatewaying gatewaying nothing add-server,edit-server
 i ipip gatewaying nothing add-server,edit-server
 m masquerading gatewaying nothing add-server,edit-server
@@ -70,6 +70,13 @@ b sched-flags sched-flags value add-service,edit-service
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
 , netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
 , color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
+, client client value list
+, state state value list
+, origin origin value list
+, count count nothing list
+, count-by count-by value list
+, limit limit value list
+, no-header no-header nothing list
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --wait -h --help -v -V --version'
@@ -145,7 +152,7 @@ _ipvsadm_values() {
     [[ $name = fwmark ]] && name=FWM || name=${name^^}
     _ipvsadm_services "$program" "$name" ;;
   real-server)
-    [[ $command = edit-server || $command = delete-server ]] && [[ -n $service ]] || return
+    [[ $command = edit-server || $command = delete-server || $command = list ]] && [[ -n $service ]] || return
     _ipvsadm_servers "$program" "$service_option" "$service" ${ipv6:+-6} ;;
   scheduler)
     _ipvsadm_modules ip_vs_ || values=(rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh) ;;
@@ -156,11 +163,12 @@ _ipvsadm_values() {
     sh | mh) values=("$scheduler-fallback" "$scheduler-port") ;;
     *) values=(flag-1 flag-2 flag-3) ;;
     esac
-    if [[ $typed = *,* ]]; then
-      kept=${typed%,*},
-      before+=$kept
-      typed=${typed##*,}
-    fi ;;
+    _ipvsadm_list ;;
+  state)
+    values=(NONE ASSURED ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK SYNACK UDP)
+    _ipvsadm_list ;;
+  origin) values=(local synced) ;;
+  count-by) values=(client client/24 client/24,64 service server state origin) ;;
   mcast-interface)
     for name in /sys/class/net/*; do
       [[ ! -d $name ]] || values+=("${name##*/}")
@@ -176,6 +184,15 @@ _ipvsadm_values() {
   for name in "${values[@]}"; do
     [[ $name != "$typed"* || ",$kept" = *",$name,"* ]] || _ipvsadm_add "$before$name"
   done
+}
+
+# The last word of a list is completed; the words before it stay.
+_ipvsadm_list() {
+  if [[ $typed = *,* ]]; then
+    kept=${typed%,*},
+    before+=$kept
+    typed=${typed##*,}
+  fi
 }
 
 # Adds a completion, quoted: an interface may be called $(id).
@@ -330,6 +347,10 @@ _ipvsadm_names() {
       [[ $given != *" $group "* ]] || continue
       case $long in
       ipv6) [[ $service_option = fwmark-service ]] || continue ;;
+      real-server) [[ $command != list || $given = *' connection '* ]] || continue ;;
+      client | state | origin | count | count-by) [[ $given = *' connection '* ]] || continue ;;
+      limit) [[ $given = *' count-by '* ]] || continue ;;
+      no-header) [[ $given = *' count '* || $given = *' count-by '* ]] || continue ;;
       tun-info) ;;
       tun-*) [[ $given = *' ipip '* ]] || continue ;;
       esac

@@ -28,7 +28,7 @@ set -g __ipvsadm_table \
     's scheduler scheduler value add-service,edit-service' \
     'p persistent persistent maybe add-service,edit-service' \
     'M netmask netmask value add-service,edit-service' \
-    'r real-server real-server value add-server,edit-server,delete-server' \
+    'r real-server real-server value add-server,edit-server,delete-server,list' \
     'g gatewaying gatewaying nothing add-server,edit-server' \
     'i ipip gatewaying nothing add-server,edit-server' \
     'm masquerading gatewaying nothing add-server,edit-server' \
@@ -67,7 +67,14 @@ set -g __ipvsadm_table \
     ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
     '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
     ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
-    ', color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon'
+    ', color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
+    ', client client value list' \
+    ', state state value list' \
+    ', origin origin value list' \
+    ', count count nothing list' \
+    ', count-by count-by value list' \
+    ', limit limit value list' \
+    ', no-header no-header nothing list'
 complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
 complete -c ipvsadm -n '__ipvsadm_needs_command edit-service' -s E -l edit-service -d 'Edit a virtual service: options that are omitted return to their defaults'
 complete -c ipvsadm -n '__ipvsadm_needs_command delete-service' -s D -l delete-service -d 'Delete a virtual service with its real servers'
@@ -93,7 +100,7 @@ complete -c ipvsadm -n '__ipvsadm_takes fwmark-service' -s f -l fwmark-service -
 complete -c ipvsadm -n '__ipvsadm_takes scheduler' -s s -l scheduler -x -a '(__ipvsadm_values scheduler)' -d 'rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos or another that the kernel has [default: wlc]'
 complete -c ipvsadm -n '__ipvsadm_takes persistent' -s p -l persistent -d 'Persistence timeout in seconds [default: 360]'
 complete -c ipvsadm -n '__ipvsadm_takes netmask' -s M -l netmask -x -a '(__ipvsadm_values netmask)' -d 'Persistence netmask: a prefix length or, for IPv4, a mask [default: 32 or 128 bits]'
-complete -c ipvsadm -n '__ipvsadm_takes real-server' -s r -l real-server -x -a '(__ipvsadm_values real-server)' -d 'The real server; its port is the service\'s if that comes first on the line'
+complete -c ipvsadm -n '__ipvsadm_takes real-server' -s r -l real-server -x -a '(__ipvsadm_values real-server)' -d 'The real server; its port is the service\'s if that comes first on the line. With -L -c: connections of this server'
 complete -c ipvsadm -n '__ipvsadm_takes gatewaying' -s g -l gatewaying -d 'Forward by direct routing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipip' -s i -l ipip -d 'Forward through a tunnel'
 complete -c ipvsadm -n '__ipvsadm_takes masquerading' -s m -l masquerading -d 'Forward by address translation (NAT)'
@@ -133,6 +140,13 @@ complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'Sort the listing; the 
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
 complete -c ipvsadm -n '__ipvsadm_takes netns' -l netns -x -a '(__ipvsadm_values netns)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'
 complete -c ipvsadm -n '__ipvsadm_takes color' -l color -x -a '(__ipvsadm_values color)' -d 'Colour messages, help and tables: auto, always or never [default: auto]'
+complete -c ipvsadm -n '__ipvsadm_takes client' -l client -x -a '(__ipvsadm_values client)' -d 'With -c: connections of clients in this network'
+complete -c ipvsadm -n '__ipvsadm_takes state' -l state -x -a '(__ipvsadm_values state)' -d 'With -c: connections in one of these states, such as ESTABLISHED'
+complete -c ipvsadm -n '__ipvsadm_takes origin' -l origin -x -a '(__ipvsadm_values origin)' -d 'With -c: connections that this director has scheduled, or those from its sync daemon'
+complete -c ipvsadm -n '__ipvsadm_takes count' -l count -d 'With -c: print the number of connections'
+complete -c ipvsadm -n '__ipvsadm_takes count-by' -l count-by -x -a '(__ipvsadm_values count-by)' -d 'With -c: count by client, client/24 or client/24,64 (networks), service, server, state or origin'
+complete -c ipvsadm -n '__ipvsadm_takes limit' -l limit -x -a '(__ipvsadm_values limit)' -d 'Print the largest groups alone'
+complete -c ipvsadm -n '__ipvsadm_takes no-header' -l no-header -d 'Print counts without column titles'
 # --- End of the table.
 
 # Parses the words typed so far as the program does. fish evaluates many conditions for the same line, so it is parsed
@@ -227,6 +241,14 @@ function __ipvsadm_takes -a long
     switch $long
         case ipv6
             test "$__ipvsadm_service_option" = fwmark-service
+        case real-server
+            test "$__ipvsadm_command" != list; or contains connection $__ipvsadm_given
+        case client state origin count count-by
+            contains connection $__ipvsadm_given
+        case limit
+            contains count-by $__ipvsadm_given
+        case no-header
+            contains count $__ipvsadm_given; or contains count-by $__ipvsadm_given
         case tun-type tun-port tun-nocsum tun-csum tun-remcsum
             contains ipip $__ipvsadm_given
         case '*'
@@ -269,7 +291,7 @@ function __ipvsadm_find_values -a long
             string match -q FWMARK $protocol; and set protocol FWM
             command $program -L -n 2>/dev/null | string replace -rf "^$protocol +(\S+).*" '$1'
         case real-server
-            contains -- "$__ipvsadm_command" edit-server delete-server; and test -n "$__ipvsadm_service"; and test -r /proc/net/ip_vs; or return
+            contains -- "$__ipvsadm_command" edit-server delete-server list; and test -n "$__ipvsadm_service"; and test -r /proc/net/ip_vs; or return
             set -l family
             contains ipv6 $__ipvsadm_given; and set family -6
             command $program -L -n --$__ipvsadm_service_option $__ipvsadm_service $family 2>/dev/null | string match -v '*RemoteAddress:Port*' | string replace -rf '^ +-> (\S+).*' '$1'
@@ -289,6 +311,16 @@ function __ipvsadm_find_values -a long
             for flag in $flags
                 string match -q "*,$flag,*" ",$kept"; or echo $kept$flag
             end
+        case state
+            set -l typed (string replace -r '^.*=' '' -- (commandline -ct))
+            set -l kept (string match -r '^.*,' -- $typed; or echo)
+            for state in NONE ASSURED ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK SYNACK UDP
+                string match -q "*,$state,*" ",$kept"; or echo $kept$state
+            end
+        case origin
+            string join \n local synced
+        case count-by
+            string join \n client client/24 client/24,64 service server state origin
         case mcast-interface
             string replace /sys/class/net/ '' -- /sys/class/net/*
         case tun-type

@@ -32,7 +32,8 @@ const PACKAGES: [Package; 4] = [
         sources: "crates/ipvs-rules/src",
         floors: &[
             ("answers", 0),
-            ("command", 0),
+            ("command", 1),
+            ("connection_query", 0),
             ("endpoint", 0),
             ("table", 0),
             ("hints", 1),
@@ -42,6 +43,7 @@ const PACKAGES: [Package; 4] = [
             ("values", 3),
             ("tunnel", 3),
             ("options", 4),
+            ("listing", 5),
             ("waiting", 5),
             ("parser", 6),
             ("writer", 7),

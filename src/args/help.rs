@@ -129,7 +129,12 @@ mod tests {
 
     fn help(length: Help, width: usize, has_colours: bool) -> String {
         let mut text = Vec::new();
-        write_help(&mut text, length, TerminalStyle { width, has_colours }).unwrap();
+        write_help(
+            &mut text,
+            length,
+            TerminalStyle { width, has_colours, is_terminal: has_colours },
+        )
+        .unwrap();
         String::from_utf8(text).unwrap()
     }
 

@@ -6,7 +6,7 @@ use ipvs::netlink::Transport;
 use ipvs::state::Order;
 use ipvs_rules::{List, ListSubject};
 
-use super::list_connections::{ConnectionsListing, list_connections};
+use super::list_connections::list_connections;
 use super::list_services::{ServicesListing, list_services};
 use super::list_settings::{list_daemons, list_timeouts};
 use super::{Error, Session};
@@ -21,17 +21,16 @@ pub fn list<T: Transport>(
     session: &mut Session<T>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let List { subject, is_numeric, format } = *list;
+    let List { ref subject, is_numeric, format } = *list;
     let mut out = Buffered::new(out);
-    match subject {
+    match *subject {
         ListSubject::Services { service, columns, is_sorted } => {
             let order = if is_sorted { Order::Sorted } else { Order::Kernel };
             let listing = ServicesListing { service, columns, order, is_numeric, format };
             list_services(&listing, session, &mut out)?;
         }
-        ListSubject::Connections(columns) => {
-            let listing = ConnectionsListing { columns, is_numeric, format };
-            list_connections(listing, session, &mut out)?;
+        ListSubject::Connections(ref query) => {
+            list_connections(query, is_numeric, format, session, &mut out)?;
         }
         ListSubject::Timeouts => list_timeouts(format, session, &mut out)?,
         ListSubject::Daemons => list_daemons(format, session, &mut out)?,

@@ -1,13 +1,21 @@
-//! Lists the connections, which everybody may read.
+//! Lists the connections that meet conditions, or counts them. Everybody may read them.
 
 use std::collections::BTreeSet;
 
-use ipvs::model::{Connection, ConnectionFilter};
+use ipvs::ErrorKind;
+use ipvs::model::{Connection, ConnectionFilter, ServiceKey};
 use ipvs::netlink::Transport;
-use ipvs_rules::{ConnectionColumns, OutputFormat};
+use ipvs::state::{Attribution, Owner, ServiceSummary, Summary};
+use ipvs_rules::{
+    ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, OutputFormat,
+};
 
 use super::{Error, Session};
-use crate::output::{Buffered, ConnectionsText, JsonRows, Rows, virtual_end};
+use crate::output::{
+    Buffered, ConnectionsText, EntryCount, GridStyle, GroupCounter, JsonRows, Rows, TotalCount,
+    virtual_end, write_document,
+};
+use crate::process::TerminalStyle;
 use crate::resolve::{Labels, Resolver};
 
 /// The number of connections whose names are looked up together.
@@ -21,8 +29,11 @@ pub(super) struct ConnectionsListing {
     pub(super) format: OutputFormat,
 }
 
+/// Answers a question about the connections.
 pub(super) fn list_connections<T: Transport>(
-    listing: ConnectionsListing,
+    query: &ConnectionQuery,
+    is_numeric: bool,
+    format: OutputFormat,
     session: &mut Session<T>,
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
@@ -30,8 +41,82 @@ pub(super) fn list_connections<T: Transport>(
     if !session.namespace().has_connections()? {
         session.client()?;
     }
-    let connections = session.namespace().connections(ConnectionFilter::default())?;
-    list_entries(listing, connections, &mut session.resolver, out)
+    let by_service = matches!(
+        query.report,
+        ConnectionReport::CountBy { grouping: ConnectionGrouping::Service, .. }
+    );
+    let attribution = match by_service || query.service.is_some() {
+        true => read_attribution(session)?,
+        false => Attribution::default(),
+    };
+    let filter = query.filter.clone();
+    let connections = match query.report {
+        ConnectionReport::CountBy { grouping: ConnectionGrouping::Origin, .. } => {
+            session.namespace().connections_with_origin(filter)?
+        }
+        _ => session.namespace().connections(filter)?,
+    };
+    let connections = connections.filter(|connection| match (&query.service, connection) {
+        (Some(service), Ok(connection)) => belongs_to(connection, service, &attribution),
+        _ => true,
+    });
+    let resolver = &mut session.resolver;
+    match query.report {
+        ConnectionReport::Rows(columns) => {
+            let listing = ConnectionsListing { columns, is_numeric, format };
+            list_entries(listing, connections, resolver, out)
+        }
+        ConnectionReport::Count { has_header } => {
+            let mut count = EntryCount::default();
+            for connection in connections {
+                count.add(&connection?);
+            }
+            let total = TotalCount { count, style: style(has_header) };
+            out.add(|buffer| write_document(buffer, &total, format)).map_err(Error::Output)
+        }
+        ConnectionReport::CountBy { grouping, limit, has_header } => {
+            let mut counter = GroupCounter::new(grouping, &attribution);
+            for connection in connections {
+                counter.add(&connection?);
+            }
+            let counts = counter.largest(limit);
+            let numeric = Labels::numeric();
+            let labels = match is_numeric || format == OutputFormat::Json {
+                true => &numeric,
+                false => resolver.label(counts.addresses()),
+            };
+            let table = counts.labelled(labels, style(has_header));
+            out.add(|buffer| write_document(buffer, &table, format)).map_err(Error::Output)
+        }
+    }
+}
+
+fn style(has_header: bool) -> GridStyle {
+    GridStyle { terminal: TerminalStyle::of_standard_output(), has_header }
+}
+
+/// Reads the services that entries belong to. Without rights they are those of `/proc`, which lacks the family of marks.
+fn read_attribution<T: Transport>(session: &mut Session<T>) -> Result<Attribution, Error> {
+    match session.client().and_then(Attribution::read) {
+        Err(error) if error.kind() == ErrorKind::NotPermitted => {
+            let mut attribution = Attribution::default();
+            let summary = Summary::of_file(session.namespace().services_file()?);
+            for ServiceSummary { service, servers } in summary.services() {
+                attribution.insert(service, servers.iter().map(|server| server.key));
+            }
+            Ok(attribution)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Tests whether an entry is one of a service, which may be deleted.
+fn belongs_to(connection: &Connection, service: &ServiceKey, attribution: &Attribution) -> bool {
+    match attribution.owner_of(connection) {
+        Owner::Service(owner) | Owner::Deleted(owner) => owner == *service,
+        // It may be of a mark, but the address is the one that was asked for.
+        Owner::Unknown => ConnectionFilter::default().service(*service).matches(connection),
+    }
 }
 
 /// Lists the entries of the connection table. Memory stays constant.

@@ -5,10 +5,12 @@
 //! included, because parsers rely on it. Knows the model and labels; knows no kernel and no streams of its own.
 
 mod columns;
+mod connection_counts;
 mod connections;
 mod daemons;
 mod document;
 mod drain;
+mod grid;
 mod json;
 mod numbers;
 mod plan;
@@ -16,10 +18,12 @@ mod rules;
 mod services;
 mod timeouts;
 
+pub use connection_counts::{EntryCount, GroupCounter, TotalCount};
 pub use connections::{ConnectionsText, virtual_end};
 pub use daemons::Daemons;
 pub use document::{Buffered, Document, Rows, write_document};
 pub use drain::{DrainStep, DrainedServer, Left, contest_text};
+pub use grid::{Column, Grid, GridStyle};
 pub use json::JsonRows;
 pub use plan::write_plan;
 pub use rules::{Comments, SavedLines, SavedRules};

@@ -47,21 +47,26 @@ impl<F: AsFd> Write for WaitingStream<F> {
     }
 }
 
+/// The escape sequences of help and tables. They change letters alone, so they do no harm in the name of an interface.
+const STYLES: [&[u8]; 4] = [b"\x1b[0m", b"\x1b[1m", b"\x1b[4m", b"\x1b[1;4m"];
+
 /// Writes to a stream; on a terminal, control characters in the text (an interface may be named with them) become
-/// visible instead of taking effect.
+/// visible instead of taking effect, except for bold and underlined letters.
 #[derive(Debug)]
 pub struct TerminalWriter<F> {
     stream: WaitingStream<F>,
     is_terminal: bool,
     /// The last byte was the first half of a UTF-8 character from U+0080 to U+00BF. It waits for the second.
     is_after_c2: bool,
+    /// The beginning of an escape sequence of [`STYLES`]. It waits for the rest.
+    style: Vec<u8>,
 }
 
 impl<F: AsFd + IsTerminal> TerminalWriter<F> {
     /// Looks whether the stream is a terminal.
     pub fn new(stream: F) -> Self {
         let is_terminal = stream.is_terminal();
-        Self { stream: WaitingStream(stream), is_terminal, is_after_c2: false }
+        Self { stream: WaitingStream(stream), is_terminal, is_after_c2: false, style: Vec::new() }
     }
 }
 
@@ -72,20 +77,22 @@ impl<F: AsFd> Write for TerminalWriter<F> {
         }
         let mut shown = Vec::with_capacity(bytes.len());
         for &byte in bytes {
-            let is_after_c2 = std::mem::replace(&mut self.is_after_c2, byte == 0xc2);
-            let is_control = match byte {
-                b'\n' | b'\t' | 0xc2 => false,
-                0x80..=0x9f => is_after_c2,
-                byte => byte.is_ascii_control(),
-            };
-            if is_after_c2 && !is_control {
-                shown.push(0xc2);
+            if !self.style.is_empty() || byte == 0x1b {
+                self.style.push(byte);
+                if STYLES.contains(&self.style.as_slice()) {
+                    shown.append(&mut self.style);
+                    continue;
+                }
+                if STYLES.iter().any(|style| style.starts_with(&self.style)) {
+                    continue;
+                }
+                let begun = std::mem::take(&mut self.style);
+                for byte in begun {
+                    self.show(byte, &mut shown);
+                }
+                continue;
             }
-            match byte {
-                0xc2 => {}
-                byte if is_control => shown.extend(format!("\\u{{{byte:x}}}").bytes()),
-                byte => shown.push(byte),
-            }
+            self.show(byte, &mut shown);
         }
         self.stream.write_all(&shown)?;
         Ok(bytes.len())
@@ -93,6 +100,26 @@ impl<F: AsFd> Write for TerminalWriter<F> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
+    }
+}
+
+impl<F> TerminalWriter<F> {
+    /// Appends a byte as a terminal gets it.
+    fn show(&mut self, byte: u8, shown: &mut Vec<u8>) {
+        let is_after_c2 = std::mem::replace(&mut self.is_after_c2, byte == 0xc2);
+        let is_control = match byte {
+            b'\n' | b'\t' | 0xc2 => false,
+            0x80..=0x9f => is_after_c2,
+            byte => byte.is_ascii_control(),
+        };
+        if is_after_c2 && !is_control {
+            shown.push(0xc2);
+        }
+        match byte {
+            0xc2 => {}
+            byte if is_control => shown.extend(format!("\\u{{{byte:x}}}").bytes()),
+            byte => shown.push(byte),
+        }
     }
 }
 
@@ -132,12 +159,17 @@ mod tests {
 
     #[test]
     fn terminal_gets_no_control_characters_and_a_pipe_gets_every_byte() {
-        let text = "b\u{fc}ro\t\u{1b}[2J\u{9b}\u{7f}\n";
-        let shown = "b\u{fc}ro\t\\u{1b}[2J\\u{9b}\\u{7f}\n";
+        let text =
+            "b\u{fc}ro\t\u{1b}[2J\u{9b}\u{7f}\u{1b}[1mbold\u{1b}[0m\u{1b}[1;31m\u{1b}\u{1b}]\n";
+        let shown = "b\u{fc}ro\t\\u{1b}[2J\\u{9b}\\u{7f}\u{1b}[1mbold\u{1b}[0m\\u{1b}[1;31m\\u{1b}\\u{1b}]\n";
         for (is_terminal, expected) in [(true, shown), (false, text)] {
             let (near, mut far) = UnixStream::pair().unwrap();
-            let mut writer =
-                TerminalWriter { stream: WaitingStream(near), is_terminal, is_after_c2: false };
+            let mut writer = TerminalWriter {
+                stream: WaitingStream(near),
+                is_terminal,
+                is_after_c2: false,
+                style: Vec::new(),
+            };
             for byte in text.bytes() {
                 writer.write_all(&[byte]).unwrap();
             }

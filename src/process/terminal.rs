@@ -17,13 +17,19 @@ pub struct TerminalStyle {
     pub width: usize,
     /// Headings and names get colours.
     pub has_colours: bool,
+    /// Lines may be cut to the width, since a person reads them.
+    pub is_terminal: bool,
 }
 
 impl TerminalStyle {
     /// The style of standard output.
     pub fn of_standard_output() -> Self {
         let stdout = io::stdout();
-        Self { width: terminal_width(&stdout), has_colours: has_colours(&stdout) }
+        Self {
+            width: terminal_width(&stdout),
+            has_colours: has_colours(&stdout),
+            is_terminal: stdout.is_terminal(),
+        }
     }
 }
 

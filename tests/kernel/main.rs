@@ -17,6 +17,8 @@ mod compliance;
 #[cfg(test)]
 mod conduct;
 #[cfg(test)]
+mod connection_queries;
+#[cfg(test)]
 mod cookbook;
 #[cfg(test)]
 mod differences;

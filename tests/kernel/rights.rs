@@ -14,10 +14,10 @@ use crate::table::Kernel;
 const NOBODY: u32 = 65534;
 
 /// A copy of our ipvsadm that anyone can run, since the build directory may be private.
-struct Copy(PathBuf);
+pub(crate) struct Copy(PathBuf);
 
 impl Copy {
-    fn of(program: &Program, name: &str) -> Copy {
+    pub(crate) fn of(program: &Program, name: &str) -> Copy {
         let path = Path::new("/tmp").join(format!("{name}-{}", std::process::id()));
         fs::copy(program.name(), &path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -25,7 +25,7 @@ impl Copy {
     }
 
     /// Runs it as nobody.
-    fn run(&self, line: &str) -> Output {
+    pub(crate) fn run(&self, line: &str) -> Output {
         let mut command = std::process::Command::new(&self.0);
         command.args(line.split(' ')).current_dir("/").uid(NOBODY).gid(NOBODY);
         command.output().unwrap()

@@ -7,6 +7,8 @@ use ipvs::model::{Request, ServiceKey};
 use ipvs::plan::DrainTarget;
 use thiserror::Error;
 
+use crate::connection_query::ConnectionQuery;
+
 /// A whole command, every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -75,7 +77,7 @@ pub enum Help {
 }
 
 /// A listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
     /// The entries to list.
     pub subject: ListSubject,
@@ -86,7 +88,7 @@ pub struct List {
 }
 
 /// The entries of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListSubject {
     /// Virtual services and their real servers.
     Services {
@@ -97,8 +99,8 @@ pub enum ListSubject {
         /// In the order of the keys, rather than in the kernel's. JSON is always in order.
         is_sorted: bool,
     },
-    /// The connections, with the columns of the text.
-    Connections(ConnectionColumns),
+    /// Connections.
+    Connections(Box<ConnectionQuery>),
     /// The connection timeouts.
     Timeouts,
     /// The sync daemons.
@@ -113,15 +115,6 @@ pub enum OutputFormat {
     Text,
     /// JSON with all values.
     Json,
-}
-
-/// The columns of a listing of connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionColumns {
-    /// Endpoints, state and time.
-    Plain,
-    /// The columns of `Plain` and the data of persistence engines.
-    WithEngineData,
 }
 
 /// The columns of a listing of services.

@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use crate::command::UnknownColorChoice;
+use crate::connection_query::{UnknownGrouping, UnknownOrigin, UnknownState};
 use crate::hints;
 use crate::table::{CommandName, OptionName};
 use crate::tokens::TokenError;
-use ipvs::model::{Family, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole};
+use ipvs::model::{
+    Family, InvalidNetwork, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole,
+};
 
 /// The fault of a line or a command line.
 #[derive(Debug, Error)]
@@ -270,6 +273,18 @@ pub enum ValueError {
     /// Not a choice of colours.
     #[error(transparent)]
     ColorChoice(#[from] UnknownColorChoice),
+    /// Not a network of clients.
+    #[error(transparent)]
+    Network(#[from] InvalidNetwork),
+    /// Not a list of states.
+    #[error(transparent)]
+    State(#[from] UnknownState),
+    /// Not an origin.
+    #[error(transparent)]
+    Origin(#[from] UnknownOrigin),
+    /// Not a grouping of connections.
+    #[error(transparent)]
+    Grouping(#[from] UnknownGrouping),
     /// Not a multicast address.
     #[error(transparent)]
     NotMulticast(#[from] NotMulticast),
@@ -297,6 +312,11 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         McastTtl => "illegal mcast-ttl specified",
         Color => "illegal color specified",
         Drain => "illegal drain time specified",
+        Client => "illegal client specified",
+        State => "illegal state specified",
+        Origin => "illegal origin specified",
+        CountBy => "illegal count-by specified",
+        Limit => "illegal limit specified",
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),
         Persistent => return format!("invalid timeout value `{value}' specified"),

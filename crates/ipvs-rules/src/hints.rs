@@ -53,6 +53,9 @@ pub(crate) fn for_rejected_option(option: &str, command: &str) -> String {
         "delete-service" => Some("-D deletes a service; -d deletes a real server of it"),
         _ => None,
     };
+    if (option, command) == ("real-server", "list") {
+        return " (-L -c -r lists the connections of a real server)".to_owned();
+    }
     if let (Some(hint), "real-server") = (server_command, option) {
         return format!(" ({hint})");
     }

@@ -20,10 +20,12 @@
 
 mod answers;
 mod command;
+mod connection_query;
 mod endpoint;
 mod error;
 mod hints;
 mod line;
+mod listing;
 mod options;
 mod parser;
 mod table;
@@ -37,8 +39,12 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    ColorChoice, Command, ConnectionColumns, Drain, Help, List, ListSubject, OutputFormat,
-    ProgramOptions, Save, ServiceColumns, UnknownColorChoice,
+    ColorChoice, Command, Drain, Help, List, ListSubject, OutputFormat, ProgramOptions, Save,
+    ServiceColumns, UnknownColorChoice,
+};
+pub use connection_query::{
+    ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, UnknownGrouping,
+    UnknownOrigin, UnknownState,
 };
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{OptionFirst, RuleError, ValueError};

@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::answers::Answers;
+use crate::connection_query::{ConnectionGrouping, parse_origin, parse_states};
 use crate::error::{RuleError, ValueError};
 use crate::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
 use crate::tunnel::TunnelOptions;
 use crate::values::{Endpoint, firewall_mark, number};
 use ipvs::model::{
-    Family, MulticastGroup, NameError, Netmask, Persistence, PersistenceEngineName, Protocol,
-    RealServerKey, SchedulerName, ServiceKey, SyncDaemon,
+    ConnectionOrigin, ConnectionState, Family, MulticastGroup, NameError, Netmask, Network,
+    Persistence, PersistenceEngineName, Protocol, RealServerKey, SchedulerName, ServiceKey,
+    SyncDaemon,
 };
 
 /// The largest weight and threshold: the kernel and 1.31 use signed numbers.
@@ -27,6 +29,8 @@ pub(super) struct Options<'a> {
     pub(super) groups: OptionGroups,
     pub(super) service: Option<ServiceKey>,
     pub(super) real_server: Option<RealServerKey>,
+    /// The port of the real server is its own, not that of the service before it.
+    pub(super) has_server_port: bool,
     pub(super) for_service: ServiceOptions<'a>,
     pub(super) for_server: ServerOptions,
     pub(super) listing: ListOptions,
@@ -108,6 +112,13 @@ pub(super) struct ListOptions {
     pub(super) is_unsorted: bool,
     pub(super) is_exact: bool,
     pub(super) is_json: bool,
+    pub(super) client: Option<Network>,
+    pub(super) states: Vec<ConnectionState>,
+    pub(super) origin: Option<ConnectionOrigin>,
+    pub(super) is_count: bool,
+    pub(super) grouping: Option<ConnectionGrouping>,
+    pub(super) limit: Option<u32>,
+    pub(super) has_no_header: bool,
 }
 
 #[derive(Debug, Default)]
@@ -153,13 +164,19 @@ impl OptionGroups {
     /// The first option in the table that the command requires and the set lacks, or that the command rejects and the
     /// set contains.
     pub(super) fn first_fault(self, command: CommandName) -> Option<&'static OptionSpec> {
-        let GroupMasks { required, refused } = GROUP_MASKS.get(command as usize)?;
+        let GroupMasks { required, refused } = *GROUP_MASKS.get(command as usize)?;
+        // Only a listing of connections accepts a real server.
+        let is_bare_list = command == CommandName::List && !self.contains(OptionName::Connection);
+        let refused = if is_bare_list { refused | BARE_LIST_REFUSES } else { refused };
         let faults = (required & !self.0) | (refused & self.0);
         // The bit of a group is the place of its first option in the table. Without a fault the place is 128, which is
         // behind the table.
         OPTIONS.get(usize::try_from(faults.trailing_zeros()).ok()?)
     }
 }
+
+/// The groups that a listing of anything but connections rejects.
+const BARE_LIST_REFUSES: u128 = 1 << OptionName::RealServer as u8;
 
 /// The groups that a command requires and rejects, a bit for each.
 #[derive(Clone, Copy)]
@@ -266,6 +283,20 @@ impl<'a> Options<'a> {
             Nosort => self.listing.is_unsorted = true,
             Exact => self.listing.is_exact = true,
             Json => self.listing.is_json = true,
+            Client => self.listing.client = Some(parsed(text).map_err(bad)?),
+            State => {
+                self.listing.states =
+                    parse_states(text).map_err(|reason| bad(ValueError::State(reason)))?;
+            }
+            Origin => {
+                let origin =
+                    parse_origin(text).map_err(|reason| bad(ValueError::Origin(reason)))?;
+                self.listing.origin = Some(origin);
+            }
+            Count => self.listing.is_count = true,
+            CountBy => self.listing.grouping = Some(parsed(text).map_err(bad)?),
+            Limit => self.listing.limit = Some(number(text, 1..=MAX_SIGNED).map_err(bad)?),
+            NoHeader => self.listing.has_no_header = true,
             All => self.for_save.with_settings = true,
             AllowEmpty => self.for_save.may_be_empty = true,
             // The parser keeps the options of the program.
@@ -328,8 +359,11 @@ impl<'a> Options<'a> {
             (None, None) => (None, DefaultPort::Number(0)),
         };
         match (Endpoint::parse(text, protocol)?, default_port) {
-            (Endpoint::Numeric(address, Some(port)), _)
-            | (Endpoint::Numeric(address, None), DefaultPort::Number(port)) => {
+            (Endpoint::Numeric(address, Some(port)), _) => {
+                self.has_server_port = true;
+                self.real_server = Some(RealServerKey { address, port });
+            }
+            (Endpoint::Numeric(address, None), DefaultPort::Number(port)) => {
                 self.real_server = Some(RealServerKey { address, port });
             }
             (endpoint, default_port) => {
@@ -392,6 +426,7 @@ impl<'a> Options<'a> {
                     (DefaultPort::OfWaitingService, Some(ServiceKey::Address { port, .. })) => port,
                     (DefaultPort::OfWaitingService, _) => 0,
                 };
+                self.has_server_port = port.is_some();
                 self.real_server =
                     Some(RealServerKey { address, port: port.unwrap_or(default_port) });
             }
@@ -399,6 +434,11 @@ impl<'a> Options<'a> {
         }
         Ok(())
     }
+}
+
+/// Parses a value whose type has the form of its text.
+fn parsed<V: FromStr<Err: Into<ValueError>>>(text: &str) -> Result<V, ValueError> {
+    text.parse().map_err(Into::into)
 }
 
 fn name<N: FromStr<Err = NameError>>(text: &str) -> Result<N, ValueError> {

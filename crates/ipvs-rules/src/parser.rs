@@ -6,14 +6,11 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
-use crate::command::{
-    Command, ConnectionColumns, Drain, Help, List, ListSubject, OutputFormat, ProgramOptions, Save,
-    ServiceColumns,
-};
+use crate::command::{Command, Drain, Help, OutputFormat, ProgramOptions, Save};
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::options::{
-    DaemonOptions, DrainOptions, ListOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
+    DaemonOptions, DrainOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
 use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};
 use crate::tokens::{Token, TokenError, Tokens};
@@ -308,6 +305,7 @@ impl<'a> Options<'a> {
             groups: _,
             service: _,
             real_server: _,
+            has_server_port: _,
             for_service:
                 ServiceOptions {
                     scheduler,
@@ -357,6 +355,7 @@ impl<'a> Options<'a> {
             groups: _,
             service: _,
             real_server: _,
+            has_server_port: _,
             for_service: _,
             for_server:
                 ServerOptions {
@@ -412,6 +411,7 @@ impl<'a> Options<'a> {
             groups: _,
             service: _,
             real_server: _,
+            has_server_port: _,
             for_service: _,
             for_server: _,
             listing: _,
@@ -438,6 +438,7 @@ impl<'a> Options<'a> {
             groups: _,
             service,
             real_server: _,
+            has_server_port: _,
             for_service: _,
             for_server: _,
             listing: _,
@@ -447,85 +448,6 @@ impl<'a> Options<'a> {
             is_numeric,
         } = self;
         Save { is_numeric, service, with_settings, file, may_be_empty }
-    }
-
-    fn list(self) -> Result<List, RuleError> {
-        let Options {
-            waiting: _,
-            groups: _,
-            service,
-            real_server: _,
-            for_service: _,
-            for_server: _,
-            listing,
-            for_save: _,
-            for_daemon: _,
-            for_drain: _,
-            is_numeric,
-        } = self;
-        let ListOptions {
-            connections,
-            timeouts,
-            daemons,
-            stats,
-            rate,
-            thresholds,
-            persistent_connections,
-            tunnels,
-            is_unsorted,
-            is_exact,
-            is_json,
-        } = listing;
-        let mut subjects = [
-            (connections, "connection"),
-            (service.is_some(), "service-address"),
-            (timeouts, "timeout"),
-            (daemons, "daemon"),
-        ]
-        .into_iter()
-        .filter_map(|(is_given, title)| is_given.then_some(title));
-        if let (Some(earlier), Some(later)) = (subjects.next(), subjects.next()) {
-            return Err(RuleError::ListConflict { later, earlier });
-        }
-        let format = [
-            (stats, "stats", ServiceColumns::Stats { is_exact }),
-            (rate, "rate", ServiceColumns::Rate { is_exact }),
-            (thresholds, "thresholds", ServiceColumns::Thresholds),
-            // In a listing of connections the option adds two columns.
-            (
-                persistent_connections && !connections,
-                "persistent-conn",
-                ServiceColumns::PersistentConnections,
-            ),
-        ]
-        .into_iter()
-        .find(|&(is_given, ..)| is_given);
-        match format {
-            Some((_, format, _)) if connections || timeouts || daemons => {
-                return Err(RuleError::ListFormatConflict { format });
-            }
-            _ => {}
-        }
-        let subject = if connections {
-            ListSubject::Connections(if persistent_connections {
-                ConnectionColumns::WithEngineData
-            } else {
-                ConnectionColumns::Plain
-            })
-        } else if timeouts {
-            ListSubject::Timeouts
-        } else if daemons {
-            ListSubject::Daemons
-        } else {
-            let columns = match format {
-                Some((.., columns)) => columns,
-                None if tunnels => ServiceColumns::Tunnels,
-                None => ServiceColumns::Plain,
-            };
-            ListSubject::Services { service, columns, is_sorted: !is_unsorted }
-        };
-        let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
-        Ok(List { subject, is_numeric, format })
     }
 }
 

@@ -100,6 +100,13 @@ pub enum OptionName {
     Ipv6,
     Netns,
     Color,
+    Client,
+    State,
+    Origin,
+    Count,
+    CountBy,
+    Limit,
+    NoHeader,
 }
 
 /// The value of a command or an option.

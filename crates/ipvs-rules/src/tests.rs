@@ -1,6 +1,8 @@
 //! The meaning of lines, and which of several faults is reported: the observed behaviour of ipvsadm 1.31, except for the differences
 //! that the README lists.
 
+mod listings;
+
 use std::net::IpAddr;
 
 use super::*;
@@ -139,6 +141,10 @@ fn option_of_every_title_may_be_given_once() {
             OptionName::Netmask => "=255.255.255.0",
             OptionName::McastGroup => "=224.0.0.81",
             OptionName::TunType => "=gre",
+            OptionName::Client => "=10.0.0.0/8",
+            OptionName::State => "=NONE",
+            OptionName::Origin => "=local",
+            OptionName::CountBy => "=state",
             _ if spec.value == ValueSpec::Nothing => "",
             _ => "=5",
         };
@@ -530,56 +536,6 @@ fn listing_is_sorted_and_named_unless_said_otherwise() {
     assert_eq!(list("-L"), table(false, true));
     assert_eq!(list("-ln --syncid 5"), table(true, true));
     assert_eq!(list("-L --nosort --sort"), table(false, false));
-}
-
-#[test]
-fn every_listing_has_a_format() {
-    for line in ["-L", "-Lc", "-L --timeout", "-L --daemon -n", "-L -t 10.0.0.1:80 --stats"] {
-        let text = list(line);
-        assert_eq!(text.format, OutputFormat::Text, "{line}");
-        let json = list(&format!("{line} --json"));
-        assert_eq!(json, List { format: OutputFormat::Json, ..text }, "{line}");
-    }
-}
-
-#[test]
-fn one_thing_is_listed_at_a_time() {
-    let connections = |columns| List {
-        subject: ListSubject::Connections(columns),
-        is_numeric: true,
-        format: OutputFormat::Text,
-    };
-    assert_eq!(list("-Lnc"), connections(ConnectionColumns::Plain));
-    assert_eq!(
-        list("-Lnc --persistent-conn --tun-info --nosort --exact"),
-        connections(ConnectionColumns::WithEngineData)
-    );
-    assert_eq!(list("-L --timeout -n --tun-info --exact").subject, ListSubject::Timeouts);
-    assert_eq!(list("-L --daemon --nosort").subject, ListSubject::Daemons);
-    for (subjects, later, earlier) in [
-        ("-c -t 10.0.0.1:80", "service-address", "connection"),
-        ("--timeout -c", "timeout", "connection"),
-        ("-c --timeout --daemon", "timeout", "connection"),
-        ("-c --daemon", "daemon", "connection"),
-        ("--timeout -f 1", "timeout", "service-address"),
-        ("--daemon -f 1", "daemon", "service-address"),
-        ("--daemon --timeout --stats", "daemon", "timeout"),
-    ] {
-        let sentence = format!(
-            "The option '{later}' conflicts with the '{earlier}' option in the 'list' command"
-        );
-        all_are_refused([(format!("-L {subjects}").as_str(), sentence.as_str())]);
-    }
-    for subject in ["-c", "--timeout", "--daemon"] {
-        for format in ["--stats", "--rate", "--thresholds"] {
-            let line = format!("-L {subject} {format}");
-            all_are_refused([(line.as_str(), "options conflicts in the list command")]);
-        }
-    }
-    all_are_refused([
-        ("-L --timeout --persistent-conn", "options conflicts in the list command"),
-        ("-L --daemon --persistent-conn", "options conflicts in the list command"),
-    ]);
 }
 
 #[test]

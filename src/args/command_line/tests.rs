@@ -199,9 +199,15 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Drain => &["0", "600", ""],
         Netns => &["blue", "/run/netns/blue", "-5"],
         Color => &["auto", "always", "never"],
+        Client => &["10.0.0.0/8", "2001:db8::1"],
+        State => &["ESTABLISHED", "none,SYN_RECV"],
+        Origin => &["local", "synced"],
+        CountBy => &["client", "client/24,64", "state"],
+        Limit => &["5"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
-        | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6 => &[],
+        | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6
+        | Count | NoHeader => &[],
     }
 }
 

@@ -116,8 +116,9 @@ pub static OPTIONS: &[OptionSpec] = &[
             Some('r'),
             "real-server",
             Value("HOST[:PORT]"),
-            &[AddServer, EditServer, DeleteServer],
-            "The real server; its port is the service's if that comes first on the line",
+            &[AddServer, EditServer, DeleteServer, List],
+            "The real server; its port is the service's if that comes first on the line. With -L -c: \
+             connections of this server",
         )
     },
     forwarding(Gatewaying, 'g', "gatewaying", "Forward by direct routing; the default"),
@@ -335,6 +336,41 @@ pub static OPTIONS: &[OptionSpec] = &[
         EVERY_COMMAND,
         "Colour messages, help and tables: auto, always or never [default: auto]",
     ),
+    option(
+        Client,
+        None,
+        "client",
+        Value("ADDRESS[/BITS]"),
+        WITH_LIST,
+        "With -c: connections of clients in this network",
+    ),
+    option(
+        State,
+        None,
+        "state",
+        Value("STATE[,STATE]..."),
+        WITH_LIST,
+        "With -c: connections in one of these states, such as ESTABLISHED",
+    ),
+    option(
+        Origin,
+        None,
+        "origin",
+        Value("local|synced"),
+        WITH_LIST,
+        "With -c: connections that this director has scheduled, or those from its sync daemon",
+    ),
+    option(Count, None, "count", Nothing, WITH_LIST, "With -c: print the number of connections"),
+    option(
+        CountBy,
+        None,
+        "count-by",
+        Value("GROUP"),
+        WITH_LIST,
+        "With -c: count by client, client/24 or client/24,64 (networks), service, server, state or origin",
+    ),
+    option(Limit, None, "limit", Value("NUMBER"), WITH_LIST, "Print the largest groups alone"),
+    option(NoHeader, None, "no-header", Nothing, WITH_LIST, "Print counts without column titles"),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

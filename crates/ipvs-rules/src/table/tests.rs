@@ -21,10 +21,11 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 17] = [
+const MATRIX: [(&str, &[&str]); 18] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
-    ("... +++ ... .....", &["real-server"]),
+    // The real server of -L -c is ours.
+    ("... +++ o.. .....", &["real-server"]),
     ("oo. ... ... .....", &["scheduler", "persistent", "netmask", "pe", "sched-flags", "ops"]),
     ("... oo. ... .....", &["forwarding-method", "weight", "u-threshold", "l-threshold"]),
     ("... oo. ... .....", &["tun-type", "tun-port", "tun-nocsum", "tun-csum", "tun-remcsum"]),
@@ -43,6 +44,10 @@ const MATRIX: [(&str, &[&str]); 17] = [
     ("ooo ooo ooo .....", &["ipv6"]),
     // These are ours.
     ("..o .oo o.. .....", &["json"]),
+    (
+        "... ... o.. .....",
+        &["client", "state", "origin", "count", "count-by", "limit", "no-header"],
+    ),
     ("..o .oo ... .....", &["drain", "force"]),
     ("... ... ..o .....", &["all", "allow-empty"]),
     ("... oo. ... .....", &["own-port"]),

@@ -91,10 +91,26 @@ impl Namespace {
     /// # Errors
     /// [`ErrorKind::NotFound`] when ip_vs is not loaded; when the namespace cannot be entered.
     pub fn connections(&self, filter: ConnectionFilter) -> Result<Connections, Error> {
-        let file = match filter.origin {
-            None => NetFile::Connections,
-            Some(_) => NetFile::ConnectionsSync,
-        };
+        match filter.origin {
+            None => self.connections_of(NetFile::Connections, filter),
+            Some(_) => self.connections_with_origin(filter),
+        }
+    }
+
+    /// Opens the connection table of the namespace like [`Namespace::connections`]. Every entry has its origin, and none
+    /// has the data of persistence engines.
+    ///
+    /// # Errors
+    /// As [`Namespace::connections`].
+    pub fn connections_with_origin(&self, filter: ConnectionFilter) -> Result<Connections, Error> {
+        self.connections_of(NetFile::ConnectionsSync, filter)
+    }
+
+    fn connections_of(
+        &self,
+        file: NetFile,
+        filter: ConnectionFilter,
+    ) -> Result<Connections, Error> {
         let opened = self.enter(|| file.open())??;
         Ok(Connections::new(file, opened).matching(filter))
     }

@@ -109,6 +109,9 @@ macro_rules! kernel_names {
         }
 
         impl $name {
+            /// The names of this version, in the order of the variants.
+            pub const NAMES: &[&str] = &[$($text),+];
+
             /// The name that the kernel prints.
             pub fn as_str(&self) -> &str {
                 match self {

@@ -25,8 +25,8 @@ pub struct ConnectionFilter {
     pub service: Option<ServiceKey>,
     /// The real server. Port 0 matches all ports.
     pub server: Option<RealServerKey>,
-    /// The state.
-    pub state: Option<ConnectionState>,
+    /// The states, one of which the entry is in; empty for any state.
+    pub states: Vec<ConnectionState>,
     /// The director that made the entry.
     pub origin: Option<ConnectionOrigin>,
 }
@@ -50,10 +50,11 @@ impl ConnectionFilter {
         Self { server: Some(server), ..self }
     }
 
-    /// Adds the condition that the connection is in a state.
+    /// Adds a state. The connection is in one of the states that were added.
     #[must_use]
-    pub fn state(self, state: ConnectionState) -> Self {
-        Self { state: Some(state), ..self }
+    pub fn state(mut self, state: ConnectionState) -> Self {
+        self.states.push(state);
+        self
     }
 
     /// Adds the condition that this director, or another one, made the entry.
@@ -64,14 +65,14 @@ impl ConnectionFilter {
 
     /// Returns true for an entry that meets all conditions.
     pub fn matches(&self, connection: &Connection) -> bool {
-        let Self { client, service, server, state, origin } = self;
+        let Self { client, service, server, states, origin } = self;
         client.is_none_or(|network| network.contains(connection.client.ip()))
             && service.is_none_or(|service| is_of_service(connection, &service))
             && server.is_none_or(|server| {
                 let is_port = server.port == 0 || server.port == connection.server.port();
                 server.address == connection.server.ip() && is_port
             })
-            && state.as_ref().is_none_or(|state| *state == connection.state)
+            && (states.is_empty() || states.contains(&connection.state))
             && (origin.is_none() || connection.origin == *origin)
     }
 }
@@ -114,13 +115,15 @@ mod tests {
             .origin(ConnectionOrigin::Synced);
         assert!(all.matches(&connection()));
         assert!(ConnectionFilter::default().matches(&connection()));
+        let closing = ConnectionFilter::default().state(ConnectionState::FinWait);
+        assert!(closing.clone().state(ConnectionState::Established).matches(&connection()));
+        assert!(!closing.matches(&connection()));
         for other in [
             all.clone().client("198.51.100.0/24".parse().unwrap()),
             all.clone().service("udp 10.0.0.1:80".parse().unwrap()),
             all.clone().service("tcp 10.0.0.1:81".parse().unwrap()),
             all.clone().service("fwmark 80".parse().unwrap()),
             all.clone().server("10.1.0.1:80".parse().unwrap()),
-            all.clone().state(ConnectionState::FinWait),
             all.origin(ConnectionOrigin::Local),
         ] {
             assert!(!other.matches(&connection()), "{other:?}");

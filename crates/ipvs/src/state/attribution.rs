@@ -44,6 +44,17 @@ pub struct Attribution {
     mark_keys: HashSet<ServiceKey>,
 }
 
+/// The service that an entry of the connection table belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Owner {
+    /// A service of the table.
+    Service(ServiceKey),
+    /// A service that was deleted: the entry names it, and the table lacks it.
+    Deleted(ServiceKey),
+    /// Unknown: several firewall marks have the entry's real server, or the kernel has invalidated the entry.
+    Unknown,
+}
+
 /// A real server of a firewall mark service.
 #[derive(Clone, Copy, Debug)]
 struct MarkedServer {
@@ -116,6 +127,33 @@ impl Attribution {
                 .and_then(|protocol| self.service_at(protocol, target.ip(), target.port()))
                 .or_else(|| self.only_mark_with(family, connection)),
         }
+    }
+
+    /// The service that an entry belongs to, or the service that it did belong to. An entry with an address that has no
+    /// service may be of a firewall mark whose real server was deleted. Its service is unknown while the table has marks
+    /// of its family.
+    pub fn owner_of(&self, connection: &Connection) -> Owner {
+        if let Some(service) = self.service_of(connection) {
+            return Owner::Service(service);
+        }
+        if connection.is_dead_template() {
+            return Owner::Unknown;
+        }
+        let family = Family::of(connection.client.ip());
+        let deleted = match connection.target {
+            ConnectionTarget::Fwmark(mark) => {
+                mark.try_into().ok().map(|mark| ServiceKey::Fwmark { mark, family })
+            }
+            ConnectionTarget::Address(_)
+                if self.mark_keys.iter().any(|mark| mark.family() == family) =>
+            {
+                None
+            }
+            ConnectionTarget::Address(target) => connection.protocol.transport().map(|protocol| {
+                ServiceKey::Address { protocol, address: target.ip(), port: target.port() }
+            }),
+        };
+        deleted.map_or(Owner::Unknown, Owner::Deleted)
     }
 
     fn service_at(&self, protocol: Protocol, address: IpAddr, port: u16) -> Option<ServiceKey> {
@@ -232,6 +270,20 @@ mod tests {
         assert_eq!(service_of(&marks, template).as_deref(), Some("fwmark 7"));
         let unknown = "IP  C0000201 0000 00000009 0000 0A010001 0000 NONE 300";
         assert_eq!(service_of(&marks, unknown), None);
+    }
+
+    #[test]
+    fn entry_of_a_deleted_service_is_told_from_one_of_an_unknown_mark() {
+        let owner =
+            |services: &[(&str, &[&str])], line| attribution(services).owner_of(&connection(line));
+        let deleted = |text: &str| Owner::Deleted(text.parse().unwrap());
+        assert_eq!(owner(&[], TCP_80), deleted("tcp 10.0.0.1:80"));
+        assert_eq!(owner(&[("fwmark 1 ipv6", &[])], TCP_80), deleted("tcp 10.0.0.1:80"));
+        assert_eq!(owner(&[("fwmark 1", &[])], TCP_80), Owner::Unknown);
+        let template = "IP  C0000201 0000 00000009 0000 0A010001 0000 NONE 300";
+        assert_eq!(owner(&[], template), deleted("fwmark 9"));
+        let service = Owner::Service("tcp 10.0.0.1:80".parse().unwrap());
+        assert_eq!(owner(&[("tcp 10.0.0.1:80", &[])], TCP_80), service);
     }
 
     #[test]

@@ -1,0 +1,144 @@
+//! Makes a listing of the options of `-L`, and refuses combinations that have no meaning.
+
+use crate::command::{List, ListSubject, OutputFormat, ServiceColumns};
+use crate::connection_query::{ConnectionColumns, ConnectionQuery, ConnectionReport};
+use crate::error::RuleError;
+use crate::options::{ListOptions, Options};
+use ipvs::model::{ConnectionFilter, RealServerKey};
+
+impl Options<'_> {
+    /// The listing of `-L`.
+    pub(super) fn list(self) -> Result<List, RuleError> {
+        let Options {
+            waiting: _,
+            groups: _,
+            service,
+            real_server,
+            has_server_port,
+            for_service: _,
+            for_server: _,
+            listing,
+            for_save: _,
+            for_daemon: _,
+            for_drain: _,
+            is_numeric,
+        } = self;
+        let ListOptions {
+            connections,
+            timeouts,
+            daemons,
+            stats,
+            rate,
+            thresholds,
+            persistent_connections,
+            tunnels,
+            is_unsorted,
+            is_exact,
+            is_json,
+            client,
+            states,
+            origin,
+            is_count,
+            grouping,
+            limit,
+            has_no_header,
+        } = listing;
+        let mut subjects = [
+            (connections, "connection"),
+            (service.is_some() && !connections, "service-address"),
+            (timeouts, "timeout"),
+            (daemons, "daemon"),
+        ]
+        .into_iter()
+        .filter_map(|(is_given, title)| is_given.then_some(title));
+        if let (Some(earlier), Some(later)) = (subjects.next(), subjects.next()) {
+            return Err(RuleError::ListConflict { later, earlier });
+        }
+        let format = [
+            (stats, "stats", ServiceColumns::Stats { is_exact }),
+            (rate, "rate", ServiceColumns::Rate { is_exact }),
+            (thresholds, "thresholds", ServiceColumns::Thresholds),
+            // In a listing of connections the option adds two columns.
+            (
+                persistent_connections && !connections,
+                "persistent-conn",
+                ServiceColumns::PersistentConnections,
+            ),
+        ]
+        .into_iter()
+        .find(|&(is_given, ..)| is_given);
+        match format {
+            Some((_, format, _)) if connections || timeouts || daemons => {
+                return Err(RuleError::ListFormatConflict { format });
+            }
+            _ => {}
+        }
+        let for_connections = [
+            (client.is_some(), "client"),
+            (!states.is_empty(), "state"),
+            (origin.is_some(), "origin"),
+            (is_count, "count"),
+            (grouping.is_some(), "count-by"),
+        ];
+        match for_connections.into_iter().find(|&(is_given, _)| is_given) {
+            Some((_, option)) if !connections => {
+                return Err(RuleError::Needed { needed: "connection", option, command: "list" });
+            }
+            _ => {}
+        }
+        if limit.is_some() && grouping.is_none() {
+            return Err(RuleError::Needed { needed: "count-by", option: "limit", command: "list" });
+        }
+        let has_header = !has_no_header;
+        if has_no_header && !is_count && grouping.is_none() {
+            return Err(RuleError::Needed {
+                needed: "count",
+                option: "no-header",
+                command: "list",
+            });
+        }
+        let subject = if connections {
+            // The kernel's file with origins lacks the data of engines, and counts have no columns.
+            let later = for_connections
+                .into_iter()
+                .find(|&(is_given, title)| is_given && !matches!(title, "client" | "state"));
+            if let (true, Some((_, later))) = (persistent_connections, later) {
+                return Err(RuleError::ListConflict { later, earlier: "persistent-conn" });
+            }
+            if is_count && grouping.is_some() {
+                return Err(RuleError::ListConflict { later: "count-by", earlier: "count" });
+            }
+            let report = match grouping {
+                Some(grouping) => {
+                    let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+                    ConnectionReport::CountBy { grouping, limit, has_header }
+                }
+                None if is_count => ConnectionReport::Count { has_header },
+                None if persistent_connections => {
+                    ConnectionReport::Rows(ConnectionColumns::WithEngineData)
+                }
+                None => ConnectionReport::Rows(ConnectionColumns::Plain),
+            };
+            let mut filter = ConnectionFilter::default();
+            (filter.client, filter.states, filter.origin) = (client, states, origin);
+            filter.server = real_server.map(|key| match has_server_port {
+                true => key,
+                false => RealServerKey { port: 0, ..key },
+            });
+            ListSubject::Connections(Box::new(ConnectionQuery { service, filter, report }))
+        } else if timeouts {
+            ListSubject::Timeouts
+        } else if daemons {
+            ListSubject::Daemons
+        } else {
+            let columns = match format {
+                Some((.., columns)) => columns,
+                None if tunnels => ServiceColumns::Tunnels,
+                None => ServiceColumns::Plain,
+            };
+            ListSubject::Services { service, columns, is_sorted: !is_unsorted }
+        };
+        let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
+        Ok(List { subject, is_numeric, format })
+    }
+}

@@ -1,0 +1,127 @@
+//! Listings, and the options that go with each.
+
+use super::*;
+
+#[test]
+fn every_listing_has_a_format() {
+    for line in ["-L", "-Lc", "-L --timeout", "-L --daemon -n", "-L -t 10.0.0.1:80 --stats"] {
+        let text = list(line);
+        assert_eq!(text.format, OutputFormat::Text, "{line}");
+        let json = list(&format!("{line} --json"));
+        assert_eq!(json, List { format: OutputFormat::Json, ..text }, "{line}");
+    }
+}
+
+#[test]
+fn one_thing_is_listed_at_a_time() {
+    let connections = |columns| List {
+        subject: ListSubject::Connections(Box::new(ConnectionQuery {
+            service: None,
+            filter: ConnectionFilter::default(),
+            report: ConnectionReport::Rows(columns),
+        })),
+        is_numeric: true,
+        format: OutputFormat::Text,
+    };
+    assert_eq!(list("-Lnc"), connections(ConnectionColumns::Plain));
+    assert_eq!(
+        list("-Lnc --persistent-conn --tun-info --nosort --exact"),
+        connections(ConnectionColumns::WithEngineData)
+    );
+    assert_eq!(list("-L --timeout -n --tun-info --exact").subject, ListSubject::Timeouts);
+    assert_eq!(list("-L --daemon --nosort").subject, ListSubject::Daemons);
+    for (subjects, later, earlier) in [
+        ("-c -t 10.0.0.1:80 --timeout", "timeout", "connection"),
+        ("--timeout -c", "timeout", "connection"),
+        ("-c --timeout --daemon", "timeout", "connection"),
+        ("-c --daemon", "daemon", "connection"),
+        ("--timeout -f 1", "timeout", "service-address"),
+        ("--daemon -f 1", "daemon", "service-address"),
+        ("--daemon --timeout --stats", "daemon", "timeout"),
+    ] {
+        let sentence = format!(
+            "The option '{later}' conflicts with the '{earlier}' option in the 'list' command"
+        );
+        all_are_refused([(format!("-L {subjects}").as_str(), sentence.as_str())]);
+    }
+    for subject in ["-c", "--timeout", "--daemon"] {
+        for format in ["--stats", "--rate", "--thresholds"] {
+            let line = format!("-L {subject} {format}");
+            all_are_refused([(line.as_str(), "options conflicts in the list command")]);
+        }
+    }
+    all_are_refused([
+        ("-L --timeout --persistent-conn", "options conflicts in the list command"),
+        ("-L --daemon --persistent-conn", "options conflicts in the list command"),
+    ]);
+}
+
+fn query(line: &str) -> ConnectionQuery {
+    match list(line).subject {
+        ListSubject::Connections(query) => *query,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn listing_of_connections_has_conditions() {
+    let asked = query(
+        "-L -c -t 10.0.0.1:80 -r 10.1.0.1 --client 192.0.2.0/24 --state established,close \
+         --origin synced",
+    );
+    let expected = ConnectionFilter::default()
+        .server("10.1.0.1:0".parse().unwrap())
+        .client("192.0.2.0/24".parse().unwrap())
+        .state(ConnectionState::Established)
+        .state(ConnectionState::Close)
+        .origin(ConnectionOrigin::Synced);
+    assert_eq!(asked.filter, expected);
+    assert_eq!(asked.service, Some("tcp 10.0.0.1:80".parse().unwrap()));
+    assert_eq!(asked.report, ConnectionReport::Rows(ConnectionColumns::Plain));
+    let server = query("-L -c -f 1 -r 10.1.0.1:8080").filter.server;
+    assert_eq!(server, Some("10.1.0.1:8080".parse().unwrap()));
+    let report = query("-L -c --count --no-header").report;
+    assert_eq!(report, ConnectionReport::Count { has_header: false });
+    let report = query("-L -c --count-by client/24,64 --limit 5").report;
+    let grouping = ConnectionGrouping::Client { ipv4: 24, ipv6: 64 };
+    let by = ConnectionReport::CountBy { grouping, limit: Some(5), has_header: true };
+    assert_eq!(report, by);
+}
+
+#[test]
+fn condition_on_connections_needs_their_listing() {
+    for option in
+        ["--client 10.0.0.1", "--state NONE", "--origin local", "--count", "--count-by state"]
+    {
+        let title = option.split_once(' ').map_or(option, |(option, _)| option);
+        let sentence = format!(
+            "You need to supply the 'connection' option for the '{}' option of the 'list' command",
+            title.trim_start_matches('-')
+        );
+        for subject in ["-L", "-L --timeout", "-L --stats"] {
+            let line = format!("{subject} {option}");
+            all_are_refused([(line.as_str(), sentence.as_str())]);
+        }
+    }
+    all_are_refused([
+        ("-L -r 10.1.0.1", "Illegal 'real-server' option with the 'list' command (-L -c -r lists"),
+        ("-L -r 10.1.0.1 -w 5", "Illegal 'real-server' option with the 'list' command"),
+        ("-L -c --limit 5", "You need to supply the 'count-by' option for the 'limit' option"),
+        ("-L -c --no-header", "You need to supply the 'count' option for the 'no-header' option"),
+        ("-L -c --count --count-by state", "The option 'count-by' conflicts with the 'count'"),
+        (
+            "-L -c --persistent-conn --origin local",
+            "The option 'origin' conflicts with the 'persistent-conn' option in the 'list' command",
+        ),
+        (
+            "-L -c --persistent-conn --count",
+            "The option 'count' conflicts with the 'persistent-conn' option in the 'list' command",
+        ),
+        ("-L -c --client 10.0.0.0/33", "illegal client specified (`10.0.0.0/33' is not a network"),
+        ("-L -c --state OPEN", "illegal state specified (`OPEN' is none of NONE, ASSURED, "),
+        ("-L -c --origin SYNC", "illegal origin specified (`SYNC' is none of local, synced)"),
+        ("-L -c --count-by port", "illegal count-by specified (`port' is none of client, "),
+        ("-L -c --count-by state --limit 0", "illegal limit specified (`0' is not a number from 1"),
+        ("-C --count", "Illegal 'count' option with the 'flush' command (it goes with -L)"),
+    ]);
+}

@@ -1,0 +1,376 @@
+//! The numbers of connections: in all, or by group.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use ipvs::model::{
+    Connection, ConnectionOrigin, ConnectionState, Family, Network, RealServerKey, ServiceKey,
+};
+use ipvs::state::{Attribution, Owner};
+use ipvs_rules::{ConnectionGrouping, EndpointNames as _};
+use serde::{Serialize, Serializer};
+
+use super::document::Document;
+use super::grid::{Column, Grid, GridStyle};
+use crate::resolve::Labels;
+
+/// The number of entries. A template assigns a client to a real server and carries no packets, so it is not counted as a
+/// connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct EntryCount {
+    /// The connections.
+    connections: u64,
+    /// The persistence templates.
+    templates: u64,
+}
+
+impl EntryCount {
+    /// Counts an entry.
+    pub fn add(&mut self, connection: &Connection) {
+        match connection.is_template() {
+            true => self.templates += 1,
+            false => self.connections += 1,
+        }
+    }
+
+    fn cells(self) -> [String; 2] {
+        [self.connections.to_string(), self.templates.to_string()]
+    }
+}
+
+const COUNTS: [Column; 2] = [Column::Number("Connections"), Column::Number("Templates")];
+
+/// The number of all entries, as a table of one row.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TotalCount {
+    /// The number.
+    #[serde(flatten)]
+    pub count: EntryCount,
+    /// The look of the table.
+    #[serde(skip)]
+    pub style: GridStyle,
+}
+
+impl Document for TotalCount {
+    fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut grid = Grid::new(COUNTS);
+        grid.push(self.count.cells());
+        grid.write(out, self.style)
+    }
+}
+
+/// A group of entries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Group {
+    Client(Network),
+    Service(Owner),
+    Server(SocketAddr),
+    State(ConnectionState),
+    Origin(Option<ConnectionOrigin>),
+}
+
+/// Counts entries by group. Memory grows with the number of groups.
+#[derive(Debug)]
+pub struct GroupCounter<'a> {
+    grouping: ConnectionGrouping,
+    /// Finds the services.
+    attribution: &'a Attribution,
+    counts: HashMap<Group, EntryCount>,
+}
+
+impl<'a> GroupCounter<'a> {
+    /// Nothing counted yet.
+    pub fn new(grouping: ConnectionGrouping, attribution: &'a Attribution) -> Self {
+        Self { grouping, attribution, counts: HashMap::new() }
+    }
+
+    /// Counts an entry.
+    pub fn add(&mut self, connection: &Connection) {
+        let group = match self.grouping {
+            ConnectionGrouping::Client { ipv4, ipv6 } => {
+                let client = connection.client.ip();
+                let length = if client.is_ipv4() { ipv4 } else { ipv6 };
+                Group::Client(Network::new(client, length).unwrap_or(Network::host(client)))
+            }
+            ConnectionGrouping::Service => Group::Service(self.attribution.owner_of(connection)),
+            ConnectionGrouping::Server => Group::Server(connection.server),
+            ConnectionGrouping::State => Group::State(connection.state.clone()),
+            ConnectionGrouping::Origin => Group::Origin(connection.origin),
+        };
+        self.counts.entry(group).or_default().add(connection);
+    }
+
+    /// The groups, the largest first.
+    pub fn largest(self, limit: Option<usize>) -> GroupCounts {
+        let mut counts: Vec<GroupCount> =
+            self.counts.into_iter().map(|(group, count)| GroupCount { group, count }).collect();
+        counts.sort_unstable_by(|one, other| {
+            (Reverse(one.count), &one.group).cmp(&(Reverse(other.count), &other.group))
+        });
+        counts.truncate(limit.unwrap_or(usize::MAX));
+        GroupCounts { grouping: self.grouping, counts }
+    }
+}
+
+/// A group with its number of entries.
+#[derive(Clone, Debug)]
+struct GroupCount {
+    group: Group,
+    count: EntryCount,
+}
+
+/// The numbers of entries by group.
+#[derive(Clone, Debug)]
+pub struct GroupCounts {
+    grouping: ConnectionGrouping,
+    counts: Vec<GroupCount>,
+}
+
+impl GroupCounts {
+    /// The addresses that are shown, for a look-up of their names.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.counts.iter().filter_map(|GroupCount { group, .. }| match *group {
+            Group::Client(network) => whole_address(network),
+            Group::Service(Owner::Service(key) | Owner::Deleted(key)) => match key {
+                ServiceKey::Address { address, .. } => Some(address),
+                ServiceKey::Fwmark { .. } => None,
+            },
+            Group::Server(server) => Some(server.ip()),
+            Group::Service(Owner::Unknown) | Group::State(_) | Group::Origin(_) => None,
+        })
+    }
+
+    /// The document, with names or numbers.
+    pub const fn labelled<'a>(&'a self, labels: &'a Labels, style: GridStyle) -> GroupTable<'a> {
+        GroupTable { counts: self, labels, style }
+    }
+}
+
+/// The address of a network that has no other.
+fn whole_address(network: Network) -> Option<IpAddr> {
+    let address = network.address();
+    (network == Network::host(address)).then_some(address)
+}
+
+/// The numbers of entries by group as a document.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupTable<'a> {
+    counts: &'a GroupCounts,
+    labels: &'a Labels,
+    style: GridStyle,
+}
+
+impl GroupTable<'_> {
+    fn text(&self, group: &Group) -> String {
+        match group {
+            Group::Client(network) => match whole_address(*network) {
+                Some(address) => self.host(address),
+                None => network.to_string(),
+            },
+            Group::Service(Owner::Service(key)) => self.service(key),
+            Group::Service(Owner::Deleted(key)) => format!("{} (deleted)", self.service(key)),
+            Group::Server(server) => {
+                self.labels.endpoint(server.ip(), server.port(), None).to_string()
+            }
+            Group::State(state) => state.to_string(),
+            Group::Origin(Some(origin)) => origin.to_string(),
+            Group::Service(Owner::Unknown) | Group::Origin(None) => "?".to_owned(),
+        }
+    }
+
+    fn host(&self, address: IpAddr) -> String {
+        self.labels.host(address).map_or_else(|| address.to_string(), str::to_owned)
+    }
+
+    fn service(&self, key: &ServiceKey) -> String {
+        match *key {
+            ServiceKey::Address { protocol, address, port } => {
+                format!("{protocol} {}", self.labels.endpoint(address, port, Some(protocol)))
+            }
+            ServiceKey::Fwmark { mark, family: Family::Ipv4 } => format!("FWM {mark}"),
+            ServiceKey::Fwmark { mark, family: Family::Ipv6 } => format!("FWM {mark} IPv6"),
+        }
+    }
+}
+
+impl Document for GroupTable<'_> {
+    fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let title = match self.counts.grouping {
+            ConnectionGrouping::Client { .. } => "Client",
+            ConnectionGrouping::Service => "Service",
+            ConnectionGrouping::Server => "Server",
+            ConnectionGrouping::State => "State",
+            ConnectionGrouping::Origin => "Origin",
+        };
+        let mut grid = Grid::new([Column::Text(title)].into_iter().chain(COUNTS));
+        for GroupCount { group, count } in &self.counts.counts {
+            grid.push([self.text(group)].into_iter().chain(count.cells()));
+        }
+        grid.write(out, self.style)
+    }
+}
+
+#[derive(Serialize)]
+struct TableForm {
+    counts: Vec<RowForm>,
+}
+
+/// A row of the JSON document. Exactly one field names the group.
+#[derive(Default, Serialize)]
+struct RowForm {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    /// `null` for an unknown one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<Option<ServiceKey>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    real_server: Option<RealServerKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<Option<ConnectionOrigin>>,
+    #[serde(flatten)]
+    count: EntryCount,
+}
+
+impl From<&GroupCount> for RowForm {
+    fn from(GroupCount { group, count }: &GroupCount) -> Self {
+        let mut row = Self { count: *count, ..Self::default() };
+        match group {
+            Group::Client(network) => {
+                let address = whole_address(*network).map(|address| address.to_string());
+                row.client = Some(address.unwrap_or_else(|| network.to_string()));
+            }
+            Group::Service(owner) => {
+                row.is_deleted = matches!(owner, Owner::Deleted(_));
+                row.service = Some(match *owner {
+                    Owner::Service(key) | Owner::Deleted(key) => Some(key),
+                    Owner::Unknown => None,
+                });
+            }
+            Group::Server(server) => {
+                let (address, port) = (server.ip(), server.port());
+                row.real_server = Some(RealServerKey { address, port });
+            }
+            Group::State(state) => row.state = Some(state.to_string()),
+            Group::Origin(origin) => row.origin = Some(*origin),
+        }
+        row
+    }
+}
+
+impl Serialize for GroupTable<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.counts.counts.iter().map(RowForm::from).collect();
+        TableForm { counts }.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::write_document;
+    use crate::process::TerminalStyle;
+    use ipvs::procfs::Connections;
+    use ipvs_rules::OutputFormat;
+
+    const ENTRIES: &str = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n\
+        TCP C0000201 9C43 0A000001 0050 0A010001 1F90 ESTABLISHED 899\n\
+        TCP C0000202 9C43 0A000001 0050 0A010002 1F90 ESTABLISHED 899\n\
+        TCP C0000202 9C44 0A000001 0051 0A010002 1F90 FIN_WAIT    99\n\
+        TCP C0000202 0000 0A000001 0050 0A010002 1F90 ASSURED     99\n\
+        UDP C6336401 0035 0A000001 FFFF 0A010002 FFFF UDP         99\n";
+
+    const STYLE: GridStyle = GridStyle {
+        terminal: TerminalStyle { width: 80, has_colours: false, is_terminal: false },
+        has_header: true,
+    };
+
+    fn shown(grouping: &str, limit: Option<usize>, format: OutputFormat) -> String {
+        let mut attribution = Attribution::default();
+        let service = ipvs::model::VirtualService::new("tcp 10.0.0.1:80".parse().unwrap());
+        attribution.insert(&service, []);
+        let mut counter = GroupCounter::new(grouping.parse().unwrap(), &attribution);
+        for connection in Connections::from_reader(ENTRIES.as_bytes()) {
+            counter.add(&connection.unwrap());
+        }
+        let (mut out, labels) = (Vec::new(), Labels::numeric());
+        let counts = counter.largest(limit);
+        write_document(&mut out, &counts.labelled(&labels, STYLE), format).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn largest_group_comes_first_and_templates_are_counted_apart() {
+        assert_eq!(
+            shown("client", None, OutputFormat::Text),
+            "Client        Connections  Templates\n\
+             192.0.2.2               2          1\n\
+             192.0.2.1               1          0\n\
+             198.51.100.1            1          0\n"
+        );
+        assert_eq!(
+            shown("client/24", Some(1), OutputFormat::Text),
+            "Client        Connections  Templates\n\
+             192.0.2.0/24            3          1\n"
+        );
+    }
+
+    #[test]
+    fn entries_of_a_deleted_service_are_shown_as_such() {
+        assert_eq!(
+            shown("service", None, OutputFormat::Text),
+            "Service                       Connections  Templates\n\
+             TCP 10.0.0.1:80                         2          1\n\
+             TCP 10.0.0.1:81 (deleted)               1          0\n\
+             UDP 10.0.0.1:65535 (deleted)            1          0\n"
+        );
+    }
+
+    #[test]
+    fn json_has_the_group_and_both_numbers() {
+        assert_eq!(
+            shown("service", Some(2), OutputFormat::Json),
+            "{\"counts\":[\n\
+             {\"service\":{\"protocol\":\"tcp\",\"address\":\"10.0.0.1\",\"port\":80},\
+             \"connections\":2,\"templates\":1},\n\
+             {\"service\":{\"protocol\":\"tcp\",\"address\":\"10.0.0.1\",\"port\":81},\
+             \"is_deleted\":true,\"connections\":1,\"templates\":0}\n]}\n"
+        );
+        for (grouping, group) in [
+            ("client", "\"client\":\"192.0.2.2\""),
+            ("client/16", "\"client\":\"192.0.0.0/16\""),
+            ("server", "\"real_server\":{\"address\":\"10.1.0.2\",\"port\":8080}"),
+            ("state", "\"state\":\"ESTABLISHED\""),
+            ("origin", "\"origin\":null"),
+        ] {
+            let text = shown(grouping, Some(1), OutputFormat::Json);
+            assert!(text.starts_with(&format!("{{\"counts\":[\n{{{group},\"conn")), "{text}");
+        }
+    }
+
+    #[test]
+    fn total_is_a_table_of_one_row() {
+        let mut count = EntryCount::default();
+        for connection in Connections::from_reader(ENTRIES.as_bytes()) {
+            count.add(&connection.unwrap());
+        }
+        let total = |style, format| {
+            let mut out = Vec::new();
+            write_document(&mut out, &TotalCount { count, style }, format).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            total(STYLE, OutputFormat::Text),
+            "Connections  Templates\n          4          1\n"
+        );
+        let bare = GridStyle { has_header: false, ..STYLE };
+        assert_eq!(total(bare, OutputFormat::Text), "4  1\n");
+        let json = total(STYLE, OutputFormat::Json);
+        assert_eq!(json, "{\"connections\":4,\"templates\":1}\n");
+    }
+}

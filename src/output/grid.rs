@@ -1,0 +1,134 @@
+//! Tables for people that ipvsadm 1.31 does not have: titles, columns as wide as their cells, numbers to the right.
+//!
+//! On a terminal the table is cut to its width and the titles are bold. Elsewhere the cells are whole and the text is
+//! plain, for programs that split lines at blanks.
+
+use std::io;
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::peaker::Priority;
+use tabled::settings::{Alignment, Padding, Style, Width};
+
+use crate::process::{TerminalStyle, visible};
+
+/// A column: its title, and the side on which its cells begin.
+#[derive(Clone, Copy, Debug)]
+pub enum Column {
+    /// Texts.
+    Text(&'static str),
+    /// Numbers.
+    Number(&'static str),
+}
+
+impl Column {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Text(title) | Self::Number(title) => title,
+        }
+    }
+}
+
+/// A table for people.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+/// The look of a [`Grid`].
+#[derive(Clone, Copy, Debug)]
+pub struct GridStyle {
+    /// The terminal or the file that gets it.
+    pub terminal: TerminalStyle,
+    /// The table begins with a line of titles.
+    pub has_header: bool,
+}
+
+impl Grid {
+    /// A table without rows.
+    pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// Appends a row with a cell for each column.
+    pub fn push(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// Writes the table.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, out: &mut Vec<u8>, style: GridStyle) -> io::Result<()> {
+        let GridStyle { terminal, has_header } = style;
+        let mut builder = Builder::new();
+        if has_header {
+            builder.push_record(self.columns.iter().map(|column| column.title()));
+        }
+        for row in &self.rows {
+            // A cell has one line.
+            builder.push_record(row.iter().map(|cell| visible(cell).replace(['\n', '\t'], " ")));
+        }
+        let mut table = builder.build();
+        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        for (place, column) in self.columns.iter().enumerate() {
+            if matches!(column, Column::Number(_)) {
+                table.modify(Columns::one(place), Alignment::right());
+            }
+        }
+        if terminal.is_terminal {
+            let cut = Width::truncate(terminal.width).suffix("~").priority(Priority::max(true));
+            table.with(cut);
+        }
+        for (line, text) in table.to_string().lines().enumerate() {
+            let text = text.trim_end();
+            if line == 0 && has_header && terminal.has_colours {
+                out.extend_from_slice(format!("\u{1b}[1m{text}\u{1b}[0m\n").as_bytes());
+            } else {
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'\n');
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(is_terminal: bool, has_colours: bool, has_header: bool) -> String {
+        let mut grid = Grid::new([Column::Text("Client"), Column::Number("Connections")]);
+        grid.push(["2001:db8:1234:5678::/64".to_owned(), "100000".to_owned()]);
+        grid.push(["a\u{1b}[2Jb\n".to_owned(), "7".to_owned()]);
+        let terminal = TerminalStyle { width: 24, has_colours, is_terminal };
+        let mut out = Vec::new();
+        grid.write(&mut out, GridStyle { terminal, has_header }).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells_and_numbers_end_together() {
+        assert_eq!(
+            shown(false, false, true),
+            "Client                   Connections\n\
+             2001:db8:1234:5678::/64       100000\n\
+             a\\u{1b}[2Jb                        7\n"
+        );
+        assert_eq!(
+            shown(false, false, false),
+            "2001:db8:1234:5678::/64  100000\n\
+             a\\u{1b}[2Jb                   7\n"
+        );
+    }
+
+    #[test]
+    fn table_fits_a_terminal_and_its_titles_are_bold_there() {
+        let text = shown(true, true, true);
+        assert!(text.starts_with("\u{1b}[1mClient"), "{text}");
+        let plain = shown(true, false, true);
+        assert!(plain.lines().all(|line| line.chars().count() <= 24), "{plain}");
+        assert!(plain.contains('~') && plain.contains("100000"), "{plain}");
+    }
+}

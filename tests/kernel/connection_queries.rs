@@ -1,0 +1,191 @@
+//! Questions about connections: conditions leave out rows and change none, and numbers are those of `grep -c`.
+
+use std::fs;
+
+use nix::sys::socket::{SockProtocol, setsockopt, sockopt};
+
+use crate::network::Host;
+use crate::one_machine::{
+    TcpServers, UdpServers, VIRTUAL, apply, client, furnish, list, machine, service, stream,
+    wait_for_listing,
+};
+use crate::program::Program;
+use crate::rights::Copy;
+
+/// Makes connections of several services, clients and states, with templates and with entries of a deleted service.
+/// Returns the open ends.
+fn traffic() -> impl Sized {
+    machine(&service("-t", "-s rr", &[1, 1]));
+    apply("--set 0 0 7200");
+    apply(&service("-u", "-s rr -p 300 -M 255.255.255.0", &[1, 1]));
+    apply("-A -f 7 -s rr\n-a -f 7 -r 10.3.0.1 -m");
+    apply("-A -u 10.1.0.200:53 -s rr\n-a -u 10.1.0.200:53 -r 10.3.0.2:53 -m");
+    let tcp = TcpServers::new(2);
+    let from = ["10.4.0.1:0", "10.4.0.2:0", "10.4.1.1:0"];
+    let open = from.map(|from| tcp.connect(stream(SockProtocol::Tcp, Some(from), 0, VIRTUAL)));
+    let closed = tcp.open();
+    drop((closed.client, closed.server));
+    let udp = UdpServers::new(2);
+    for address in ["10.5.0.1", "10.5.0.2", "10.5.1.1"] {
+        udp.takes_from(address);
+        udp.takes_from(address);
+    }
+    let other = UdpServers::at(&["10.3.0.2:53".to_owned(), "10.3.0.1:5000".to_owned()]);
+    other.takes(&client("10.6.0.1"), "10.1.0.200:53");
+    let marked = client("10.6.0.2");
+    setsockopt(&marked, sockopt::Mark, &7).unwrap();
+    other.takes(&marked, "10.1.0.201:5000");
+    apply("-D -u 10.1.0.200:53");
+    (tcp, open, udp, other)
+}
+
+/// The entries of the kernel's file whose fields meet a condition: connections and templates.
+fn grep(wanted: impl Fn(&[&str]) -> bool) -> (usize, usize) {
+    let text = fs::read_to_string("/proc/thread-self/net/ip_vs_conn").unwrap();
+    let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let (templates, connections): (Vec<_>, Vec<_>) =
+        rows.filter(|fields| wanted(fields)).partition(|fields| fields[2] == "0000");
+    (connections.len(), templates.len())
+}
+
+/// The numbers of `--count`.
+fn count(conditions: &str) -> (usize, usize) {
+    let text = list(format!("-L -n -c --count --no-header {conditions}").trim_end());
+    let numbers: Vec<usize> =
+        text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    (numbers[0], numbers[1])
+}
+
+/// Rows without the time, which runs.
+fn rows(text: &str) -> Vec<String> {
+    text.lines().skip(2).map(|row| format!("{}{}", &row[..4], &row[10..])).collect()
+}
+
+#[test]
+fn conditions_leave_out_rows_and_numbers_are_those_of_grep() {
+    let _open = traffic();
+    // The last packets of the closed connection may be on their way.
+    wait_for_listing("-L -n -c", |text| text.contains("TIME_WAIT") || text.contains("CLOSE "));
+    let all = rows(&list("-L -n -c"));
+    assert!(all.len() >= 14, "{all:#?}");
+    let protocol = |name: &'static str| move |fields: &[&str]| fields[0] == name;
+    let to = |fields: &[&str]| fields[3] == "0A010064" && fields[4] == "0050";
+    for (conditions, numbers) in [
+        ("", grep(|_| true)),
+        (&format!("-t {VIRTUAL}")[..], grep(protocol("TCP"))),
+        (&format!("-u {VIRTUAL}"), grep(|fields| fields[0] == "UDP" && to(fields))),
+        ("-r 10.2.0.1", grep(|fields| fields[5] == "0A020001")),
+        ("-r 10.2.0.1:80", grep(|fields| fields[5] == "0A020001" && fields[6] == "0050")),
+        ("-r 10.2.0.1:81", (0, 0)),
+        ("--client 10.4.0.0/24", grep(|fields| fields[1].starts_with("0A0400"))),
+        ("--state ESTABLISHED", grep(|fields| fields[7] == "ESTABLISHED")),
+        ("--state udp,none", grep(|fields| fields[7] == "UDP" || fields[7] == "NONE")),
+        (
+            &format!("-u {VIRTUAL} -r 10.2.0.2 --client 10.5.0.0/16 --state UDP"),
+            grep(|fields| fields[0] == "UDP" && fields[5] == "0A020002" && fields[7] == "UDP"),
+        ),
+        ("-u 10.1.0.200:53", grep(|fields| fields[3] == "0A0100C8")),
+        ("-f 7", grep(|fields| fields[3] == "0A0100C9")),
+        ("--origin local", grep(|_| true)),
+        ("--origin synced", (0, 0)),
+    ] {
+        assert_eq!(count(conditions), numbers, "{conditions}");
+        let conditions = format!("-L -n -c {conditions}");
+        let listed = rows(&list(conditions.trim_end()));
+        assert_eq!(listed.len(), numbers.0 + numbers.1, "{conditions}");
+        assert!(listed.iter().all(|row| all.contains(row)), "{conditions}: {listed:#?}");
+    }
+    assert_eq!(grep(protocol("TCP")).0, 4);
+    assert_eq!(grep(protocol("UDP")), (8, 2));
+}
+
+#[test]
+fn groups_have_the_numbers_of_grep_and_the_service_of_each_entry() {
+    let _open = traffic();
+    let lines = |line: &str| -> Vec<String> {
+        let text = list(&format!("-L -n -c --no-header --count-by {line}"));
+        text.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(
+        lines("service"),
+        [
+            format!("UDP {VIRTUAL} 6 2"),
+            format!("TCP {VIRTUAL} 4 0"),
+            "FWM 7 1 0".to_owned(),
+            "? 1 0".to_owned(),
+        ]
+    );
+    apply("-D -f 7");
+    let services = lines("service");
+    assert_eq!(
+        services[2..],
+        ["UDP 10.1.0.200:53 (deleted) 1 0", "UDP 10.1.0.201:5000 (deleted) 1 0"]
+    );
+    assert_eq!(lines("client/24 --limit 2"), ["10.5.0.0/24 4 1", "10.5.1.0/24 2 1"]);
+    assert_eq!(lines("client/8"), ["10.0.0.0/8 12 2"]);
+    assert_eq!(lines("origin"), ["local 12 2"]);
+    let (states, servers) = (lines("state"), lines("server"));
+    for (groups, field, key) in [(&states, 7, "ESTABLISHED"), (&states, 7, "UDP")] {
+        let (connections, templates) = grep(|fields| fields[field] == key);
+        let row = format!("{key} {connections} {templates}");
+        assert!(groups.contains(&row), "{row} in {groups:?}");
+    }
+    let (connections, templates) = grep(|fields| fields[5] == "0A020001");
+    assert!(servers.contains(&format!("10.2.0.1:80 {connections} {templates}")), "{servers:?}");
+    let json = list("-L -c --count-by client/16 --limit 1 --json");
+    let expected =
+        "{\"counts\":[\n{\"client\":\"10.5.0.0/16\",\"connections\":6,\"templates\":2}\n]}\n";
+    assert_eq!(json, expected);
+
+    // Everybody may ask: without rights the services are those of /proc.
+    let nobody = Copy::of(&Program::ours(), "ipvsadm-counts");
+    for line in ["-L -n -c --count-by service", "-L -n -c --count -u 10.1.0.100:80"] {
+        let output = nobody.run(line);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), list(line), "{line}");
+    }
+}
+
+#[test]
+fn origin_of_a_synced_connection_is_another_director() {
+    const CONNECTIONS: usize = 20;
+    let (sender, receiver) = (Host::new(), Host::new());
+    sender.join("sync0", "172.16.0.1/24", &receiver, "sync0", "172.16.0.2/24");
+    let rules = service("-u", "-s rr", &[1, 1]);
+    for (host, role) in [(&sender, "master"), (&receiver, "backup")] {
+        host.within(|| {
+            furnish(&rules);
+            apply("--set 0 0 7200");
+            let start = format!("--start-daemon {role} --mcast-interface sync0 --syncid 9");
+            Program::ours().line(&start).succeeded();
+        });
+    }
+    sender.within(|| {
+        let servers = UdpServers::new(2);
+        for _ in 0..CONNECTIONS {
+            let client = client("10.0.0.1");
+            // The third packet makes the master send the connection.
+            for _ in 0..4 {
+                servers.takes(&client, VIRTUAL);
+            }
+        }
+        assert_eq!(count("--origin local"), (CONNECTIONS, 0));
+        assert_eq!(count("--origin synced"), (0, 0));
+    });
+    receiver.within(|| {
+        let arrived = |text: &str| text.lines().count() == CONNECTIONS + 2;
+        wait_for_listing("-L -n -c", arrived);
+        assert_eq!(count("--origin synced"), (CONNECTIONS, 0));
+        assert_eq!(count("--origin local"), (0, 0));
+        assert_eq!(
+            list("-L -c --count-by origin"),
+            "Origin  Connections  Templates\nsynced           20          0\n"
+        );
+        let json = list("-L -c --origin synced --json");
+        assert_eq!(json.matches("\"origin\":\"synced\"").count(), CONNECTIONS, "{json}");
+        // A connection that this director schedules is its own.
+        UdpServers::new(2).takes_from("10.0.0.1");
+        assert_eq!(count("--origin local"), (1, 0));
+        assert_eq!(count(""), (CONNECTIONS + 1, 0));
+    });
+}

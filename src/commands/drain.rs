@@ -53,6 +53,8 @@ pub fn drain<T: Transport>(
             drain.service().key
         ));
     }
+    // The first wait makes its sockets, which may fail, so it comes before the first change.
+    watch.wait(Duration::ZERO).map_err(DrainFailure::Signals)?;
     watch.begin();
     drain.begin(client)?;
     report.step(&DrainStep::Begun {

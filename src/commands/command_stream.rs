@@ -13,9 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Error;
 use super::session::Session;
 use ipvs::model::{Change, Request};
-use ipvs_rules::{
-    Command, LineError, Parsed, first_line, line_count, other_interpreter, parse_line,
-};
+use ipvs_rules::{Command, Line, LineError, Parsed, first_line, other_interpreter, parse_line};
 
 /// The number of changes that are sent together: several full datagrams.
 const BATCH: usize = 256;
@@ -127,26 +125,26 @@ impl<I: Read + AsFd> CommandStream<I> {
     /// Takes the next whole line out of the buffer, if there is one.
     fn read_line(&mut self, session: &mut Session) -> Result<bool, Error> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
-        let (line, after, is_whole) = match first_line(rest) {
-            Some((line, after)) => (line, after, true),
-            None if rest.len() > LineError::MAX_LENGTH => (rest, &b""[..], self.has_ended),
-            None if self.has_ended && !rest.is_empty() => (rest, &b""[..], true),
+        let (line, is_whole) = match first_line(rest) {
+            Some(line) => (line, true),
+            None if rest.len() > LineError::MAX_LENGTH => (Line::last(rest), self.has_ended),
+            None if self.has_ended && !rest.is_empty() => (Line::last(rest), true),
             None => return Ok(false),
         };
-        let next = self.buffer.len() - after.len();
+        let next = self.buffer.len() - line.rest.len();
         let was_skipping = std::mem::replace(&mut self.is_skipping, !is_whole);
         if was_skipping {
-            self.next_number += line_count(line) as u64 - 1;
+            self.next_number += line.count - 1;
             self.start = next;
             return Ok(true);
         }
         self.number = self.next_number;
-        self.next_number += line_count(line) as u64;
-        let script = if self.number == 1 { other_interpreter(line) } else { None };
+        self.next_number += line.count;
+        let script = if self.number == 1 { other_interpreter(line.text) } else { None };
         if let Some(program) = script {
             return Err(Error::Script { program });
         }
-        match parse_line(line) {
+        match parse_line(line.text) {
             Ok(None) => {}
             Ok(Some(parsed)) => {
                 if let Parsed::Waiting(_) = parsed {

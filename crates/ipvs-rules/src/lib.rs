@@ -48,7 +48,7 @@ pub use connection_query::{
 };
 pub use endpoint::{EndpointNames, EndpointText, Numeric};
 pub use error::{OptionFirst, RuleError, ValueError};
-pub use line::{LineError, Words, first_line, line_count, lines, other_interpreter, words};
+pub use line::{Line, LineError, Words, first_line, lines, other_interpreter, words};
 pub use parser::{parse_command_line, parse_line, parse_numeric_line};
 pub use table::{
     COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Presence, ValueSpec,

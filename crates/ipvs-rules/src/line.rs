@@ -33,39 +33,57 @@ impl LineError {
     pub const MAX_LENGTH: usize = 64 * 1024;
 }
 
-/// The first line of a text, without its newline, and the text behind it. A line that ends with a word `\` includes the
-/// next. Returns `None` if the newline at the end is missing.
+/// A line of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its bytes without the newline at its end.
+    pub text: &'a [u8],
+    /// The number of lines of the file that it takes: more than one if they are joined.
+    pub count: u64,
+    /// The text behind it.
+    pub rest: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    /// The whole of a text whose last newline is missing.
+    pub fn last(text: &'a [u8]) -> Self {
+        let count = memchr::memchr_iter(b'\n', text).count() as u64 + 1;
+        Self { text, count, rest: b"" }
+    }
+}
+
+/// The first line of a text. A line that ends with a word `\` includes the next. Returns `None` if the newline at the end
+/// is missing.
 #[inline]
-pub fn first_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub fn first_line(text: &[u8]) -> Option<Line<'_>> {
     let mut start = 0;
+    let mut count = 1;
     loop {
         let end = start + memchr::memchr(b'\n', text.get(start..)?)?;
         let line = text.get(..end)?;
         if !is_continued(line) {
-            return Some((line, text.get(end + 1..)?));
+            return Some(Line { text: line, count, rest: text.get(end + 1..)? });
         }
         start = end + 1;
+        count += 1;
     }
-}
-
-/// How many lines of the file a line takes that [`first_line`] returned.
-pub fn line_count(line: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', line).count() + 1
 }
 
 /// The lines of a whole text with their numbers, from 1; a joined line has the number of its first part. The last line
 /// may lack its newline.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
-    let mut rest = Some(text).filter(|text| !text.is_empty());
+    let mut rest = text;
     let mut next = 1;
     std::iter::from_fn(move || {
-        let text = rest?;
-        let (line, after) =
-            first_line(text).unwrap_or((text.strip_suffix(b"\n").unwrap_or(text), b""));
-        rest = Some(after).filter(|after| !after.is_empty());
+        if rest.is_empty() {
+            return None;
+        }
+        let line = first_line(rest)
+            .unwrap_or_else(|| Line::last(rest.strip_suffix(b"\n").unwrap_or(rest)));
+        rest = line.rest;
         let number = next;
-        next += line_count(line) as u64;
-        Some((number, line))
+        next += line.count;
+        Some((number, line.text))
     })
 }
 
@@ -202,7 +220,7 @@ mod tests {
             assert_eq!(lines, [(1, &b"-C"[..]), (2, b""), (3, b"-Z")]);
         }
         assert_eq!(lines(b"").count(), 0);
-        assert_eq!(first_line(b"-C\n-Z"), Some((&b"-C"[..], &b"-Z"[..])));
+        assert_eq!(first_line(b"-C\n-Z"), Some(Line { text: b"-C", count: 1, rest: b"-Z" }));
         assert_eq!(first_line(b"-Z"), None);
     }
 

@@ -67,16 +67,16 @@ impl<R: Read> Connections<R> {
         Self { filter, ..self }
     }
 
-    fn read_next(&mut self) -> Result<Option<Connection>, Error> {
-        if !self.is_past_heading {
-            self.lines.next()?;
-            self.is_past_heading = true;
-        }
+    /// The next line behind the heading, parsed.
+    fn read_next(&mut self) -> Option<Result<Connection, Error>> {
         let path = self.lines.path();
-        let Some(line) = self.lines.next()? else { return Ok(None) };
-        match parse_connection(line, self.has_origin) {
-            Some(connection) => Ok(Some(connection)),
-            None => Err(path.unexpected(line)),
+        match self.lines.next() {
+            Ok(None) => None,
+            Ok(Some(line)) => match parse_connection(line, self.has_origin) {
+                Some(connection) => Some(Ok(connection)),
+                None => Some(Err(path.unexpected(line))),
+            },
+            Err(error) => Some(Err(error)),
         }
     }
 }
@@ -85,10 +85,16 @@ impl<R: Read> Iterator for Connections<R> {
     type Item = Result<Connection, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if !self.is_past_heading {
+            if let Err(error) = self.lines.next() {
+                return Some(Err(error));
+            }
+            self.is_past_heading = true;
+        }
         loop {
-            match self.read_next().transpose()? {
-                Ok(connection) if !self.filter.matches(&connection) => {}
-                result => return Some(result),
+            match self.read_next() {
+                Some(Ok(connection)) if !self.filter.matches(&connection) => {}
+                next => return next,
             }
         }
     }

@@ -25,9 +25,8 @@ impl<'a> Iterator for Words<'a> {
 
 impl Words<'_> {
     fn skip_blanks(&mut self) {
-        while let Some(rest) = self.0.strip_prefix(b" ") {
-            self.0 = rest;
-        }
+        let blanks = self.0.iter().position(|&byte| byte != b' ').unwrap_or(self.0.len());
+        self.0 = self.0.get(blanks..).unwrap_or_default();
     }
 
     /// The next two words as an address and a port.
@@ -115,7 +114,7 @@ pub(super) fn hexadecimal(word: &[u8]) -> Option<u32> {
     let (mut number, mut all) = (0, 0);
     for &byte in word {
         let digit = DIGITS.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT);
-        number = (number << 4) | u32::from(digit & 0x0f);
+        number = (number << 4) | u32::from(digit);
         all |= digit;
     }
     (all < 16).then_some(number)

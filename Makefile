@@ -110,8 +110,8 @@ bench_commands = mkdir -p target/bench && cp $(PROGRAMS:%="$(BUILT)/release/%") 
 bench: rust ## benchmarks of whole commands against ipvsadm 1.31 and bare system calls, then of the parts (QUICK=1: only five cases); see BENCHMARKS.md
 	tests/provide reference bench
 	$(CARGO) build --locked --release
-	$(if $(QUICK),$(bench_commands) --quick,$(bench_commands) --document BENCHMARKS.md)
-	$(if $(QUICK),,$(CARGO) bench --locked --bench parts)
+	$(if $(QUICK),$(bench_commands) --quick,{ $(bench_commands) --document BENCHMARKS.md; } || failed=1; \
+		$(CARGO) bench --locked --bench parts; exit $${failed:-0})
 
 # Each installed file: its mode, its source, and its destination.
 installed = { for program in $(PROGRAMS); do \

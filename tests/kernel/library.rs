@@ -175,3 +175,52 @@ fn kernel_refuses_or_misreads_the_values_that_a_check_finds() {
         assert!(!is_refused_or_misread(&mut client, &change), "{change:?}");
     }
 }
+
+/// The resident memory of the process in pages, and the number of its open files.
+fn resources() -> (usize, usize) {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    (pages, std::fs::read_dir("/proc/self/fd").unwrap().count())
+}
+
+/// Runs in a process of its own, since other tests of the binary use memory too.
+#[test]
+fn a_million_changes_and_ten_thousand_listings_leave_memory_and_descriptors_constant() {
+    if std::env::var_os("ENDURANCE").is_none() {
+        let name = "library::a_million_changes_and_ten_thousand_listings_leave_memory_and_descriptors_constant";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        assert!(child.args(["--exact", name]).env("ENDURANCE", "1").status().unwrap().success());
+        return;
+    }
+    fresh_namespace();
+    let mut client = Client::connect().unwrap();
+    let service = service("tcp 10.0.0.1:80");
+    client.add_service(&VirtualService::new(service)).unwrap();
+    let servers: Vec<RealServer> = (1..=64_u16)
+        .map(|port| RealServer {
+            forwarding: Forwarding::Masquerading,
+            ..RealServer::new(std::net::SocketAddr::from(([10, 1, 0, 1], port)).into())
+        })
+        .collect();
+    for server in &servers {
+        client.add_server(&service, server).unwrap();
+    }
+    let edits: Vec<Change> =
+        servers.iter().map(|server| Change::EditServer(service, *server)).collect();
+    let mut first = None;
+    for round in 0..10 {
+        for _ in 0..100_000 / edits.len() + 1 {
+            client.apply_all(&edits).unwrap().complete().unwrap();
+        }
+        for _ in 0..1_000 {
+            assert_eq!(client.services().unwrap().len(), 1);
+        }
+        let (pages, files) = resources();
+        let (pages_at_first, files_at_first) = *first.get_or_insert((pages, files));
+        assert!(
+            pages <= pages_at_first + 64,
+            "round {round}: {pages} pages, {pages_at_first} at first"
+        );
+        assert_eq!(files, files_at_first);
+    }
+}

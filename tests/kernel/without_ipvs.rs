@@ -97,9 +97,37 @@ fn modprobe_gets_no_environment_and_an_empty_setting_is_respected() {
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(note.exists(), runs, "{setting:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let banned = "kernel.modprobe is empty";
+        assert_eq!(stderr.contains(banned), !runs, "{setting:?}: {stderr}");
         if runs {
             let environment = fs::read_to_string(&note).unwrap();
             assert!(!environment.contains("evil"), "{environment}");
         }
     }
+}
+
+/// The kernel's release is the name of a directory of modules. The thread's /proc names one that does not exist.
+#[test]
+fn missing_directory_of_modules_is_the_reason() {
+    fresh_namespace();
+    empty_proc();
+    fs::create_dir_all("/proc/sys/kernel").unwrap();
+    fs::write("/proc/sys/kernel/modprobe", "/bin/true\n").unwrap();
+    fs::write("/proc/sys/kernel/osrelease", "6.1.0-removed\n").unwrap();
+    // The module is loaded on the kernel of the tests, which /sys shows.
+    mount(Some("empty"), "/sys", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+    let question: String =
+        request_for_another_family().iter().map(|byte| format!("{byte:02x}")).collect();
+    let inject = format!("inject=sendto:poke_enter=@arg2={question}");
+    let output = Command::new("timeout")
+        .args(["60", "strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", &inject])
+        .args([Program::ours().name(), "-C"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("Can't initialize ipvs: "), "{stderr}");
+    assert!(stderr.contains("/lib/modules/6.1.0-removed"), "{stderr}");
+    assert_eq!(output.status.code(), Some(2));
 }

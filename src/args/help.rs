@@ -17,9 +17,11 @@ pub fn write_version(out: &mut dyn Write, program: &str) -> io::Result<()> {
 
 const USAGE: &str = "\
 Usage:
-  ipvsadm -A|-E SERVICE [-s SCHEDULER] [-p [SECONDS]] [-M MASK] [--pe ENGINE] [-b FLAGS] [-o]
+  ipvsadm -A|-E SERVICE [-s SCHEDULER] [-p [SECONDS]] [-M MASK] [--pe ENGINE]
+                        [-b FLAGS] [-o]
   ipvsadm -D SERVICE [--drain[=SECONDS] [--force] [--json]]
-  ipvsadm -a|-e SERVICE -r HOST[:PORT] [-g|-i|-m] [-w WEIGHT] [-x MAX] [-y MIN] [TUNNEL OPTIONS]
+  ipvsadm -a|-e SERVICE -r HOST[:PORT] [-g|-i|-m] [-w WEIGHT] [-x MAX] [-y MIN]
+                        [TUNNEL OPTIONS]
   ipvsadm -d|-e SERVICE -r HOST[:PORT] [--drain[=SECONDS] [--force] [--json]]
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
   ipvsadm -L -c|--timeout|--daemon [-n] [--json]
@@ -31,7 +33,8 @@ Usage:
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]
   ipvsadm --stop-daemon master|backup
 
-SERVICE is -t HOST[:PORT], -u HOST[:PORT], --sctp-service HOST[:PORT] or -f MARK [-6].
+SERVICE is -t HOST[:PORT], -u HOST[:PORT], --sctp-service HOST[:PORT],
+or -f MARK [-6].
 ";
 
 /// Writes the help.
@@ -154,11 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_of_the_full_help_fit_the_width() {
+    fn full_help_fits_the_width() {
         for width in [80, 120] {
             let text = help(Help::Full, width, false);
-            let (_, rows) = text.split_once("Commands:\n").unwrap();
-            assert!(rows.lines().all(|line| line.len() <= width), "{text}");
+            assert!(text.lines().all(|line| line.len() <= width), "{text}");
         }
     }
 

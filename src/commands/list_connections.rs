@@ -37,7 +37,7 @@ pub(super) fn list_connections<T: Transport>(
     session: &mut Session<T>,
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
-    // Where the file is missing, the kernel may have to load ip_vs.
+    // If the file is missing, the kernel may have to load ip_vs.
     if !session.namespace().has_connections()? {
         session.client()?;
     }

@@ -19,8 +19,8 @@ use ipvs::plan::Progress;
 /// From this number of changes on, a terminal is shown how far they are.
 const LARGE: usize = 10_000;
 
-/// All signals whose default action ends a process, as signal(7) lists them, without SIGKILL and without those that report
-/// a fault of the process itself (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS).
+/// The signals whose default action ends a process (signal(7)). SIGKILL is left out, because nothing catches it. SIGILL,
+/// SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV and SIGSYS are left out, because they report a fault of the process itself.
 pub(super) const ENDING: [Signal; 15] = [
     Signal::HUP,
     Signal::INT,

@@ -1,4 +1,4 @@
-//! The names of addresses and ports for what is printed.
+//! The names of addresses and ports in listings and saves.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;

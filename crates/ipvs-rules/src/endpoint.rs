@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipvs::model::Protocol;
 
-/// The names of hosts and ports in what is written. Without a name, a number is written.
+/// The names of hosts and ports in the written text. The writer prints a number for an entry without a name.
 pub trait EndpointNames {
     /// The name of an address.
     fn host(&self, _address: IpAddr) -> Option<&str> {

@@ -48,7 +48,7 @@ pub(super) struct WaitingValue<'a> {
     kind: WaitingKind<'a>,
 }
 
-/// A waiting value with what was known at its place of the line.
+/// A value that waits for a name, with the protocol, port and family that the line has up to there.
 #[derive(Debug)]
 enum WaitingKind<'a> {
     /// The service, with the protocol of its option.

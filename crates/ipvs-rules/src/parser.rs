@@ -23,7 +23,7 @@ use ipvs::model::{
 };
 use ipvs::plan::DrainTarget;
 
-/// Parses a line of a rules file. `None` stands for a line with nothing to do: blank, or a comment.
+/// Parses a line of a rules file. Returns `None` for a blank line and for a comment.
 ///
 /// # Errors
 /// The first fault of the line, unless a name that comes before it has to be looked up: see [`WaitingCommand`].

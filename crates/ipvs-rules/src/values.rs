@@ -57,7 +57,7 @@ enum Port<'a> {
 /// `HOST`, `HOST:PORT` or `[IPV6]:PORT`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Endpoint<'a> {
-    /// Numbers. The port is `None` where the text has none.
+    /// Numbers. `None` means that the text lacks a port.
     Numeric(IpAddr, Option<u16>),
     /// A host name, a port name or both.
     Named(NamedEndpoint<'a>),

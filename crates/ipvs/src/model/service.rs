@@ -190,7 +190,7 @@ impl Netmask {
         }
     }
 
-    /// The mask with this number of leading bits, if an address of the family has as many; 0 is none.
+    /// The mask with this number of leading bits, from 1 to the length of the family's addresses.
     pub fn of_length(length: u8, family: Family) -> Option<Self> {
         match family {
             _ if length == 0 => None,
@@ -262,7 +262,7 @@ impl Persistence {
         }
     }
 
-    /// What a kernel has reported, which it can have from programs that ask for more than [`Persistence::new`] allows.
+    /// Persistence as the kernel reports it. Other programs can set values that [`Persistence::new`] rejects.
     /// Sent back to that kernel, it is the same again.
     #[doc(hidden)]
     pub const fn reported(timeout: u32, netmask: Netmask) -> Self {

@@ -1,6 +1,6 @@
 //! Numbers of the kernel that this version has no name for.
 //!
-//! An enum of names has a variant for every other number. That variant holds a type that rejects the numbers with a
+//! An enum of names has a variant for every other number. Its type rejects the numbers with a
 //! name, so that two values are equal exactly when the kernel reads the same number from them.
 
 macro_rules! unnamed_number {

@@ -20,7 +20,7 @@ use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, Sync
 /// this number on, the system calls no longer show beside the work (6.1: 13 µs a change).
 const BATCH: usize = 64;
 
-/// What an answer to a change takes of the socket's room at most: a refusal quotes its request, which makes 200 bytes
+/// The most room of the socket that an answer to a change takes: a refusal quotes its request, which makes 200 bytes
 /// in an allocation that the kernel counts as 768 (6.1) or 1280 (where `MAX_SKB_FRAGS` is larger).
 const ANSWER: usize = 2048;
 

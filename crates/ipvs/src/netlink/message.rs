@@ -17,7 +17,7 @@ pub(super) struct Message<'a> {
     pub(super) answer: Answer<'a>,
 }
 
-/// What a message says, as far as the client needs to tell them apart.
+/// The kinds of messages that the client tells apart.
 pub(super) enum Answer<'a> {
     /// The attributes of a message of the family.
     Payload(&'a [u8]),

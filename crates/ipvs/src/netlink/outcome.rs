@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// A change that the kernel refused, by its place in what was given to [`Client::apply_all`](super::Client::apply_all).
+/// A change that the kernel refused, with its index in the input of [`Client::apply_all`](super::Client::apply_all).
 #[derive(Debug)]
 pub struct Failure {
     /// The place of the change, counted from 0.

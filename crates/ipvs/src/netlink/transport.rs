@@ -45,8 +45,8 @@ pub struct KernelSocket {
 /// The kernel never cuts an answer for it: a datagram of a dump has at most as many bytes as the largest offer so far, or as a
 /// page holds (`NLMSG_GOODSIZE`) where that is more. Every other answer has a few hundred bytes.
 ///
-/// The number decides about speed alone. For each part of a dump, and twice for each dump, the kernel allocates what was
-/// offered and some hundred bytes of its own, rounded up to a power of two, and clears it (`netlink_dump`, Linux 6.1). A save
+/// The number decides about speed alone. For each part of a dump, and twice for each dump, the kernel allocates and clears
+/// the offered size and some hundred bytes, rounded up to a power of two (`netlink_dump`). A save
 /// and a restore take one dump for each service, so a small offer makes them cheaper. The dump of all services then has
 /// more parts, and for each of them the kernel walks through its table to where it was. 7.5 KiB stays below 8 KiB with
 /// the kernel's bytes: the benchmark's `-Sn` and restores gain more by it than `-Ln` of 10,000 services loses.

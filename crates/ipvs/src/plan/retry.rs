@@ -21,7 +21,7 @@ pub struct Prepared<O = ()> {
 /// The outcome of [`apply_with_retries`]: the outer error is that of the function that plans again.
 pub type Applied<O, E> = Result<Result<(), Box<ApplyError<O>>>, E>;
 
-/// Applies a plan as [`apply`] does. Where another program has changed the rules since they were read, `plan_again` makes
+/// Applies a plan as [`apply`] does. If another program has changed the rules since they were read, `plan_again` makes
 /// a new plan, up to five in all.
 ///
 /// # Errors

@@ -253,7 +253,7 @@ impl<O> Plan<O> {
 }
 
 /// Pairs the items of two sequences that have the same key. Both sequences are in the order of their keys; an item whose
-/// key the other sequence lacks stands alone.
+/// key the other sequence lacks has no partner.
 fn pairs<A, B, K: Ord>(
     ones: impl IntoIterator<Item = A>,
     others: impl IntoIterator<Item = B>,

@@ -174,7 +174,7 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
                     // The kernel swaps the bytes of the length, as it does those of a mask.
                     Family::Ipv6 => Netmask::Ipv6(mask.swap_bytes().try_into().ok()?),
                 };
-                // To the nearest second: at 300 ticks a second a tick is no whole number of nanoseconds.
+                // To the nearest second: at 300 ticks a second, a tick is a fraction of nanoseconds too.
                 let timeout = u32::try_from((ticks * tick + 500_000_000) / 1_000_000_000).ok()?;
                 persistence = Some(Persistence::reported(timeout, netmask));
             }

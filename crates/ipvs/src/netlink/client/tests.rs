@@ -1,4 +1,4 @@
-//! A client whose kernel is a replay: sequence numbers, ends, refusals, batches, and answers that are none.
+//! A client whose kernel is a replay: sequence numbers, ends, refusals, batches, and malformed answers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,7 +15,7 @@ use crate::model::{Protocol, RealServer, RealServerKey, SyncRole, VirtualService
 use crate::netlink::replay::Replay;
 use crate::values;
 
-/// What looking the family up takes; the requests of a test are numbered from here on.
+/// The number of requests that find the family; the requests of a test are numbered from here on.
 const FAMILY: u32 = 1;
 const FIRST: u32 = 2;
 

@@ -92,7 +92,7 @@ fn split_first(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     Some((Attribute { kind, value }, after))
 }
 
-/// What is wrong with bytes that begin with no attribute, unless there are none.
+/// The error in bytes that do not begin with an attribute. `None` for no bytes.
 #[cold]
 fn fault(bytes: &[u8]) -> Option<DecodeError> {
     if bytes.is_empty() {
@@ -195,7 +195,7 @@ mod tests {
             let values = values(&buffer[..end]);
             assert_eq!(values.last().unwrap().is_err(), end != 8, "{end}");
         }
-        // One that claims more than there is, and one that claims less than its own header.
+        // An attribute longer than the bytes that follow, and an attribute shorter than its own header.
         for length in [100, 3, 0] {
             buffer[..2].copy_from_slice(&u16::to_ne_bytes(length));
             assert!(matches!(values(&buffer)[..], [Err(_)]), "{length}");

@@ -1,4 +1,4 @@
-//! Timeouts and what the kernel says of itself: attributes without a nest.
+//! Timeouts, and the kernel's version and table size: attributes without a nest.
 
 use super::DecodeError;
 use super::attribute::{attributes, put_u32};

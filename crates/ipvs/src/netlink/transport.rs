@@ -46,7 +46,7 @@ pub struct KernelSocket {
 /// page holds (`NLMSG_GOODSIZE`) where that is more. Every other answer has a few hundred bytes.
 ///
 /// The number decides about speed alone. For each part of a dump, and twice for each dump, the kernel allocates and clears
-/// the offered size and some hundred bytes, rounded up to a power of two (`netlink_dump`). A save
+/// a buffer (`netlink_dump`). Its size is the offered one and some hundred bytes, rounded up to a power of two. A save
 /// and a restore take one dump for each service, so a small offer makes them cheaper. The dump of all services then has
 /// more parts, and for each of them the kernel walks through its table to where it was. 7.5 KiB stays below 8 KiB with
 /// the kernel's bytes: the benchmark's `-Sn` and restores gain more by it than `-Ln` of 10,000 services loses.

@@ -77,6 +77,10 @@ b sched-flags sched-flags value add-service,edit-service
 , count-by count-by value list
 , limit limit value list
 , no-header no-header nothing list
+, keep keep nothing edit-service,edit-server
+, if-exists if-exists nothing edit-service,delete-service,edit-server,delete-server
+, if-not-exists if-not-exists nothing add-service,add-server
+, replace replace nothing add-service,add-server
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --wait -h --help -v -V --version'

@@ -74,7 +74,11 @@ set -g __ipvsadm_table \
     ', count count nothing list' \
     ', count-by count-by value list' \
     ', limit limit value list' \
-    ', no-header no-header nothing list'
+    ', no-header no-header nothing list' \
+    ', keep keep nothing edit-service,edit-server' \
+    ', if-exists if-exists nothing edit-service,delete-service,edit-server,delete-server' \
+    ', if-not-exists if-not-exists nothing add-service,add-server' \
+    ', replace replace nothing add-service,add-server'
 complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
 complete -c ipvsadm -n '__ipvsadm_needs_command edit-service' -s E -l edit-service -d 'Edit a virtual service: options that are omitted return to their defaults'
 complete -c ipvsadm -n '__ipvsadm_needs_command delete-service' -s D -l delete-service -d 'Delete a virtual service with its real servers'
@@ -147,6 +151,10 @@ complete -c ipvsadm -n '__ipvsadm_takes count' -l count -d 'With -c: print the n
 complete -c ipvsadm -n '__ipvsadm_takes count-by' -l count-by -x -a '(__ipvsadm_values count-by)' -d 'With -c: count by client, client/24 or client/24,64 (networks), service, server, state or origin'
 complete -c ipvsadm -n '__ipvsadm_takes limit' -l limit -x -a '(__ipvsadm_values limit)' -d 'Print the largest groups alone'
 complete -c ipvsadm -n '__ipvsadm_takes no-header' -l no-header -d 'Print counts without column titles'
+complete -c ipvsadm -n '__ipvsadm_takes keep' -l keep -d 'Keep all settings that the line omits; -w may be +N, -N or N%'
+complete -c ipvsadm -n '__ipvsadm_takes if-exists' -l if-exists -d 'Do nothing if the service or the server is missing'
+complete -c ipvsadm -n '__ipvsadm_takes if-not-exists' -l if-not-exists -d 'Do nothing if the same service or server exists'
+complete -c ipvsadm -n '__ipvsadm_takes replace' -l replace -d 'Add the service or the server, or edit it if it exists'
 # --- End of the table.
 
 # Parses the words typed so far as the program does. fish evaluates many conditions for the same line, so it is parsed

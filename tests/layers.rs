@@ -43,6 +43,7 @@ const PACKAGES: [Package; 4] = [
             ("values", 3),
             ("tunnel", 3),
             ("options", 4),
+            ("edits", 5),
             ("listing", 5),
             ("waiting", 5),
             ("parser", 6),

@@ -1,15 +1,35 @@
 //! Changes the kernel's table as one request asks.
 
-use super::{Error, Session};
+use std::time::Duration;
+
+use super::{Error, Session, lock};
 use ipvs::Request;
 use ipvs::netlink::Transport;
 use ipvs::plan::perform;
 
+/// The time that an edit waits for another one, or for a restore.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Performs a request.
 ///
+/// An edit that keeps settings reads the entry first. It holds the lock of restores meanwhile, so that of two such edits
+/// at once none is lost.
+///
 /// # Errors
-/// The kernel's refusal.
+/// The kernel's refusal. A restore that holds the lock for too long.
 pub fn change<T: Transport>(request: &Request, session: &mut Session<T>) -> Result<(), Error> {
+    let _lock = match keeps_settings(request) {
+        true => lock(session.namespace(), PATIENCE, |_| {})?,
+        false => None,
+    };
     perform(request, session.client()?)?;
     Ok(())
+}
+
+fn keeps_settings(request: &Request) -> bool {
+    match request {
+        Request::EditService(..) | Request::EditServer(..) => true,
+        Request::IfExists(request) => keeps_settings(request),
+        _ => false,
+    }
 }

@@ -47,6 +47,8 @@ fn kind(error: &Error) -> FailureKind {
                 ErrorKind::NoFamily => FailureKind::NoIpvs,
                 _ if is_of_file => FailureKind::NotListed,
                 ErrorKind::NotPermitted => FailureKind::NotPermitted,
+                // The kernel's refusals have an errno; this is a relative weight that leads too far.
+                ErrorKind::OutOfRange if error.errno().is_none() => FailureKind::WrongValue,
                 _ => FailureKind::Refused,
             }
         }

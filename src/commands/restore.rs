@@ -16,8 +16,9 @@ use super::session::Session;
 use crate::args::{EmptyTable, Existing, Weights};
 use crate::output::write_plan;
 use crate::resolve::Resolver;
-use crate::rules_file::{LineNumber, RuleFile};
+use crate::rules_file::{LineNumber, Rule, RuleFile};
 use ipvs::kernel::{Lock, LockError, Namespace};
+use ipvs::model::{Change, Request};
 use ipvs_rules::other_interpreter;
 
 /// Observes a restore, and knows the signal that stops it.
@@ -59,7 +60,7 @@ pub fn check(
     let mut file = restore.read(&mut session.resolver)?;
     // If the kernel's entries stay, only the kernel's table shows whether an edit or a deletion fits.
     let table = match restore.existing {
-        Existing::Replaced => Some(follow(&mut file, Wanted::default())),
+        Existing::Replaced => Some(follow(&mut file, Wanted::default(), Existing::Replaced)),
         Existing::Kept => None,
     };
     restore.judge(&mut file, table.as_ref(), usize::MAX)?;
@@ -84,11 +85,24 @@ pub fn check(
 }
 
 /// Applies the rules of a file to a table. Lines that do not fit the lines before them become bad lines of the file.
-fn follow(file: &mut RuleFile<'_>, start: Wanted) -> Wanted {
+fn follow(file: &mut RuleFile<'_>, start: Wanted, existing: Existing) -> Wanted {
     let mut wanted = start;
-    let conflicts = wanted.apply_all(&file.rules);
+    let mut conflicts = wanted.apply_all(&file.rules);
+    if existing == Existing::Kept {
+        // A deletion asks that the entry be gone.
+        let deleted = |line: &LineNumber| {
+            let rules = file.rules.binary_search_by_key(line, |rule| rule.origin);
+            rules.ok().and_then(|place| file.rules.get(place)).is_some_and(is_deletion)
+        };
+        conflicts.retain(|(line, conflict)| !(conflict.is_missing() && deleted(line)));
+    }
     file.reject(conflicts);
     wanted
+}
+
+fn is_deletion(rule: &Rule) -> bool {
+    let Request::Change(change) = &rule.request else { return false };
+    matches!(change, Change::DeleteService(_) | Change::DeleteServer(..))
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -187,7 +201,7 @@ impl<'a> Restore<'a> {
     /// The table that the file makes out of an empty one, if the restore replaces the kernel's table.
     fn target(&self, file: &mut RuleFile<'_>) -> Result<Option<Wanted>, Error> {
         let wanted = match self.existing {
-            Existing::Replaced => Some(follow(file, Wanted::default())),
+            Existing::Replaced => Some(follow(file, Wanted::default(), Existing::Replaced)),
             Existing::Kept => None,
         };
         self.judge(file, wanted.as_ref(), MOST_BAD_LINES)?;
@@ -214,7 +228,7 @@ impl<'a> Restore<'a> {
                 wanted
             }
             None => {
-                let wanted = follow(file, current.clone());
+                let wanted = follow(file, current.clone(), Existing::Kept);
                 self.judge(file, Some(&wanted), MOST_BAD_LINES)?;
                 wanted
             }

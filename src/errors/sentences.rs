@@ -12,6 +12,7 @@ const NO_SUCH_SERVICE: &str = "No such service";
 const NO_SERVICE_FOR_SERVER: &str = "Service not defined";
 const SERVER_EXISTS: &str = "Destination already exists";
 const NO_SUCH_SERVER: &str = "No such destination";
+const OUT_OF_RANGE: &str = "Numerical result out of range";
 
 /// The first line of the message for an error of the library.
 pub fn sentence(error: &Error) -> String {
@@ -31,7 +32,10 @@ pub fn sentence(error: &Error) -> String {
         (_, ErrorKind::Invalid) => {
             "Invalid operation.  Possibly wrong module version, address not unicast, ..."
         }
-        (_, ErrorKind::OutOfRange) => "Numerical result out of range",
+        (_, ErrorKind::OutOfRange) => match error.detail() {
+            Some(detail) => return format!("{OUT_OF_RANGE} ({detail})"),
+            None => OUT_OF_RANGE,
+        },
         (_, ErrorKind::NotPermitted) => "Permission denied (you must be root)",
         (_, ErrorKind::NoInterface) => "No such device",
         (_, ErrorKind::NoFamily) => "the kernel has no generic netlink family IPVS",
@@ -48,8 +52,10 @@ pub fn sentence(error: &Error) -> String {
 
 /// The sentence for a change that does not fit the lines before it, and the line that it conflicts with.
 pub fn conflict_sentence<L: std::fmt::Display>(conflict: &RuleConflict<L>) -> String {
-    let other =
-        |sentence: &str, line: &L| format!("{sentence} (line {line} has it with other options)");
+    let other = |sentence: &str, line: &Option<L>| match line {
+        Some(line) => format!("{sentence} (line {line} has it with other options)"),
+        None => format!("{sentence} (the kernel has it with other options; --replace edits it)"),
+    };
     let missing = |sentence: &str| format!("{sentence} (no line before this one adds it)");
     match conflict {
         RuleConflict::ServiceExists(line) => other(SERVICE_EXISTS, line),
@@ -57,6 +63,7 @@ pub fn conflict_sentence<L: std::fmt::Display>(conflict: &RuleConflict<L>) -> St
         RuleConflict::NoServiceForServer => missing(NO_SERVICE_FOR_SERVER),
         RuleConflict::ServerExists(line) => other(SERVER_EXISTS, line),
         RuleConflict::NoSuchServer => missing(NO_SUCH_SERVER),
+        RuleConflict::Weight(error) => format!("{OUT_OF_RANGE} ({error})"),
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::quoted::{quoted_line, shortened};
 use crate::errors::conflict_sentence;
 use crate::resolve::Resolver;
-use ipvs::model::{Change, Request, RuleConflict};
+use ipvs::model::{Change, Entry, Request, RuleConflict};
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
 /// The fault of a line of a rules file.
@@ -91,7 +91,12 @@ impl<'a> RuleFile<'a> {
     pub fn describes_a_table(&self) -> bool {
         let mut requests = self.rules.iter().map(|rule| &rule.request);
         requests.any(|request| {
-            matches!(request, Request::Change(Change::AddService(_) | Change::Flush))
+            matches!(
+                request,
+                Request::Change(Change::AddService(_) | Change::Flush)
+                    | Request::AddIfMissing(Entry::Service(_))
+                    | Request::Replace(Entry::Service(_))
+            )
         })
     }
 

@@ -9,6 +9,8 @@ mod bad_input;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]
+mod careful_changes;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod completions;

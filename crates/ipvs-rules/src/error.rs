@@ -231,6 +231,9 @@ pub enum ValueError {
         /// The largest.
         last: i64,
     },
+    /// A relative weight without `--keep`.
+    #[error("`{0}' is not a number from 0 to 2147483647; -e with --keep takes it as relative")]
+    RelativeWeight(String),
     /// Not an address and not a host name.
     #[error("`{0}' is neither an address nor a host name{hint}", hint = hints::for_endpoint(.0))]
     NotAnAddress(String),

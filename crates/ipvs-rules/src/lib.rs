@@ -21,6 +21,7 @@
 mod answers;
 mod command;
 mod connection_query;
+mod edits;
 mod endpoint;
 mod error;
 mod hints;

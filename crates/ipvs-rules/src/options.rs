@@ -15,7 +15,7 @@ use crate::values::{Endpoint, firewall_mark, number};
 use ipvs::model::{
     ConnectionOrigin, ConnectionState, Family, MulticastGroup, NameError, Netmask, Network,
     Persistence, PersistenceEngineName, Protocol, RealServerKey, SchedulerName, ServiceKey,
-    SyncDaemon,
+    SyncDaemon, WeightEdit,
 };
 
 /// The largest weight and threshold: the kernel and 1.31 use signed numbers.
@@ -32,7 +32,7 @@ pub(super) struct Options<'a> {
     /// The port of the real server is its own, not that of the service before it.
     pub(super) has_server_port: bool,
     pub(super) for_service: ServiceOptions<'a>,
-    pub(super) for_server: ServerOptions,
+    pub(super) for_server: ServerOptions<'a>,
     pub(super) listing: ListOptions,
     pub(super) for_save: SaveOptions,
     pub(super) for_daemon: DaemonOptions<'a>,
@@ -90,13 +90,55 @@ pub(super) struct ServiceOptions<'a> {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct ServerOptions {
+pub(super) struct ServerOptions<'a> {
     pub(super) forwarding: Option<OptionName>,
-    pub(super) weight: Option<u32>,
+    pub(super) weight: Option<WeightValue<'a>>,
     pub(super) upper_threshold: Option<u32>,
     pub(super) lower_threshold: Option<u32>,
     pub(super) has_own_port: bool,
     pub(super) tunnel: TunnelOptions,
+}
+
+/// A weight, which an edit that keeps settings may take as relative.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WeightValue<'a> {
+    text: &'a str,
+    /// The weight itself; `None` where the text can only be relative.
+    pub(super) absolute: Option<u32>,
+    pub(super) edit: WeightEdit,
+    /// The number of values before it that wait for names.
+    waiting: usize,
+}
+
+impl<'a> WeightValue<'a> {
+    fn parse(text: &'a str, waiting: usize) -> Result<Self, ValueError> {
+        let count = |digits: &str| match digits.starts_with(|first: char| first.is_ascii_digit()) {
+            true => number::<u32>(digits, 0..=MAX_SIGNED).ok(),
+            false => None,
+        };
+        let percent = text.strip_suffix('%').and_then(count).filter(|&percent| percent > 0);
+        let more = text.strip_prefix('+').and_then(count);
+        let less = text.strip_prefix('-').and_then(count);
+        let relative = (percent.map(WeightEdit::Percent))
+            .or(more.map(WeightEdit::Add))
+            .or(less.map(WeightEdit::Subtract));
+        let absolute = number(text, 0..=MAX_SIGNED);
+        Ok(match (absolute, relative) {
+            (Ok(weight), relative) => Self {
+                text,
+                absolute: Some(weight),
+                edit: relative.unwrap_or(WeightEdit::To(weight)),
+                waiting,
+            },
+            (Err(_), Some(edit)) => Self { text, absolute: None, edit, waiting },
+            (Err(fault), None) => return Err(fault),
+        })
+    }
+
+    fn fault(&self) -> RuleError {
+        let reason = ValueError::RelativeWeight(self.text.to_owned());
+        RuleError::BadValue { option: OptionName::Weight, value: self.text.to_owned(), reason }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -258,7 +300,10 @@ impl<'a> Options<'a> {
             Ops => self.for_service.is_one_packet = true,
             RealServer => self.parse_real_server(text).map_err(bad)?,
             Gatewaying | Ipip | Masquerading => self.for_server.forwarding = Some(option),
-            Weight => self.for_server.weight = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?),
+            Weight => {
+                let place = self.waiting.len();
+                self.for_server.weight = Some(WeightValue::parse(text, place).map_err(bad)?);
+            }
             UpperThreshold => {
                 self.for_server.upper_threshold = Some(number(text, 0..=MAX_SIGNED).map_err(bad)?);
             }
@@ -301,6 +346,8 @@ impl<'a> Options<'a> {
             AllowEmpty => self.for_save.may_be_empty = true,
             // The parser keeps the options of the program.
             Sort | Netns | Color => {}
+            // The groups tell whether the line has them.
+            Keep | IfExists | IfNotExists | Replace => {}
             Drain => {
                 let limit = value.map(|text| number(text, 0..=MAX_SIGNED).map_err(bad));
                 self.for_drain.limit = limit.transpose()?;
@@ -319,6 +366,16 @@ impl<'a> Options<'a> {
             McastTtl => self.for_daemon.ttl = Some(number(text, 1..=255).map_err(bad)?),
         }
         Ok(())
+    }
+
+    /// The fault of a weight that is relative on a line without `--keep`. Values behind it no longer count.
+    pub(super) fn relative_weight_fault(&mut self) -> Option<RuleError> {
+        let weight = self.for_server.weight.filter(|weight| weight.absolute.is_none())?;
+        if self.groups.contains(OptionName::Keep) {
+            return None;
+        }
+        self.waiting.truncate(weight.waiting);
+        Some(weight.fault())
     }
 
     fn parse_service(

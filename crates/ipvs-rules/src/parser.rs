@@ -17,9 +17,9 @@ use crate::tokens::{Token, TokenError, Tokens};
 use crate::values::number;
 use crate::waiting::{Parsed, WaitingCommand};
 use ipvs::model::{
-    Change, Family, Forwarding, InterfaceName, Netmask, Persistence, Protocol, RealServer,
-    RealServerKey, SchedulerFlags, SchedulerName, ServiceKey, SyncDaemon, SyncRole, Timeouts,
-    VirtualService,
+    Change, Entry, Family, Forwarding, InterfaceName, Netmask, Persistence, Protocol, RealServer,
+    RealServerKey, Request, SchedulerFlags, SchedulerName, ServiceKey, SyncDaemon, SyncRole,
+    Timeouts, VirtualService,
 };
 use ipvs::plan::DrainTarget;
 
@@ -159,11 +159,30 @@ fn parse_role(command: CommandName, text: &str) -> Result<SyncRole, RuleError> {
 }
 
 impl<'a> Options<'a> {
-    /// Parses all that follows a command, up to the first fault.
+    /// Parses all that follows a command, up to the first fault. A relative weight is a fault at its place unless
+    /// `--keep` comes before or behind it.
     fn parse_all(
         &mut self,
         command: &'static CommandSpec,
-        tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
+        mut tokens: impl Iterator<Item = Result<Token<'a>, TokenError>>,
+        arguments: &mut Vec<&'a OsStr>,
+        program: &mut Option<&mut ProgramOptions<'a>>,
+    ) -> Result<(), RuleError> {
+        let result = self.parse_tokens(command, &mut tokens, arguments, program);
+        let is_keep = |token| match token {
+            Ok(Token::Option { spec, .. }) => spec.option == OptionName::Keep,
+            _ => false,
+        };
+        if result.is_err() && tokens.any(is_keep) {
+            return result;
+        }
+        self.relative_weight_fault().map_or(result, Err)
+    }
+
+    fn parse_tokens(
+        &mut self,
+        command: &'static CommandSpec,
+        tokens: &mut impl Iterator<Item = Result<Token<'a>, TokenError>>,
         arguments: &mut Vec<&'a OsStr>,
         program: &mut Option<&mut ProgramOptions<'a>>,
     ) -> Result<(), RuleError> {
@@ -204,13 +223,31 @@ impl<'a> Options<'a> {
             return Ok(Command::Drain(self.drain(command)?));
         }
         self.check_drain_options(command)?;
+        let groups = self.groups;
+        groups.check_addition(command)?;
         let change = match command.command {
-            CommandName::AddService => Change::AddService(self.virtual_service(command)?),
+            CommandName::AddService => {
+                let entry = Entry::Service(self.virtual_service(command)?);
+                return Ok(Command::Request(groups.addition(entry)));
+            }
+            CommandName::EditService if self.groups.contains(OptionName::Keep) => {
+                let key = self.service_key(command)?;
+                let flags = self.check_scheduler_flags()?;
+                let request = Request::EditService(key, self.service_edit(key, flags)?);
+                return Ok(Command::Request(groups.if_exists(request)));
+            }
             CommandName::EditService => Change::EditService(self.virtual_service(command)?),
             CommandName::DeleteService => Change::DeleteService(self.service_key(command)?),
             CommandName::AddServer => {
                 let (service, server) = self.server(command)?;
-                Change::AddServer(service, server)
+                return Ok(Command::Request(groups.addition(Entry::Server(service, server))));
+            }
+            CommandName::EditServer if self.groups.contains(OptionName::Keep) => {
+                let service = self.service_key(command)?;
+                let key = self.real_server_key(command)?;
+                let (key, edit) = self.server_edit(service, key)?;
+                let request = Request::EditServer(service, key, edit);
+                return Ok(Command::Request(groups.if_exists(request)));
             }
             CommandName::EditServer => {
                 let (service, server) = self.server(command)?;
@@ -232,7 +269,7 @@ impl<'a> Options<'a> {
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
         };
-        Ok(Command::Request(change.into()))
+        Ok(Command::Request(groups.if_exists(change.into())))
     }
 
     /// Checks the words of `-b`. 1.31 does so before it checks that the command accepts the option.
@@ -395,10 +432,11 @@ impl<'a> Options<'a> {
         if lower > upper {
             return Err(RuleError::ThresholdsCrossed { lower, upper });
         }
+        let absolute = weight.and_then(|weight| weight.absolute);
         let server = RealServer {
             key,
             forwarding,
-            weight: weight.unwrap_or(RealServer::DEFAULT_WEIGHT),
+            weight: absolute.unwrap_or(RealServer::DEFAULT_WEIGHT),
             upper_threshold: upper,
             lower_threshold: lower,
         };

@@ -107,6 +107,10 @@ pub enum OptionName {
     CountBy,
     Limit,
     NoHeader,
+    Keep,
+    IfExists,
+    IfNotExists,
+    Replace,
 }
 
 /// The value of a command or an option.
@@ -188,6 +192,7 @@ impl OptionSpec {
             owners if owners.contains(&Clear) => "List options",
             // Options that name a service.
             [AddService, rest @ ..] if rest.contains(&DeleteService) => "Service",
+            [EditService, EditServer, ..] | [AddService, AddServer] => "Careful changes",
             [AddService, ..] => "Service options",
             [EditServer, DeleteServer, DeleteService] => "Drain options",
             [Save] => "Save options",

@@ -1,6 +1,7 @@
 //! The meaning of lines, and which of several faults is reported: the observed behaviour of ipvsadm 1.31, except for the differences
 //! that the README lists.
 
+mod edits;
 mod listings;
 
 use std::net::IpAddr;

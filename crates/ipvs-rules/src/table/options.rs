@@ -371,6 +371,38 @@ pub static OPTIONS: &[OptionSpec] = &[
     ),
     option(Limit, None, "limit", Value("NUMBER"), WITH_LIST, "Print the largest groups alone"),
     option(NoHeader, None, "no-header", Nothing, WITH_LIST, "Print counts without column titles"),
+    option(
+        Keep,
+        None,
+        "keep",
+        Nothing,
+        &[EditService, EditServer],
+        "Keep all settings that the line omits; -w may be +N, -N or N%",
+    ),
+    option(
+        IfExists,
+        None,
+        "if-exists",
+        Nothing,
+        &[EditService, EditServer, DeleteService, DeleteServer],
+        "Do nothing if the service or the server is missing",
+    ),
+    option(
+        IfNotExists,
+        None,
+        "if-not-exists",
+        Nothing,
+        &[AddService, AddServer],
+        "Do nothing if the same service or server exists",
+    ),
+    option(
+        Replace,
+        None,
+        "replace",
+        Nothing,
+        &[AddService, AddServer],
+        "Add the service or the server, or edit it if it exists",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

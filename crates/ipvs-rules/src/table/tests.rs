@@ -21,7 +21,7 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 18] = [
+const MATRIX: [(&str, &[&str]); 21] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
     // The real server of -L -c is ours.
@@ -52,6 +52,9 @@ const MATRIX: [(&str, &[&str]); 18] = [
     ("... ... ..o .....", &["all", "allow-empty"]),
     ("... oo. ... .....", &["own-port"]),
     ("ooo ooo ooo ooooo", &["netns", "color"]),
+    (".o. .o. ... .....", &["keep"]),
+    (".oo .oo ... .....", &["if-exists"]),
+    ("o.. o.. ... .....", &["if-not-exists", "replace"]),
 ];
 
 #[test]

@@ -42,7 +42,9 @@ pub use real_server::{
     Forwarding, OtherChecksum, OtherForwarding, OtherTunnel, RealServer, RealServerKey, Tunnel,
     TunnelChecksum,
 };
-pub use request::{Request, ServerEdit, ServiceEdit};
+pub use request::{
+    Entry, ForwardingEdit, Request, ServerEdit, ServiceEdit, WeightEdit, WeightTooLarge,
+};
 pub use ruleset::{
     Rule, RuleConflict, Ruleset, ServerRule, ServiceRules, Settings, UnknownAttribute,
 };

@@ -164,6 +164,8 @@ pub struct RealServer {
 impl RealServer {
     /// The weight of a new real server.
     pub const DEFAULT_WEIGHT: u32 = 1;
+    /// The largest weight: the kernel reads weights as signed numbers.
+    pub const MAX_WEIGHT: u32 = i32::MAX.unsigned_abs();
 
     /// A server with direct routing, weight 1 and no thresholds.
     pub const fn new(key: RealServerKey) -> Self {

@@ -9,8 +9,8 @@ use std::collections::btree_map::Entry;
 use thiserror::Error;
 
 use super::{
-    Change, RealServer, RealServerKey, Request, ServiceKey, SyncDaemon, SyncRole, Timeouts,
-    VirtualService,
+    Change, Entry as RuleEntry, RealServer, RealServerKey, Request, ServiceKey, SyncDaemon,
+    SyncRole, Timeouts, VirtualService, WeightTooLarge,
 };
 
 /// A request and its origin.
@@ -80,21 +80,31 @@ pub struct UnknownAttribute {
 /// A change that does not fit a ruleset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RuleConflict<O> {
-    /// The service to add exists with other settings; this origin asked for it.
+    /// The service to add exists with other settings; this origin asked for it, unless the kernel had it before.
     #[error("the service exists with other settings")]
-    ServiceExists(O),
+    ServiceExists(Option<O>),
     /// The service to edit, delete or zero is missing.
     #[error("no such service")]
     NoSuchService,
     /// The service of a real server is missing.
     #[error("the service of the real server is missing")]
     NoServiceForServer,
-    /// The real server to add exists with other settings; this origin asked for it.
+    /// The real server to add exists with other settings; this origin asked for it, unless the kernel had it before.
     #[error("the real server exists with other settings")]
-    ServerExists(O),
+    ServerExists(Option<O>),
     /// The real server to edit or delete is missing.
     #[error("no such real server")]
     NoSuchServer,
+    /// The relative weight of an edit leads beyond the largest weight.
+    #[error(transparent)]
+    Weight(#[from] WeightTooLarge),
+}
+
+impl<O> RuleConflict<O> {
+    /// True if the entry to edit, delete or zero is missing, or the service of it.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::NoSuchService | Self::NoServiceForServer | Self::NoSuchServer)
+    }
 }
 
 impl<O> Default for Ruleset<O> {
@@ -203,7 +213,7 @@ impl<O: Copy> ServiceRules<O> {
                 let known = self.find(&added.server.key)?;
                 match known.origin {
                     Some(origin) if known.server != added.server => {
-                        return Err(RuleConflict::ServerExists(origin));
+                        return Err(RuleConflict::ServerExists(Some(origin)));
                     }
                     _ => *known = added,
                 }
@@ -303,8 +313,27 @@ impl<O: Copy> Ruleset<O> {
                 let rules = self.services.get_mut(service);
                 let rule = rules.ok_or(RuleConflict::NoServiceForServer)?.find(key)?;
                 let is_edited = rule.is_edited || edit.weight.is_some();
-                *rule = ServerRule { server: edit.applied_to(&rule.server), origin, is_edited };
+                *rule = ServerRule { server: edit.applied_to(&rule.server)?, origin, is_edited };
                 Ok(())
+            }
+            Request::IfExists(request) => match self.perform(request, origin) {
+                Err(conflict) if conflict.is_missing() => Ok(()),
+                result => result,
+            },
+            Request::AddIfMissing(entry) => match self.known(entry) {
+                None => self.apply(&entry.addition(), origin),
+                Some((true, _)) => Ok(()),
+                Some((false, earlier)) => Err(match entry {
+                    RuleEntry::Service(_) => RuleConflict::ServiceExists(earlier),
+                    RuleEntry::Server(..) => RuleConflict::ServerExists(earlier),
+                }),
+            },
+            Request::Replace(entry) => {
+                let change = match self.known(entry) {
+                    None => entry.addition(),
+                    Some(_) => entry.edit(),
+                };
+                self.apply(&change, origin)
             }
         }
     }
@@ -355,6 +384,21 @@ impl<O: Copy> Ruleset<O> {
         Ok(())
     }
 
+    /// True if the rules have an entry with the same settings, false if with others; and its origin.
+    fn known(&self, entry: &RuleEntry) -> Option<(bool, Option<O>)> {
+        match entry {
+            RuleEntry::Service(service) => {
+                let rules = self.services.get(&service.key)?;
+                Some((rules.service.serves_as(service), rules.origin))
+            }
+            RuleEntry::Server(key, server) => {
+                let rules = self.services.get(key)?;
+                let rule = rules.servers.get(rules.position(&server.key).ok()?)?;
+                Some((rule.server.serves_as(server), rule.origin))
+            }
+        }
+    }
+
     fn add_service(
         &mut self,
         service: &VirtualService,
@@ -368,7 +412,7 @@ impl<O: Copy> Ruleset<O> {
             Entry::Occupied(mut entry) => {
                 let known = entry.get_mut();
                 if let Some(earlier) = known.origin.filter(|_| !known.service.serves_as(service)) {
-                    return Err(RuleConflict::ServiceExists(earlier));
+                    return Err(RuleConflict::ServiceExists(Some(earlier)));
                 }
                 known.service = service.clone();
                 known.origin = origin;

@@ -10,4 +10,5 @@ mod captured;
 mod client;
 mod drain;
 mod endurance;
+mod requests;
 mod verbs;

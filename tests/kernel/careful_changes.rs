@@ -1,0 +1,252 @@
+//! Changes that keep what they do not name, or depend on what is there: --keep, --if-exists, --if-not-exists, --replace.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use crate::network::{Host, fresh_namespace};
+use crate::program::Program;
+
+const SERVICE: &str = "-A -t 10.0.0.1:80 -s wlc\n";
+
+fn ours(line: &str) -> i32 {
+    Program::ours().line(line).code()
+}
+
+fn saved() -> String {
+    Program::ours().line("-S -n").succeeded().to_owned()
+}
+
+/// A fresh namespace with these lines.
+fn table(lines: &str) {
+    fresh_namespace();
+    Program::ours().feed(["-R"], lines.as_bytes()).succeeded();
+}
+
+/// The number of six connections that a server answers: one every address of a service with two real servers by
+/// masquerading, after an edit of the first one's weight.
+fn answered_after(edit: &str) -> usize {
+    let (client, director) = (Host::new(), Host::new());
+    let servers = [Host::new(), Host::new()];
+    director.join("outside", "10.1.0.1/24", &client, "uplink", "10.1.0.2/24");
+    director.ip("address add 10.1.0.100/32 dev outside");
+    director.sysctl("ipv4/ip_forward", "1");
+    for (n, server) in (2..).zip(&servers) {
+        let (near, far) = (format!("10.{n}.0.1/24"), format!("10.{n}.0.2/24"));
+        director.join(&format!("inside{n}"), &near, server, "uplink", &far);
+        server.ip(&format!("route add default via 10.{n}.0.1"));
+        let listener = server.within(|| TcpListener::bind(format!("10.{n}.0.2:80")).unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let _ = stream.unwrap().write_all(b"x");
+            }
+        });
+    }
+    director.within(|| {
+        let rules = "-A -t 10.1.0.100:80 -s rr\n\
+                     -a -t 10.1.0.100:80 -r 10.2.0.2 -m -w 1\n\
+                     -a -t 10.1.0.100:80 -r 10.3.0.2 -m -w 1\n";
+        Program::ours().feed(["-R"], rules.as_bytes()).succeeded();
+        Program::ours().line(edit).succeeded();
+    });
+    let virtual_address = SocketAddr::from(([10, 1, 0, 100], 80));
+    let patience = Duration::from_secs(2);
+    let is_answered = || {
+        let stream = TcpStream::connect_timeout(&virtual_address, patience);
+        stream.is_ok_and(|mut stream| stream.read_exact(&mut [0]).is_ok())
+    };
+    client.within(|| (0..6).filter(|_| is_answered()).count())
+}
+
+#[test]
+fn server_behind_nat_stays_reachable_with_keep_alone() {
+    assert_eq!(answered_after("-e -t 10.1.0.100:80 -r 10.2.0.2 -w 2"), 3);
+    assert_eq!(answered_after("-e -t 10.1.0.100:80 -r 10.2.0.2 --keep -w 2"), 6);
+}
+
+/// Numbers that only look random, so that a failure repeats.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % limit
+    }
+
+    fn one_of<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        texts[usize::try_from(self.below(texts.len().try_into().unwrap())).unwrap()]
+    }
+}
+
+#[test]
+fn keep_equals_reading_all_changing_one_and_writing_all() {
+    let mut numbers = Numbers(11);
+    for case in 0..200 {
+        let method = numbers.one_of(&["-m", "-g", "-i", "-i --tun-type gue --tun-port 6080", "-m"]);
+        let (weight, upper) = (numbers.below(9), numbers.below(9));
+        let limits = if upper > 0 { format!(" -x {upper}") } else { String::new() };
+        let scheduler = numbers.one_of(&["rr", "wlc", "sh -b sh-port"]);
+        let persistence = numbers.one_of(&["", " -p 300", " -p 60 -M 255.255.255.0"]);
+        let service = format!("-t 10.0.0.1:80 -s {scheduler}{persistence}");
+        let server = |method: &str, weight: u64, limits: &str| {
+            format!("-t 10.0.0.1:80 -r 10.1.0.1:80 {method} -w {weight}{limits}")
+        };
+        let add = server(method, weight, &limits);
+        let (kept, whole) = match numbers.below(5) {
+            0 => {
+                let new = numbers.below(9);
+                let whole = server(method, new, &limits);
+                (format!("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w {new}"), format!("-e {whole}"))
+            }
+            1 => {
+                let more = numbers.below(9);
+                let whole = server(method, weight + more, &limits);
+                (format!("-e -t 10.0.0.1:80 -r 10.1.0.1 -w +{more} --keep"), format!("-e {whole}"))
+            }
+            2 => {
+                let whole = server(method, weight, " -x 20");
+                ("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -x 20".to_owned(), format!("-e {whole}"))
+            }
+            3 => {
+                let whole = server("-m", weight, &limits);
+                ("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -m".to_owned(), format!("-e {whole}"))
+            }
+            _ => {
+                let flags = if scheduler.contains("sh") { " -b flag-2" } else { "" };
+                let whole = format!("-E -t 10.0.0.1:80 -s lc{flags}{persistence}");
+                ("-E -t 10.0.0.1:80 --keep -s lc".to_owned(), whole)
+            }
+        };
+        let rules = format!("-A {service}\n-a {add}\n");
+        let results = [kept, whole].map(|edit| {
+            table(&rules);
+            Program::ours().line(&edit).succeeded();
+            (saved(), edit)
+        });
+        assert_eq!(results[0].0, results[1].0, "case {case}: {results:?} of {rules}");
+    }
+}
+
+#[test]
+fn own_port_and_local_server_stay() {
+    table(SERVICE);
+    for line in [
+        "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -g --own-port -w 1",
+        "-a -t 10.0.0.1:80 -r 127.0.0.1 -g -w 1",
+    ] {
+        Program::ours().line(line).succeeded();
+    }
+    let listing = || Program::ours().line("-Ln").succeeded().to_owned();
+    let before = listing();
+    assert!(before.contains("Local   1"), "{before}");
+    for server in ["10.1.0.1:8080", "127.0.0.1"] {
+        Program::ours().line(&format!("-e -t 10.0.0.1:80 -r {server} --keep -w 7")).succeeded();
+    }
+    assert_eq!(
+        listing(),
+        before.replace("Local   1 ", "Local   7 ").replace("Route   1 ", "Route   7 ")
+    );
+}
+
+#[test]
+fn relative_weight_that_leads_too_far_changes_nothing() {
+    table(&format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 2147483647\n"));
+    let before = saved();
+    let outcome = Program::ours().line("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w +1");
+    assert_eq!(
+        outcome.refused(2),
+        "Numerical result out of range (the weight would be 2147483648, and the largest is \
+         2147483647)"
+    );
+    assert_eq!(saved(), before);
+}
+
+/// Starts the same line many times at once.
+fn at_once(line: &str, times: usize) -> Vec<i32> {
+    let start = |_| Program::ours().command(line.split(' ')).spawn().unwrap();
+    let children: Vec<Child> = (0..times).map(start).collect();
+    let status = |child: Child| child.wait_with_output().unwrap().status.code().unwrap();
+    children.into_iter().map(status).collect()
+}
+
+#[test]
+fn additions_at_once_are_all_done_and_make_one_entry() {
+    table(SERVICE);
+    let line = "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3 --if-not-exists";
+    for _ in 0..10 {
+        assert_eq!(at_once(line, 2), [0, 0]);
+        assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3\n"));
+        Program::ours().line("-d -t 10.0.0.1:80 -r 10.1.0.1:80").succeeded();
+    }
+}
+
+#[test]
+fn of_relative_weights_at_once_none_is_lost() {
+    table(&format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n"));
+    assert_eq!(at_once("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w +1", 8), [0; 8]);
+    assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 8\n"));
+}
+
+#[test]
+fn condition_decides_between_done_and_refused() {
+    table(SERVICE);
+    let server = "-t 10.0.0.1:80 -r 10.1.0.1:80";
+    for (line, status) in [
+        (format!("-d {server} --if-exists"), 0),
+        (format!("-e {server} -m --if-exists"), 0),
+        (format!("-e {server} --keep -w 0 --if-exists"), 0),
+        ("-d -t 10.0.0.9:80 -r 10.1.0.1:80 --if-exists".to_owned(), 0),
+        ("-D -t 10.0.0.9:80 --if-exists".to_owned(), 0),
+        ("-E -t 10.0.0.9:80 --if-exists".to_owned(), 0),
+        (format!("-e {server} --keep -w 0"), 255),
+        (format!("-a {server} -m -w 3 --if-not-exists"), 0),
+        (format!("-a {server} -m -w 3 --if-not-exists"), 0),
+        (format!("-a {server} -m -w 4 --if-not-exists"), 255),
+        (format!("-a {server} -g -w 3 --if-not-exists"), 255),
+        ("-A -t 10.0.0.1:80 -s wlc --if-not-exists".to_owned(), 0),
+        ("-A -t 10.0.0.1:80 -s rr --if-not-exists".to_owned(), 255),
+        ("-a -t 10.0.0.9:80 -r 10.1.0.1:80 --if-not-exists".to_owned(), 255),
+    ] {
+        assert_eq!(ours(&line), status, "{line}");
+    }
+    assert_eq!(saved(), format!("{SERVICE}-a {server} -m -w 3\n"));
+    for line in ["-A -t 10.0.0.1:80 -s rr --replace", "-A -f 7 -s rr --replace"] {
+        assert_eq!(ours(line), 0, "{line}");
+    }
+    assert_eq!(ours(&format!("-a {server} -g -w 9 --replace")), 0);
+    assert_eq!(saved(), format!("-A -t 10.0.0.1:80 -s rr\n-a {server} -g -w 9\n-A -f 7 -s rr\n"));
+}
+
+#[test]
+fn rule_file_follows_the_value_at_each_line() {
+    let lines = format!(
+        "{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 4 -x 9\n\
+         -e -t 10.0.0.1:80 -r 10.1.0.1:80 --keep -w 50%\n\
+         -e -t 10.0.0.1:80 -r 10.1.0.1:80 --keep -w +1\n\
+         -a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3 -x 9 --if-not-exists\n\
+         -D -f 8 --if-exists\n\
+         -A -f 7 -s rr --replace\n"
+    );
+    let expected =
+        format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3 -x 9\n-A -f 7 -s rr\n");
+    table(&lines);
+    assert_eq!(saved(), expected, "by -R");
+    fresh_namespace();
+    Program::restore().feed::<&str>([], lines.as_bytes()).succeeded();
+    assert_eq!(saved(), expected, "by ipvsadm-restore");
+}
+
+#[test]
+fn deletion_of_what_is_gone_is_done_with_noflush() {
+    table(SERVICE);
+    let lines = "-d -t 10.0.0.1:80 -r 10.1.0.1:80\n-d -f 8 -r 10.1.0.1\n-D -f 7\n";
+    for _ in 0..2 {
+        Program::restore().feed(["--noflush"], lines.as_bytes()).succeeded();
+    }
+    Program::restore().feed(["--noflush"], b"-D -t 10.0.0.1:80\n-D -t 10.0.0.1:80\n").succeeded();
+    assert_eq!(saved(), "");
+    let complaint = Program::restore().feed(["--noflush"], b"-e -f 7 -r 10.1.0.1\n");
+    assert!(complaint.refused(2).contains("Service not defined"), "{complaint:?}");
+}

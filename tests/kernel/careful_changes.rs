@@ -1,4 +1,5 @@
-//! Changes that keep what they do not name, or depend on what is there: --keep, --if-exists, --if-not-exists, --replace.
+//! Changes that keep the settings that they omit, or depend on the kernel's entries: --keep, --if-exists, --if-not-exists,
+//! --replace.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ipvs::kernel::{LockError, Namespace};
+use ipvs::model::WeightTooLarge;
 use ipvs::plan::ApplyError;
 use thiserror::Error;
 
@@ -29,6 +30,9 @@ pub enum Error {
         /// The names that there are.
         names: Vec<String>,
     },
+    /// A relative weight leads too far.
+    #[error("Numerical result out of range ({0})")]
+    Weight(WeightTooLarge),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {}", io_text(.0))]
     Output(#[source] io::Error),

@@ -65,6 +65,7 @@ fn kind(error: &Error) -> FailureKind {
             DrainFailure::Interrupted { signal, .. } => FailureKind::Stopped(*signal),
         },
         Error::Lock(_) | Error::NotApplied { .. } => FailureKind::Refused,
+        Error::Weight(_) => FailureKind::WrongValue,
         Error::Input(_)
         | Error::ReadFile { .. }
         | Error::Script { .. }

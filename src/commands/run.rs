@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::failures::{of_change, of_listing, of_output};
-use super::{Session, change, drain, list, save};
+use super::{Session, change, drain, dry_run, list, save};
 use crate::args::{write_help, write_version};
 use crate::errors::Failure;
 use crate::process::TerminalStyle;
@@ -16,6 +16,7 @@ use ipvs_rules::{Command, LineError, RuleError};
 pub fn run(command: &Command, session: &mut Session, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         Command::Request(request) => change(request, session).map_err(of_change),
+        Command::DryRun(request) => dry_run(request, session, out).map_err(of_change),
         Command::Drain(asked) => drain(asked, session, out).map_err(of_change),
         Command::List(listing) => list(listing, session, out).map_err(of_listing),
         Command::Save(what) => save(what, session, out).map_err(of_listing),

@@ -23,6 +23,9 @@ pub enum Problem {
     /// A drain, which waits.
     #[error("a restore does not wait for connections (ipvsadm and ipvsadm -R have --drain)")]
     Drain,
+    /// A dry run of one line.
+    #[error("a line of a restore is not a dry run (ipvsadm-restore --diff shows all changes)")]
+    DryRun,
     /// The line does not fit the lines before it.
     #[error("{}", conflict_sentence(.0))]
     Conflict(RuleConflict<LineNumber>),
@@ -116,6 +119,7 @@ impl<'a> RuleFile<'a> {
                 return;
             }
             Ok(Command::Drain(_)) => Problem::Drain,
+            Ok(Command::DryRun(_)) => Problem::DryRun,
             Ok(_) => Problem::NotARule,
             Err(error) => Problem::Line(error),
         };

@@ -14,6 +14,8 @@ use crate::connection_query::ConnectionQuery;
 pub enum Command {
     /// Change the kernel's table.
     Request(Request),
+    /// Print the entries that a request would change, before and after.
+    DryRun(Request),
     /// Take real servers out of service, and wait for the end of their connections.
     Drain(Drain),
     /// Print the kernel's state.

@@ -1,5 +1,6 @@
 //! Makes requests of lines with `--keep`, `--if-exists`, `--if-not-exists` or `--replace`.
 
+use crate::command::Command;
 use crate::error::RuleError;
 use crate::options::{OptionGroups, Options};
 use crate::table::{CommandName, CommandSpec, OptionName};
@@ -34,6 +35,14 @@ impl OptionGroups {
                 Entry::Service(service) => Change::AddService(service).into(),
                 Entry::Server(key, server) => Change::AddServer(key, server).into(),
             }
+        }
+    }
+
+    /// The command that makes a request, or shows it.
+    pub(super) fn command(self, request: Request) -> Command {
+        match self.contains(OptionName::DryRun) {
+            true => Command::DryRun(request),
+            false => Command::Request(request),
         }
     }
 

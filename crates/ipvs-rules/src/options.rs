@@ -347,7 +347,7 @@ impl<'a> Options<'a> {
             // The parser keeps the options of the program.
             Sort | Netns | Color => {}
             // The groups tell whether the line has them.
-            Keep | IfExists | IfNotExists | Replace => {}
+            Keep | IfExists | IfNotExists | Replace | DryRun => {}
             Drain => {
                 let limit = value.map(|text| number(text, 0..=MAX_SIGNED).map_err(bad));
                 self.for_drain.limit = limit.transpose()?;

@@ -228,26 +228,26 @@ impl<'a> Options<'a> {
         let change = match command.command {
             CommandName::AddService => {
                 let entry = Entry::Service(self.virtual_service(command)?);
-                return Ok(Command::Request(groups.addition(entry)));
+                return Ok(groups.command(groups.addition(entry)));
             }
             CommandName::EditService if self.groups.contains(OptionName::Keep) => {
                 let key = self.service_key(command)?;
                 let flags = self.check_scheduler_flags()?;
                 let request = Request::EditService(key, self.service_edit(key, flags)?);
-                return Ok(Command::Request(groups.if_exists(request)));
+                return Ok(groups.command(groups.if_exists(request)));
             }
             CommandName::EditService => Change::EditService(self.virtual_service(command)?),
             CommandName::DeleteService => Change::DeleteService(self.service_key(command)?),
             CommandName::AddServer => {
                 let (service, server) = self.server(command)?;
-                return Ok(Command::Request(groups.addition(Entry::Server(service, server))));
+                return Ok(groups.command(groups.addition(Entry::Server(service, server))));
             }
             CommandName::EditServer if self.groups.contains(OptionName::Keep) => {
                 let service = self.service_key(command)?;
                 let key = self.real_server_key(command)?;
                 let (key, edit) = self.server_edit(service, key)?;
                 let request = Request::EditServer(service, key, edit);
-                return Ok(Command::Request(groups.if_exists(request)));
+                return Ok(groups.command(groups.if_exists(request)));
             }
             CommandName::EditServer => {
                 let (service, server) = self.server(command)?;
@@ -269,7 +269,7 @@ impl<'a> Options<'a> {
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
         };
-        Ok(Command::Request(groups.if_exists(change.into())))
+        Ok(groups.command(groups.if_exists(change.into())))
     }
 
     /// Checks the words of `-b`. 1.31 does so before it checks that the command accepts the option.

@@ -111,6 +111,7 @@ pub enum OptionName {
     IfExists,
     IfNotExists,
     Replace,
+    DryRun,
 }
 
 /// The value of a command or an option.
@@ -188,11 +189,12 @@ impl OptionSpec {
     pub fn heading(&self) -> &'static str {
         match self.owners {
             _ if self.is_of_program() => "General options",
+            [AddService, AddServer, ..] => "Careful changes",
             // `--sort`, which 1.31 accepts everywhere.
             owners if owners.contains(&Clear) => "List options",
             // Options that name a service.
             [AddService, rest @ ..] if rest.contains(&DeleteService) => "Service",
-            [EditService, EditServer, ..] | [AddService, AddServer] => "Careful changes",
+            [EditService, EditServer, ..] => "Careful changes",
             [AddService, ..] => "Service options",
             [EditServer, DeleteServer, DeleteService] => "Drain options",
             [Save] => "Save options",

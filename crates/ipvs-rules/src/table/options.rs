@@ -403,6 +403,26 @@ pub static OPTIONS: &[OptionSpec] = &[
         &[AddService, AddServer],
         "Add the service or the server, or edit it if it exists",
     ),
+    option(
+        DryRun,
+        None,
+        "dry-run",
+        Nothing,
+        &[
+            AddService,
+            AddServer,
+            EditService,
+            EditServer,
+            DeleteService,
+            DeleteServer,
+            Clear,
+            Zero,
+            Set,
+            StartDaemon,
+            StopDaemon,
+        ],
+        "Print the entries that would change, before and after; change nothing",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

@@ -21,7 +21,7 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 21] = [
+const MATRIX: [(&str, &[&str]); 22] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
     // The real server of -L -c is ours.
@@ -53,6 +53,7 @@ const MATRIX: [(&str, &[&str]); 21] = [
     ("... oo. ... .....", &["own-port"]),
     ("ooo ooo ooo ooooo", &["netns", "color"]),
     (".o. .o. ... .....", &["keep"]),
+    ("ooo ooo .o. o.ooo", &["dry-run"]),
     (".oo .oo ... .....", &["if-exists"]),
     ("o.. o.. ... .....", &["if-not-exists", "replace"]),
 ];

@@ -10,8 +10,9 @@ use std::ffi::{OsStr, OsString};
 use clap::error::ContextKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ipvs_rules::{
-    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionSpec, Parsed, Presence, ProgramOptions,
-    RuleError, Token, TokenError, Tokens, ValueError, ValueSpec, parse_command_line,
+    COMMANDS, CommandName, CommandSpec, OPTIONS, OptionName, OptionSpec, Parsed, Presence,
+    ProgramOptions, RuleError, Token, TokenError, Tokens, ValueError, ValueSpec,
+    parse_command_line,
 };
 
 use crate::errors::Failure;
@@ -71,6 +72,14 @@ impl<'w> CommandLine<'w> {
             Some(fault) => Err(fault.into()),
             None => Ok(parsed),
         }
+    }
+
+    /// The options with their values, of a line without a fault.
+    pub fn options(&self) -> impl Iterator<Item = (OptionName, Option<&str>)> {
+        self.lexer().filter_map(|token| match token {
+            Ok(Token::Option { spec, value }) => Some((spec.option, value)),
+            _ => None,
+        })
     }
 
     fn lexer(&self) -> Tokens<'_, impl Iterator<Item = &str> + Clone> {

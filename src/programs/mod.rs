@@ -8,14 +8,16 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ipvs_rules::{ColorChoice, Command, ProgramOptions, Save};
+use ipvs_rules::{ColorChoice, Command, OptionName, ProgramOptions, Save};
 use rustix::io::Errno;
 
 use crate::args::{
     CommandLine, Invocation, Request, RestoreArguments, RestoreMode, restore_arguments,
     save_arguments, typed_color, write_version,
 };
-use crate::commands::{self, Error, Restore, Session, Watcher, of_change, of_listing, of_output};
+use crate::commands::{
+    self, Error, Restore, Session, TypedOptions, Watcher, of_change, of_listing, of_output,
+};
 use crate::errors::{Failure, FailureKind, SUCCESS};
 use crate::process::{TerminalWriter, WaitingStream, Watch, choose_colours, has_colours};
 
@@ -35,9 +37,31 @@ pub fn ipvsadm() -> ExitCode {
         }
         match command {
             Command::Restore(file) => apply_lines(file.as_deref(), session, &mut standard_output()),
+            Command::Request(request) if io::stderr().is_terminal() => {
+                let typed = typed_options(&line);
+                let notes = commands::change_with_notes(&request, &typed, session);
+                for note in notes.map_err(of_change)? {
+                    let _ = writeln!(io::stderr(), "Note: {note}");
+                }
+                Ok(SUCCESS)
+            }
             command => with_output(|out| commands::run(&command, session, out).map(|()| SUCCESS)),
         }
     })
+}
+
+/// The options of a command line that notes depend on.
+fn typed_options(line: &CommandLine<'_>) -> TypedOptions {
+    let mut typed = TypedOptions::default();
+    for (name, value) in line.options() {
+        typed.names.push(name);
+        match name {
+            OptionName::Weight => typed.weight = value.map(str::to_owned),
+            OptionName::RealServer => typed.server = value.map(str::to_owned),
+            _ => {}
+        }
+    }
+    typed
 }
 
 /// ipvsadm-save(8).

@@ -6,7 +6,7 @@
 //! the end of each page (6.1: `ip_vs_info_seq_next` counts the services of all namespaces, `ip_vs_info_array` those of
 //! one). A service that only the file has was deleted between the two readings.
 
-use super::walk::Order;
+use super::walk::{Order, sort_servers};
 use crate::error::Error;
 use crate::model::{
     Configured, Info, RealServerState, RealServerSummary, ServiceKey, VirtualService,
@@ -103,7 +103,7 @@ impl Summary {
         let Some(services) = &mut self.joined else {
             self.file.services.sort_unstable_by_key(|listed| listed.service.key);
             for index in 0..self.file.services.len() {
-                self.file.servers_mut(index).sort_unstable_by_key(|server| server.key);
+                sort_servers(self.file.servers_mut(index), |server| &server.key);
             }
             return;
         };
@@ -113,7 +113,7 @@ impl Summary {
                 Servers::InFile(index) => self.file.servers_mut(*index),
                 Servers::Dumped(servers) => servers,
             };
-            servers.sort_unstable_by_key(|server| server.key);
+            sort_servers(servers, |server| &server.key);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The one reader of the kernel's table.
 
 use crate::error::Error;
-use crate::model::{Scope, ServiceKey};
+use crate::model::{RealServerKey, Scope, ServiceKey};
 use crate::netlink::{Client, Detail, Transport};
 
 /// The services to read.
@@ -79,7 +79,14 @@ pub(super) fn read_servers<D: Detail, T: Transport>(
 ) -> Result<Vec<D::Server>, Error> {
     let mut servers = client.real_servers_in::<D>(service)?;
     if order == Order::Sorted {
-        servers.sort_unstable_by(|one, other| D::server_key(one).cmp(D::server_key(other)));
+        sort_servers(&mut servers, D::server_key);
     }
     Ok(servers)
+}
+
+/// Sorts real servers as the kernel lists them. The kernel lists the newest first, and most tables are filled in the
+/// order of addresses. Reversed, such a list is sorted, which takes the least comparisons.
+pub(super) fn sort_servers<S>(servers: &mut [S], key: impl Fn(&S) -> &RealServerKey) {
+    servers.reverse();
+    servers.sort_unstable_by(|one, other| key(one).cmp(key(other)));
 }

@@ -12,7 +12,7 @@ use crate::model::{
     Configured, Info, RealServerState, RealServerSummary, ServiceKey, VirtualService,
 };
 use crate::netlink::{Client, Rules, Transport};
-use crate::procfs::ServicesFile;
+use crate::procfs::{ListedService, ServicesFile};
 
 /// The table without counters.
 #[derive(Clone, Debug)]
@@ -40,6 +40,45 @@ enum Servers {
     Dumped(Vec<RealServerSummary>),
 }
 
+/// Finds services in the file. The dump lists them in the same order, so the next in the file is compared first.
+struct FilePlaces<'a> {
+    services: &'a [ListedService],
+    next: usize,
+    /// All keys with their indices, sorted: made when the two orders differ.
+    sorted: Option<Vec<(ServiceKey, usize)>>,
+}
+
+impl<'a> FilePlaces<'a> {
+    const fn new(services: &'a [ListedService]) -> Self {
+        Self { services, next: 0, sorted: None }
+    }
+
+    /// The index of a service in the file. The file lacks the family of a firewall mark.
+    fn index_of(&mut self, key: &ServiceKey) -> Option<usize> {
+        if let ServiceKey::Fwmark { .. } = key {
+            return None;
+        }
+        let is_next = |listed: &ListedService| listed.service.key == *key;
+        let index = match self.services.get(self.next).is_some_and(is_next) {
+            true => self.next,
+            false => self.search(key)?,
+        };
+        self.next = index + 1;
+        Some(index)
+    }
+
+    fn search(&mut self, key: &ServiceKey) -> Option<usize> {
+        let sorted = self.sorted.get_or_insert_with(|| {
+            let keys = self.services.iter().map(|listed| listed.service.key);
+            let mut sorted: Vec<_> = keys.zip(0..).collect();
+            sorted.sort_unstable();
+            sorted
+        });
+        let place = sorted.binary_search_by_key(key, |&(key, _)| key).ok()?;
+        sorted.get(place).map(|&(_, index)| index)
+    }
+}
+
 impl Summary {
     /// The file alone.
     pub const fn of_file(file: ServicesFile) -> Self {
@@ -52,18 +91,9 @@ impl Summary {
     /// # Errors
     /// The kernel's refusal, or a malformed answer.
     pub fn join<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
-        let services = self.file.services.iter().map(|listed| listed.service.key);
-        let mut indices: Vec<(ServiceKey, usize)> = services.zip(0..).collect();
-        indices.sort_unstable();
-        let index_of = |key: &ServiceKey| match key {
-            ServiceKey::Fwmark { .. } => None,
-            ServiceKey::Address { .. } => {
-                let found = indices.binary_search_by_key(key, |&(key, _)| key);
-                found.ok().and_then(|place| indices.get(place)).map(|&(_, index)| index)
-            }
-        };
+        let mut places = FilePlaces::new(&self.file.services);
         let mut services = client.services_in::<Rules, _>(|Configured { entry, .. }| {
-            let index = index_of(&entry.key);
+            let index = places.index_of(&entry.key);
             (entry, index.map_or(Servers::Dumped(Vec::new()), Servers::InFile))
         })?;
         for (service, servers) in &mut services {

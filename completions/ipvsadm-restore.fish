@@ -9,6 +9,7 @@ complete -c ipvsadm-restore -l noflush -d 'Apply the file to the existing table;
 complete -c ipvsadm-restore -l allow-empty -d 'Clear the table even if the file has no rule'
 complete -c ipvsadm-restore -l no-empty -d 'Refuse a file that leaves no virtual service'
 complete -c ipvsadm-restore -l keep-weights -d 'Keep the weights of servers that the kernel has'
+complete -c ipvsadm-restore -l within -d 'Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated'
 complete -c ipvsadm-restore -l wait -d 'Wait at most this long for another restore to end; without a number, for ever [default: 5]'
 complete -c ipvsadm-restore -s h -l help -d 'Print this help'
 complete -c ipvsadm-restore -s v -s V -l version -d 'Print the version'

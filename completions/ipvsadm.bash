@@ -66,6 +66,7 @@ b sched-flags sched-flags value add-service,edit-service
 , own-port own-port nothing add-server,edit-server
 , drain drain nothing delete-service,edit-server,delete-server
 , force force nothing delete-service,edit-server,delete-server
+, within within value clear,save
 , sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
 , netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
@@ -83,8 +84,8 @@ b sched-flags sched-flags value add-service,edit-service
 , replace replace nothing add-service,add-server
 , dry-run dry-run nothing add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon
 '
-_ipvsadm_save='--netns --color -n --all --allow-empty -h --help -v -V --version'
-_ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --wait -h --help -v -V --version'
+_ipvsadm_save='--netns --color -n --all --allow-empty --within -h --help -v -V --version'
+_ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --within --wait -h --help -v -V --version'
 # --- End of the table.
 
 # Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,

@@ -64,6 +64,7 @@ set -g __ipvsadm_table \
     ', own-port own-port nothing add-server,edit-server' \
     ', drain drain nothing delete-service,edit-server,delete-server' \
     ', force force nothing delete-service,edit-server,delete-server' \
+    ', within within value clear,save' \
     ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
     '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
     ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
@@ -141,6 +142,7 @@ complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Let an e
 complete -c ipvsadm -n '__ipvsadm_takes own-port' -l own-port -d 'Keep the port of -r with -g and -i; by default it is the service\'s'
 complete -c ipvsadm -n '__ipvsadm_takes drain' -l drain -d 'Set the weight to 0, wait until no connection is left or SECONDS are over, then delete with -d and -D'
 complete -c ipvsadm -n '__ipvsadm_takes force' -l force -d 'Drain although new connections would be refused; delete also if connections are left'
+complete -c ipvsadm -n '__ipvsadm_takes within' -l within -x -a '(__ipvsadm_values within)' -d 'Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'Sort the listing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
 complete -c ipvsadm -n '__ipvsadm_takes netns' -l netns -x -a '(__ipvsadm_values netns)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'

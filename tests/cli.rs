@@ -250,6 +250,16 @@ fn wrong_words_of_save_and_restore_are_refused_in_the_words_of_ipvsadm() {
         (RESTORE, "-n", "-n: unknown option"),
         (RESTORE, "--chek", "--chek: unknown option (did you mean --check?)"),
         (RESTORE, "--check=1", "--check: option does not take an argument"),
+        (
+            RESTORE,
+            "--within host",
+            "illegal within value `host' specified (`host' is neither a network such as 192.0.2.0/24 nor firewall marks such as fwmark:1-99)",
+        ),
+        (
+            SAVE,
+            "--all --within 10.0.0.0/8",
+            "The option '--all' conflicts with the '--within' option",
+        ),
         (RESTORE, "--check --diff", "The option '--check' conflicts with the '--diff' option"),
         (RESTORE, "--wait=x", "illegal wait value `x' specified"),
         (SAVE, "--netns=a --netns=b", "multiple 'netns' options specified"),

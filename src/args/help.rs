@@ -26,8 +26,8 @@ Usage:
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
   ipvsadm -L -c|--timeout|--daemon [-n] [--json]
   ipvsadm -Z [SERVICE]
-  ipvsadm -C
-  ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE] [FILE]
+  ipvsadm -C [--within SCOPE]...
+  ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE | --within SCOPE]... [FILE]
   ipvsadm -R [FILE]
   ipvsadm --set TCP TCPFIN UDP
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]

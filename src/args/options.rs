@@ -8,6 +8,7 @@ use std::str::FromStr as _;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ipvs::model::{InvalidScope, Scope};
 use ipvs_rules::{ColorChoice, OPTIONS, OptionName, OptionSpec, UnknownColorChoice, ValueSpec};
 
 use crate::errors::{Failure, FailureKind};
@@ -57,6 +58,17 @@ fn option_of_program(option: OptionName) -> Arg {
         _ => ("", "", ""),
     };
     Arg::new(long).long(long).value_name(name).help(help).allow_hyphen_values(true)
+}
+
+/// `--within`.
+pub(super) fn within() -> Arg {
+    let arg = option_of_program(OptionName::Within);
+    arg.action(ArgAction::Append).value_parser(Scope::from_str)
+}
+
+/// The scopes of a command line.
+pub(super) fn scopes(matches: &mut ArgMatches) -> Vec<Scope> {
+    matches.remove_many("within").into_iter().flatten().collect()
 }
 
 /// Behind all other options.
@@ -124,10 +136,9 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
             format!("multiple '{}' options specified", option.trim_start_matches('-'))
         }
         ErrorKind::ArgumentConflict => {
-            format!(
-                "The option '{option}' conflicts with the '{}' option",
-                text(ContextKind::PriorArg)
-            )
+            let prior = text(ContextKind::PriorArg);
+            let other = prior.split(['=', '[', ' ']).next().unwrap_or(prior);
+            format!("The option '{option}' conflicts with the '{other}' option")
         }
         ErrorKind::TooManyValues => format!("{option}: option does not take an argument"),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -142,7 +153,7 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
     };
     let failure = Failure::new(FailureKind::WrongWord, message);
     let failure = match std::error::Error::source(error) {
-        Some(reason) if reason.is::<UnknownColorChoice>() => {
+        Some(reason) if reason.is::<UnknownColorChoice>() || reason.is::<InvalidScope>() => {
             failure.with_context(reason.to_string())
         }
         _ => failure,

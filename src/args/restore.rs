@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::options::{Invocation, file, file_argument, flag, parse, program};
+use super::options::{Invocation, file, file_argument, flag, parse, program, scopes, within};
 use crate::errors::Failure;
+use ipvs::model::Scope;
 
 /// The seconds that a restore waits for another to end: without `--wait`, and with a `--wait` that has no number.
 const PATIENCE: &str = "5";
@@ -65,6 +66,8 @@ pub struct RestoreArguments {
     pub empty_table: EmptyTable,
     /// The weights of servers that exist.
     pub weights: Weights,
+    /// The part of the table that the file describes; all of it if there is none.
+    pub scopes: Vec<Scope>,
     /// How long it waits for another restore to end.
     pub patience: Duration,
     /// The file; `None` for standard input.
@@ -88,6 +91,7 @@ fn command() -> Command {
         )
         .arg(flag("no-empty", "Refuse a file that leaves no virtual service"))
         .arg(flag("keep-weights", "Keep the weights of servers that the kernel has"))
+        .arg(within())
         .arg(
             Arg::new("wait")
                 .long("wait")
@@ -126,6 +130,7 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
             _ => EmptyTable::IfDescribed,
         },
         weights: if matches.get_flag("keep-weights") { Weights::Kept } else { Weights::Replaced },
+        scopes: scopes(&mut matches),
         patience: Duration::from_secs(matches.get_one("wait").map_or(0, |&s: &u32| s.into())),
         file: file(&mut matches),
     }

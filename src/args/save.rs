@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, Command};
 use ipvs_rules::Save;
 
-use super::options::{Invocation, file, file_argument, flag, parse, program};
+use super::options::{Invocation, file, file_argument, flag, parse, program, scopes, within};
 use crate::errors::Failure;
 
 fn command() -> Command {
@@ -17,6 +17,7 @@ fn command() -> Command {
         .arg(numeric.overrides_with("numeric"))
         .arg(flag("all", "Save the timeouts and the running sync daemons too"))
         .arg(flag("allow-empty", "Save an empty table over a file that holds rules"))
+        .arg(within().conflicts_with("all"))
         .arg(file_argument("The file, replaced as a whole; standard output if - or omitted"))
 }
 
@@ -28,6 +29,7 @@ pub fn save_arguments(words: Vec<OsString>) -> Result<Invocation<Save>, Failure>
     parse(command(), words, |mut matches| Save {
         is_numeric: matches.get_flag("numeric"),
         service: None,
+        scopes: scopes(&mut matches),
         with_settings: matches.get_flag("all"),
         may_be_empty: matches.get_flag("allow-empty"),
         file: file(&mut matches),

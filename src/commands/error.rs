@@ -100,12 +100,14 @@ pub enum Error {
         file: String,
     },
     /// An input that adds no service would clear the kernel's table.
-    #[error("{}", unmeant_clearing(.file, *.services, *.has_other_lines))]
+    #[error("{}", unmeant_clearing(.file, *.services, *.is_scoped, *.has_other_lines))]
     UnmeantClearing {
         /// The file's name.
         file: String,
-        /// The number of virtual services in the kernel.
+        /// The number of virtual services in the kernel, or in the scope of the restore.
         services: usize,
+        /// True if the restore is limited to a part of the table.
+        is_scoped: bool,
         /// True if the input has settings or `-Z`, which a restore that keeps the table applies.
         has_other_lines: bool,
     },
@@ -165,14 +167,17 @@ fn no_line(comments: &Comments, file: Option<&Path>) -> String {
     )
 }
 
-fn unmeant_clearing(file: &str, services: usize, has_other_lines: bool) -> String {
+fn unmeant_clearing(file: &str, services: usize, is_scoped: bool, has_other_lines: bool) -> String {
     let keep = match has_other_lines {
         true => "; --noflush applies its lines and keeps the table",
         false => "",
     };
+    let (owner, clear) = match is_scoped {
+        true => ("the scope", "to clear the scope, use --allow-empty or `ipvsadm -C --within'"),
+        false => ("the kernel", "to clear the table, use --allow-empty or `ipvsadm -C'"),
+    };
     format!(
-        "cannot restore {file}: it adds no virtual service, and the kernel has {services}{keep}; \
-         to clear the table, use --allow-empty or `ipvsadm -C'"
+        "cannot restore {file}: it adds no virtual service, and {owner} has {services}{keep}; {clear}"
     )
 }
 

@@ -5,6 +5,7 @@
 
 mod apply_lines;
 mod change;
+mod clear;
 mod command_stream;
 mod drain;
 mod dry_run;

@@ -5,8 +5,9 @@ mod failure;
 use std::io::Write;
 use std::time::Duration;
 
+use ipvs::model::Scope;
 use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries};
-use ipvs::state::{read_ruleset, read_settings};
+use ipvs::state::{Selection, read_selected, read_settings};
 use ipvs::{Client, Ruleset};
 
 pub(super) use failure::failed_restore;
@@ -46,6 +47,8 @@ pub struct Restore<'a> {
     pub empty_table: EmptyTable,
     /// The weights of servers that exist.
     pub weights: Weights,
+    /// The part of the table that the file describes; all of it if there is none.
+    pub scopes: &'a [Scope],
 }
 
 /// `--check`: reads the file alone.
@@ -194,7 +197,11 @@ impl<'a> Restore<'a> {
     fn read(&self, resolver: &mut Resolver) -> Result<RuleFile<'a>, Error> {
         match other_interpreter(self.text) {
             Some(program) => Err(Error::Script { program }),
-            None => Ok(RuleFile::read(self.text, resolver)),
+            None => {
+                let mut file = RuleFile::read(self.text, resolver);
+                file.reject_outside(self.scopes);
+                Ok(file)
+            }
         }
     }
 
@@ -215,13 +222,14 @@ impl<'a> Restore<'a> {
         wanted: Option<Wanted>,
         client: &mut Client,
     ) -> Result<Prepared<LineNumber>, Error> {
-        let mut current: Wanted = read_ruleset(client)?;
+        let mut current: Wanted = read_selected(client, Selection::Within(self.scopes))?;
         let wanted = match wanted {
             Some(wanted) => {
                 if !current.is_empty() && !self.may_clear(file) {
                     return Err(Error::UnmeantClearing {
                         file: self.name.to_owned(),
                         services: current.services().len(),
+                        is_scoped: !self.scopes.is_empty(),
                         has_other_lines: !file.rules.is_empty(),
                     });
                 }
@@ -236,7 +244,8 @@ impl<'a> Restore<'a> {
         if !wanted.settings.is_empty() {
             current.settings = read_settings(client)?;
         }
-        let options = PlanOptions::default().keep_weights(self.weights == Weights::Kept);
+        let mut options = PlanOptions::default().keep_weights(self.weights == Weights::Kept);
+        options.scopes = self.scopes.to_vec();
         let plan = Plan::with_options(&current, &wanted, &options);
         Ok(Prepared { plan, current })
     }

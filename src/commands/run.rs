@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::clear::clear_within;
 use super::failures::{of_change, of_listing, of_output};
 use super::{Session, change, drain, dry_run, list, save};
 use crate::args::{write_help, write_version};
@@ -18,6 +19,7 @@ pub fn run(command: &Command, session: &mut Session, out: &mut dyn Write) -> Res
         Command::Request(request) => change(request, session).map_err(of_change),
         Command::DryRun(request) => dry_run(request, session, out).map_err(of_change),
         Command::Drain(asked) => drain(asked, session, out).map_err(of_change),
+        Command::ClearWithin(scopes) => clear_within(scopes, session).map_err(of_change),
         Command::List(listing) => list(listing, session, out).map_err(of_listing),
         Command::Save(what) => save(what, session, out).map_err(of_listing),
         Command::Help(length) => {

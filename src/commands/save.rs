@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use ipvs::netlink::Transport;
-use ipvs::state::{ListedRules, read_consistent, read_rules, same_entries};
+use ipvs::state::{ListedRules, Selection, read_consistent, read_rules, same_entries};
 use ipvs::{Client, ErrorKind};
 use ipvs_rules::{CommandName, Save, Token, Tokens, lines, words};
 
@@ -26,7 +26,7 @@ pub fn save<T: Transport>(
         Some(_) => save_consistently(save, session, out),
         None => {
             let client = session.client()?;
-            let services = read_rules(client, save.service.into())?;
+            let services = read_rules(client, selection(save))?;
             let rules = rules_of(services, save, client)?;
             print(&rules, save, session, out)
         }
@@ -43,7 +43,7 @@ pub fn save_consistently<T: Transport>(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let client = session.client()?;
-    let services = read_consistent(client, save.service.into(), same_entries).map_err(restless)?;
+    let services = read_consistent(client, selection(save), same_entries).map_err(restless)?;
     let rules = rules_of(services, save, client)?;
     let Some(path) = &save.file else {
         return print(&rules, save, session, out);
@@ -62,6 +62,10 @@ pub fn save_consistently<T: Transport>(
         return Err(Error::NoLine { comments, file: Some(path.clone()) });
     }
     file.write(&lines.text).map_err(with_path)
+}
+
+fn selection(save: &Save) -> Selection<'_> {
+    save.service.map_or(Selection::Within(&save.scopes), Selection::One)
 }
 
 fn restless(error: ipvs::Error) -> Error {

@@ -103,6 +103,7 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
         existing: arguments.existing,
         empty_table: arguments.empty_table,
         weights: arguments.weights,
+        scopes: &arguments.scopes,
     };
     with_output(|out| match arguments.mode {
         RestoreMode::Check => {

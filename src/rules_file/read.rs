@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::quoted::{quoted_line, shortened};
 use crate::errors::conflict_sentence;
 use crate::resolve::Resolver;
-use ipvs::model::{Change, Entry, Request, RuleConflict};
+use ipvs::model::{Change, Entry, Request, RuleConflict, Scope};
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
 /// The fault of a line of a rules file.
@@ -26,6 +26,9 @@ pub enum Problem {
     /// A dry run of one line.
     #[error("a line of a restore is not a dry run (ipvsadm-restore --diff shows all changes)")]
     DryRun,
+    /// The line is about entries outside the scopes of a restore.
+    #[error("outside of --within")]
+    Outside,
     /// The line does not fit the lines before it.
     #[error("{}", conflict_sentence(.0))]
     Conflict(RuleConflict<LineNumber>),
@@ -126,13 +129,33 @@ impl<'a> RuleFile<'a> {
         self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
     }
 
+    /// Moves rules about anything outside scopes to the bad lines. `-C` is a rule about all services inside.
+    pub fn reject_outside(&mut self, scopes: &[Scope]) {
+        if scopes.is_empty() {
+            return;
+        }
+        let is_inside = |rule: &Rule| match rule.request.service() {
+            Some(key) => Scope::any_contains(scopes, key),
+            None => matches!(rule.request, Request::Change(Change::Flush)),
+        };
+        let (inside, outside) =
+            std::mem::take(&mut self.rules).into_iter().partition::<Vec<Rule>, _>(is_inside);
+        self.rules = inside;
+        self.reject_lines(outside.into_iter().map(|rule| (rule.origin, Problem::Outside)));
+    }
+
     /// Adds lines that do not fit the lines before them to the bad lines. The conflicts are in the order of lines.
     pub fn reject(&mut self, conflicts: Vec<(LineNumber, RuleConflict<LineNumber>)>) {
+        let conflicts = conflicts.into_iter();
+        self.reject_lines(conflicts.map(|(line, conflict)| (line, Problem::Conflict(conflict))));
+    }
+
+    /// Adds lines with their problems, in the order of lines, to the bad lines.
+    fn reject_lines(&mut self, problems: impl Iterator<Item = (LineNumber, Problem)>) {
         let mut lines = lines(self.text);
-        for (number, conflict) in conflicts {
+        for (number, problem) in problems {
             let number = u64::from(number.get());
             let line = lines.find(|&(line, _)| line == number).map_or(&b""[..], |(_, line)| line);
-            let problem = Problem::Conflict(conflict);
             self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
         }
         self.bad_lines.sort_by_key(|bad| bad.line);

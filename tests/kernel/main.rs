@@ -71,6 +71,8 @@ mod restore_rivals;
 #[cfg(test)]
 mod restore_rules;
 #[cfg(test)]
+mod restore_scope;
+#[cfg(test)]
 mod restore_signals;
 #[cfg(test)]
 mod restore_tables;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use ipvs::model::{Request, ServiceKey};
+use ipvs::model::{Request, Scope, ServiceKey};
 use ipvs::plan::DrainTarget;
 use thiserror::Error;
 
@@ -18,6 +18,8 @@ pub enum Command {
     DryRun(Request),
     /// Take real servers out of service, and wait for the end of their connections.
     Drain(Drain),
+    /// Delete the services inside scopes.
+    ClearWithin(Vec<Scope>),
     /// Print the kernel's state.
     List(List),
     /// Print the table as rule lines.
@@ -165,6 +167,8 @@ pub struct Save {
     pub is_numeric: bool,
     /// One service; all of them if `None`.
     pub service: Option<ServiceKey>,
+    /// The part of the table; all of it if there is none.
+    pub scopes: Vec<Scope>,
     /// The timeouts and the sync daemons, too.
     pub with_settings: bool,
     /// The file; `None` for standard output.

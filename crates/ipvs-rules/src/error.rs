@@ -10,7 +10,8 @@ use crate::hints;
 use crate::table::{CommandName, OptionName};
 use crate::tokens::TokenError;
 use ipvs::model::{
-    Family, InvalidNetwork, NameError, NotMulticast, Protocol, SchedulerFlagError, UnknownRole,
+    Family, InvalidNetwork, InvalidScope, NameError, NotMulticast, Protocol, SchedulerFlagError,
+    UnknownRole,
 };
 
 /// The fault of a line or a command line.
@@ -291,6 +292,9 @@ pub enum ValueError {
     /// Not a multicast address.
     #[error(transparent)]
     NotMulticast(#[from] NotMulticast),
+    /// Not a part of the table.
+    #[error(transparent)]
+    Scope(#[from] InvalidScope),
 }
 
 /// The sentence of 1.31 for a bad value of an option.
@@ -325,6 +329,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         Persistent => return format!("invalid timeout value `{value}' specified"),
         McastGroup if value.contains(':') => return format!("invalid IPv6 mcast-group `{value}'"),
         McastGroup => return format!("invalid IPv4 mcast-group `{value}'"),
+        Within => "illegal scope specified",
         _ => "illegal value specified",
     };
     sentence.to_owned()

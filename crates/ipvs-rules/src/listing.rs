@@ -22,6 +22,7 @@ impl Options<'_> {
             for_daemon: _,
             for_drain: _,
             is_numeric,
+            scopes: _,
         } = self;
         let ListOptions {
             connections,

@@ -14,7 +14,7 @@ use crate::tunnel::TunnelOptions;
 use crate::values::{Endpoint, firewall_mark, number};
 use ipvs::model::{
     ConnectionOrigin, ConnectionState, Family, MulticastGroup, NameError, Netmask, Network,
-    Persistence, PersistenceEngineName, Protocol, RealServerKey, SchedulerName, ServiceKey,
+    Persistence, PersistenceEngineName, Protocol, RealServerKey, SchedulerName, Scope, ServiceKey,
     SyncDaemon, WeightEdit,
 };
 
@@ -38,6 +38,7 @@ pub(super) struct Options<'a> {
     pub(super) for_daemon: DaemonOptions<'a>,
     pub(super) for_drain: DrainOptions,
     pub(super) is_numeric: bool,
+    pub(super) scopes: Vec<Scope>,
 }
 
 /// A value that cannot be known before names are looked up.
@@ -266,8 +267,8 @@ impl<'a> Options<'a> {
         use OptionName::*;
 
         let option = spec.option;
-        // 1.31 accepts these two any number of times.
-        if self.groups.contains(spec.group) && !matches!(option, Sort | Ipv6) {
+        // 1.31 accepts the first two any number of times.
+        if self.groups.contains(spec.group) && !matches!(option, Sort | Ipv6 | Within) {
             return Err(RuleError::Repeated(spec.title));
         }
         self.groups.insert(spec.group);
@@ -356,6 +357,7 @@ impl<'a> Options<'a> {
             Numeric => self.is_numeric = true,
             McastInterface => self.for_daemon.interface = Some(text),
             SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),
+            Within => self.scopes.push(text.parse::<Scope>().map_err(|error| bad(error.into()))?),
             OwnPort => self.for_server.has_own_port = true,
             SyncMaxlen => {
                 let range = 1..=SyncDaemon::MAX_LENGTH.into();

@@ -257,6 +257,13 @@ impl<'a> Options<'a> {
                 Change::DeleteServer(self.service_key(command)?, self.real_server_key(command)?)
             }
             CommandName::Zero => Change::Zero(self.service),
+            CommandName::Clear if !self.scopes.is_empty() => {
+                if self.groups.contains(OptionName::DryRun) {
+                    let (option, other) = ("dry-run", "within");
+                    return Err(RuleError::Conflict { option, other, command: command.title });
+                }
+                return Ok(Command::ClearWithin(self.scopes));
+            }
             CommandName::Clear => Change::Flush,
             CommandName::Set => Change::SetTimeouts(parse_timeouts(arguments)?),
             CommandName::StartDaemon => {
@@ -264,7 +271,7 @@ impl<'a> Options<'a> {
             }
             CommandName::StopDaemon => Change::StopDaemon(parse_role(command.command, role)?),
             CommandName::List => return Ok(Command::List(self.list()?)),
-            CommandName::Save => return Ok(Command::Save(self.save(file(arguments)))),
+            CommandName::Save => return Ok(Command::Save(self.save(file(arguments))?)),
             CommandName::Restore => return Ok(Command::Restore(file(arguments))),
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
@@ -358,6 +365,7 @@ impl<'a> Options<'a> {
             for_daemon: _,
             for_drain: _,
             is_numeric: _,
+            scopes: _,
         } = self;
         if let ServiceKey::Address { protocol, address, port } = key {
             if port == 0 && timeout.is_none() {
@@ -408,6 +416,7 @@ impl<'a> Options<'a> {
             for_daemon: _,
             for_drain: _,
             is_numeric: _,
+            scopes: _,
         } = self;
         let is_tunneled = forwarding == Some(OptionName::Ipip);
         if Family::of(key.address) != service.family() && !is_tunneled {
@@ -457,6 +466,7 @@ impl<'a> Options<'a> {
             for_daemon: DaemonOptions { interface, sync_id, max_length, group, port, ttl },
             for_drain: _,
             is_numeric: _,
+            scopes: _,
         } = self;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
         Ok(SyncDaemon {
@@ -470,7 +480,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    fn save(self, file: Option<PathBuf>) -> Save {
+    fn save(self, file: Option<PathBuf>) -> Result<Save, RuleError> {
         let Options {
             waiting: _,
             groups: _,
@@ -484,8 +494,23 @@ impl<'a> Options<'a> {
             for_daemon: _,
             for_drain: _,
             is_numeric,
+            scopes,
         } = self;
-        Save { is_numeric, service, with_settings, file, may_be_empty }
+        let title = "save";
+        if !scopes.is_empty() {
+            let other = "within";
+            if service.is_some() {
+                return Err(RuleError::Conflict {
+                    option: "service-address",
+                    other,
+                    command: title,
+                });
+            }
+            if with_settings {
+                return Err(RuleError::Conflict { option: "all", other, command: title });
+            }
+        }
+        Ok(Save { is_numeric, service, scopes, with_settings, file, may_be_empty })
     }
 }
 

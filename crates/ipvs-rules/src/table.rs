@@ -96,6 +96,7 @@ pub enum OptionName {
     OwnPort,
     Drain,
     Force,
+    Within,
     Sort,
     Ipv6,
     Netns,
@@ -191,13 +192,13 @@ impl OptionSpec {
             _ if self.is_of_program() => "General options",
             [AddService, AddServer, ..] => "Careful changes",
             // `--sort`, which 1.31 accepts everywhere.
-            owners if owners.contains(&Clear) => "List options",
+            owners if owners.contains(&Set) => "List options",
             // Options that name a service.
             [AddService, rest @ ..] if rest.contains(&DeleteService) => "Service",
             [EditService, EditServer, ..] => "Careful changes",
             [AddService, ..] => "Service options",
             [EditServer, DeleteServer, DeleteService] => "Drain options",
-            [Save] => "Save options",
+            [Save, ..] => "Save options",
             [AddServer, ..] => "Real server options",
             [StartDaemon, ..] => "Daemon options",
             _ => "List options",

@@ -132,7 +132,7 @@ fn help_and_version_act_whatever_stands_behind_them() {
 
 #[test]
 fn option_of_every_title_may_be_given_once() {
-    let is_repeatable = |spec: &&OptionSpec| matches!(spec.title, "sort" | "ipv6");
+    let is_repeatable = |spec: &&OptionSpec| matches!(spec.title, "sort" | "ipv6" | "within");
     for spec in OPTIONS.iter().filter(|spec| !is_repeatable(spec) && !spec.is_of_program()) {
         let value = match spec.option {
             OptionName::TcpService | OptionName::UdpService | OptionName::SctpService => {
@@ -159,6 +159,9 @@ fn option_of_every_title_may_be_given_once() {
         ("-L -X --exact", "multiple 'exact' options specified"),
     ]);
     list("-L --sort --sort -f 1 -6 -6");
+    let scopes = ["10.0.0.0/8".parse().unwrap(), "fwmark:7".parse().unwrap()];
+    let clear = read("-C --within 10.0.0.0/8 --within=fwmark:7").unwrap();
+    assert_eq!(clear, Command::ClearWithin(scopes.to_vec()));
 }
 
 #[test]
@@ -544,4 +547,28 @@ fn command_without_a_service_is_for_all_of_them() {
     assert_eq!(change("-Z"), Change::Zero(None));
     assert_eq!(change("-C --sort"), Change::Flush);
     assert!(matches!(change("-Z -f 4294967295"), Change::Zero(Some(ServiceKey::Fwmark { .. }))));
+}
+
+#[test]
+fn scope_excludes_a_service_and_settings() {
+    all_are_refused([
+        (
+            "-S --within 10.0.0.0/8 -t 10.0.0.1:80",
+            "The option 'service-address' conflicts with the 'within' option in the 'save' command",
+        ),
+        (
+            "-S --all --within 10.0.0.0/8",
+            "The option 'all' conflicts with the 'within' option in the 'save' command",
+        ),
+        (
+            "-C --within 10.0.0.0/8 --dry-run",
+            "The option 'dry-run' conflicts with the 'within' option in the 'flush' command",
+        ),
+        ("-Z --within 10.0.0.0/8", "Illegal 'within' option with the 'zero' command"),
+        (
+            "-C --within fwmark:9-7",
+            "illegal scope specified (`fwmark:9-7' is neither a network such as 192.0.2.0/24 nor firewall marks such \
+             as fwmark:1-99)",
+        ),
+    ]);
 }

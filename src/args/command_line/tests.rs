@@ -204,6 +204,7 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Origin => &["local", "synced"],
         CountBy => &["client", "client/24,64", "state"],
         Limit => &["5"],
+        Within => &["10.0.0.0/8", "fwmark:1-9"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6

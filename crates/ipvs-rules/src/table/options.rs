@@ -318,6 +318,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         WITH_DRAIN,
         "Drain although new connections would be refused; delete also if connections are left",
     ),
+    option(
+        Within,
+        None,
+        "within",
+        Value("SCOPE"),
+        &[Save, Clear],
+        "Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated",
+    ),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
     option(

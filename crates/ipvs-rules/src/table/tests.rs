@@ -21,7 +21,7 @@ const COLUMNS: [CommandName; 14] = [
 ];
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 22] = [
+const MATRIX: [(&str, &[&str]); 23] = [
     // The service of -S is ours.
     ("+++ +++ ooo .....", &["service-address"]),
     // The real server of -L -c is ours.
@@ -51,6 +51,7 @@ const MATRIX: [(&str, &[&str]); 22] = [
     ("..o .oo ... .....", &["drain", "force"]),
     ("... ... ..o .....", &["all", "allow-empty"]),
     ("... oo. ... .....", &["own-port"]),
+    ("... ... ..o o....", &["within"]),
     ("ooo ooo ooo ooooo", &["netns", "color"]),
     (".o. .o. ... .....", &["keep"]),
     ("ooo ooo .o. o.ooo", &["dry-run"]),

@@ -34,6 +34,23 @@ pub enum Change {
 }
 
 impl Change {
+    /// The service that the change is about. `None` for a change of all services, of timeouts or of sync daemons.
+    pub const fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => Some(&service.key),
+            Self::DeleteService(key)
+            | Self::AddServer(key, _)
+            | Self::EditServer(key, _)
+            | Self::DeleteServer(key, _)
+            | Self::Zero(Some(key)) => Some(key),
+            Self::Zero(None)
+            | Self::Flush
+            | Self::SetTimeouts(_)
+            | Self::StartDaemon(_)
+            | Self::StopDaemon(_) => None,
+        }
+    }
+
     /// The service whose real servers it changes, if it changes real servers.
     pub const fn service_of_server(&self) -> Option<&ServiceKey> {
         match self {

@@ -57,6 +57,19 @@ impl Request {
         let edit = ServerEdit { weight: Some(WeightEdit::To(weight)), ..ServerEdit::default() };
         Self::EditServer(service, server, edit)
     }
+
+    /// The service that the request is about. `None` for a change of all services, of timeouts or of sync daemons.
+    pub const fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Change(change) => change.service(),
+            Self::EditService(key, _) | Self::EditServer(key, ..) => Some(key),
+            Self::AddIfMissing(entry) | Self::Replace(entry) => Some(match entry {
+                Entry::Service(service) => &service.key,
+                Entry::Server(key, _) => key,
+            }),
+            Self::IfExists(request) => request.service(),
+        }
+    }
 }
 
 impl From<Change> for Request {

@@ -83,6 +83,8 @@ b sched-flags sched-flags value add-service,edit-service
 , if-not-exists if-not-exists nothing add-service,add-server
 , replace replace nothing add-service,add-server
 , dry-run dry-run nothing add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon
+, watch watch nothing list
+, monitor monitor nothing list
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty --within -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --within --wait -h --help -v -V --version'

@@ -33,6 +33,15 @@ pub enum Error {
     /// A relative weight leads too far.
     #[error("Numerical result out of range ({0})")]
     Weight(WeightTooLarge),
+    /// Signals cannot be caught.
+    #[error("cannot catch signals: {}", io_text(.0))]
+    Signals(#[source] io::Error),
+    /// A signal ended a command that runs until it is stopped.
+    #[error("stopped by signal {signal}")]
+    Stopped {
+        /// The signal.
+        signal: i32,
+    },
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {}", io_text(.0))]
     Output(#[source] io::Error),

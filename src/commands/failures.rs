@@ -37,6 +37,8 @@ pub fn of_output(error: io::Error) -> Failure {
 
 fn kind(error: &Error) -> FailureKind {
     match error {
+        Error::Signals(_) => FailureKind::Refused,
+        Error::Stopped { signal } => FailureKind::Stopped(*signal),
         Error::NoNamespace { .. } => FailureKind::WrongValue,
         Error::Library(error) if error.operation() == Operation::EnterNamespace => {
             FailureKind::WrongValue

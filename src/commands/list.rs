@@ -9,19 +9,39 @@ use ipvs_rules::{List, ListSubject};
 use super::list_connections::list_connections;
 use super::list_services::{ServicesListing, list_services};
 use super::list_settings::{list_daemons, list_timeouts};
+use super::monitor::monitor;
+use super::watch::watch;
 use super::{Error, Session};
 use crate::output::Buffered;
 
-/// Lists one subject.
+/// Lists one subject: once, or again and again, or its changes.
 ///
 /// # Errors
-/// The kernel's refusal, or the output's.
+/// The kernel's refusal, or the output's; a signal other than SIGINT that ends repetitions.
 pub fn list<T: Transport>(
     list: &List,
     session: &mut Session<T>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let List { ref subject, is_numeric, format } = *list;
+    match (&list.subject, list.interval) {
+        (ListSubject::Changes, interval) => {
+            monitor(interval.unwrap_or_default(), list.format, session, out)
+        }
+        (_, Some(interval)) => watch(list, interval, session, out),
+        (_, None) => list_once(list, session, out),
+    }
+}
+
+/// Lists one subject once.
+///
+/// # Errors
+/// The kernel's refusal, or the output's.
+pub(super) fn list_once<T: Transport>(
+    list: &List,
+    session: &mut Session<T>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let List { ref subject, is_numeric, format, interval: _ } = *list;
     let mut out = Buffered::new(out);
     match *subject {
         ListSubject::Services { service, columns, is_sorted } => {
@@ -33,6 +53,8 @@ pub fn list<T: Transport>(
             list_connections(query, is_numeric, format, session, &mut out)?;
         }
         ListSubject::Timeouts => list_timeouts(format, session, &mut out)?,
+        // They are of several readings.
+        ListSubject::Changes => {}
         ListSubject::Daemons => list_daemons(format, session, &mut out)?,
     }
     out.finish().map_err(Error::Output)

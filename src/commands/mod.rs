@@ -16,6 +16,7 @@ mod list;
 mod list_connections;
 mod list_services;
 mod list_settings;
+mod monitor;
 mod notes;
 mod restore;
 mod run;
@@ -23,6 +24,7 @@ mod save;
 mod session;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use apply_lines::apply_lines;
 pub use change::change;

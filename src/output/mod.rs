@@ -16,6 +16,7 @@ mod numbers;
 mod plan;
 mod rules;
 mod services;
+mod table_change;
 mod timeouts;
 
 pub use connection_counts::{EntryCount, GroupCounter, TotalCount};
@@ -28,3 +29,4 @@ pub use json::JsonRows;
 pub use plan::write_plan;
 pub use rules::{Comments, SavedLines, SavedRules};
 pub use services::ServicesText;
+pub use table_change::TableChange;

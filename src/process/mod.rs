@@ -3,12 +3,16 @@
 //! Knows files, descriptors and signals; knows no rules and no kernel table.
 
 mod atomic_file;
+mod clock;
+mod screen;
 mod signals;
 mod status_line;
 mod streams;
 mod terminal;
 
 pub use atomic_file::AtomicFile;
+pub use clock::utc_now;
+pub use screen::Screen;
 pub use signals::Watch;
 pub use status_line::StatusLine;
 pub use streams::{TerminalWriter, WaitingStream, visible};

@@ -50,62 +50,36 @@ impl<F: AsFd> Write for WaitingStream<F> {
 /// The escape sequences of help and tables. They change letters alone, so they do no harm in the name of an interface.
 const STYLES: [&[u8]; 4] = [b"\x1b[0m", b"\x1b[1m", b"\x1b[4m", b"\x1b[1;4m"];
 
-/// Writes to a stream; on a terminal, control characters in the text (an interface may be named with them) become
-/// visible instead of taking effect, except for bold and underlined letters.
-#[derive(Debug)]
-pub struct TerminalWriter<F> {
-    stream: WaitingStream<F>,
-    is_terminal: bool,
+/// Makes control characters in a text visible (an interface may be named with them), except for bold and underlined
+/// letters. A character may arrive in parts.
+#[derive(Debug, Default)]
+pub struct VisibleText {
     /// The last byte was the first half of a UTF-8 character from U+0080 to U+00BF. It waits for the second.
     is_after_c2: bool,
     /// The beginning of an escape sequence of [`STYLES`]. It waits for the rest.
     style: Vec<u8>,
 }
 
-impl<F: AsFd + IsTerminal> TerminalWriter<F> {
-    /// Looks whether the stream is a terminal.
-    pub fn new(stream: F) -> Self {
-        let is_terminal = stream.is_terminal();
-        Self { stream: WaitingStream(stream), is_terminal, is_after_c2: false, style: Vec::new() }
-    }
-}
-
-impl<F: AsFd> Write for TerminalWriter<F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.is_terminal {
-            return self.stream.write(bytes);
-        }
-        let mut shown = Vec::with_capacity(bytes.len());
+impl VisibleText {
+    /// Appends a part of the text as a terminal gets it.
+    pub fn show(&mut self, bytes: &[u8], shown: &mut Vec<u8>) {
         for &byte in bytes {
-            if !self.style.is_empty() || byte == 0x1b {
-                self.style.push(byte);
-                if STYLES.contains(&self.style.as_slice()) {
-                    shown.append(&mut self.style);
-                    continue;
-                }
-                if STYLES.iter().any(|style| style.starts_with(&self.style)) {
-                    continue;
-                }
-                let begun = std::mem::take(&mut self.style);
-                for byte in begun {
-                    self.show(byte, &mut shown);
-                }
+            if self.style.is_empty() && byte != 0x1b {
+                self.show_byte(byte, shown);
                 continue;
             }
-            self.show(byte, &mut shown);
+            self.style.push(byte);
+            if STYLES.contains(&self.style.as_slice()) {
+                shown.append(&mut self.style);
+            } else if !STYLES.iter().any(|style| style.starts_with(&self.style)) {
+                for byte in std::mem::take(&mut self.style) {
+                    self.show_byte(byte, shown);
+                }
+            }
         }
-        self.stream.write_all(&shown)?;
-        Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
-impl<F> TerminalWriter<F> {
-    /// Appends a byte as a terminal gets it.
-    fn show(&mut self, byte: u8, shown: &mut Vec<u8>) {
+    fn show_byte(&mut self, byte: u8, shown: &mut Vec<u8>) {
         let is_after_c2 = std::mem::replace(&mut self.is_after_c2, byte == 0xc2);
         let is_control = match byte {
             b'\n' | b'\t' | 0xc2 => false,
@@ -120,6 +94,38 @@ impl<F> TerminalWriter<F> {
             byte if is_control => shown.extend(format!("\\u{{{byte:x}}}").bytes()),
             byte => shown.push(byte),
         }
+    }
+}
+
+/// Writes to a stream; a terminal gets [`VisibleText`].
+#[derive(Debug)]
+pub struct TerminalWriter<F> {
+    stream: WaitingStream<F>,
+    is_terminal: bool,
+    text: VisibleText,
+}
+
+impl<F: AsFd + IsTerminal> TerminalWriter<F> {
+    /// Looks whether the stream is a terminal.
+    pub fn new(stream: F) -> Self {
+        let is_terminal = stream.is_terminal();
+        Self { stream: WaitingStream(stream), is_terminal, text: VisibleText::default() }
+    }
+}
+
+impl<F: AsFd> Write for TerminalWriter<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_terminal {
+            return self.stream.write(bytes);
+        }
+        let mut shown = Vec::with_capacity(bytes.len());
+        self.text.show(bytes, &mut shown);
+        self.stream.write_all(&shown)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
@@ -167,8 +173,7 @@ mod tests {
             let mut writer = TerminalWriter {
                 stream: WaitingStream(near),
                 is_terminal,
-                is_after_c2: false,
-                style: Vec::new(),
+                text: VisibleText::default(),
             };
             for byte in text.bytes() {
                 writer.write_all(&[byte]).unwrap();

@@ -33,6 +33,13 @@ impl TerminalStyle {
     }
 }
 
+/// The lines and columns of the terminal behind a stream. `None` if the terminal does not tell.
+pub(super) fn terminal_size(stream: &impl AsFd) -> Option<(usize, usize)> {
+    let size = tcgetwinsize(stream).ok()?;
+    let (lines, columns) = (usize::from(size.ws_row), usize::from(size.ws_col));
+    (lines > 0 && columns > 0).then_some((lines, columns))
+}
+
 /// The columns of the terminal behind a stream. Without a terminal, those of the variable COLUMNS, or 100.
 pub(super) fn terminal_width(stream: &impl AsFd) -> usize {
     let of_terminal = || tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));

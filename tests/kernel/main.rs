@@ -105,4 +105,6 @@ mod table;
 #[cfg(test)]
 mod traffic;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod without_ipvs;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipvs::model::{Request, Scope, ServiceKey};
 use ipvs::plan::DrainTarget;
@@ -89,6 +90,8 @@ pub struct List {
     pub is_numeric: bool,
     /// The format of the output.
     pub format: OutputFormat,
+    /// The time between two repetitions; `None` for one listing.
+    pub interval: Option<Duration>,
 }
 
 /// The entries of a listing.
@@ -109,6 +112,8 @@ pub enum ListSubject {
     Timeouts,
     /// The sync daemons.
     Daemons,
+    /// The changes of the table from now on.
+    Changes,
 }
 
 /// The format of an output.

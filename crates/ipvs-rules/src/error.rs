@@ -324,6 +324,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         Origin => "illegal origin specified",
         CountBy => "illegal count-by specified",
         Limit => "illegal limit specified",
+        Watch | Monitor => return format!("invalid interval `{value}' specified"),
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),
         Persistent => return format!("invalid timeout value `{value}' specified"),

@@ -1,5 +1,7 @@
 //! Makes a listing of the options of `-L`, and refuses combinations that have no meaning.
 
+use std::time::Duration;
+
 use crate::command::{List, ListSubject, OutputFormat, ServiceColumns};
 use crate::connection_query::{ConnectionColumns, ConnectionQuery, ConnectionReport};
 use crate::error::RuleError;
@@ -43,12 +45,16 @@ impl Options<'_> {
             grouping,
             limit,
             has_no_header,
+            watch,
+            monitor,
         } = listing;
         let mut subjects = [
             (connections, "connection"),
             (service.is_some() && !connections, "service-address"),
             (timeouts, "timeout"),
             (daemons, "daemon"),
+            (monitor.is_some(), "monitor"),
+            (watch.is_some() && monitor.is_some(), "watch"),
         ]
         .into_iter()
         .filter_map(|(is_given, title)| is_given.then_some(title));
@@ -69,7 +75,7 @@ impl Options<'_> {
         .into_iter()
         .find(|&(is_given, ..)| is_given);
         match format {
-            Some((_, format, _)) if connections || timeouts || daemons => {
+            Some((_, format, _)) if connections || timeouts || daemons || monitor.is_some() => {
                 return Err(RuleError::ListFormatConflict { format });
             }
             _ => {}
@@ -127,6 +133,8 @@ impl Options<'_> {
                 false => RealServerKey { port: 0, ..key },
             });
             ListSubject::Connections(Box::new(ConnectionQuery { service, filter, report }))
+        } else if monitor.is_some() {
+            ListSubject::Changes
         } else if timeouts {
             ListSubject::Timeouts
         } else if daemons {
@@ -140,6 +148,7 @@ impl Options<'_> {
             ListSubject::Services { service, columns, is_sorted: !is_unsorted }
         };
         let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
-        Ok(List { subject, is_numeric, format })
+        let interval = watch.or(monitor).map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(List { subject, is_numeric, format, interval })
     }
 }

@@ -162,6 +162,10 @@ pub(super) struct ListOptions {
     pub(super) grouping: Option<ConnectionGrouping>,
     pub(super) limit: Option<u32>,
     pub(super) has_no_header: bool,
+    /// Seconds.
+    pub(super) watch: Option<u32>,
+    /// Seconds.
+    pub(super) monitor: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -343,6 +347,8 @@ impl<'a> Options<'a> {
             CountBy => self.listing.grouping = Some(parsed(text).map_err(bad)?),
             Limit => self.listing.limit = Some(number(text, 1..=MAX_SIGNED).map_err(bad)?),
             NoHeader => self.listing.has_no_header = true,
+            Watch => self.listing.watch = Some(interval(value).map_err(bad)?),
+            Monitor => self.listing.monitor = Some(interval(value).map_err(bad)?),
             All => self.for_save.with_settings = true,
             AllowEmpty => self.for_save.may_be_empty = true,
             // The parser keeps the options of the program.
@@ -493,6 +499,13 @@ impl<'a> Options<'a> {
         }
         Ok(())
     }
+}
+
+/// The seconds between two looks at the kernel, unless the line has others.
+const INTERVAL: u32 = 2;
+
+fn interval(value: Option<&str>) -> Result<u32, ValueError> {
+    value.map_or(Ok(INTERVAL), |text| number(text, 1..=MAX_SIGNED))
 }
 
 /// Parses a value whose type has the form of its text.

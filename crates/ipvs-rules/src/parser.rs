@@ -192,6 +192,9 @@ impl<'a> Options<'a> {
                 Token::Option { spec, value } if spec.is_of_program() => {
                     parse_program_option(spec, value, program)?;
                 }
+                Token::Option { spec, .. } if spec.is_of_command_line() && program.is_none() => {
+                    return Err(RuleError::InRuleLine(spec.long));
+                }
                 Token::Option { spec, value } => self.parse(spec, value)?,
                 Token::Command { word, .. } => {
                     let word = word.to_owned();

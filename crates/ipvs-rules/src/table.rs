@@ -113,6 +113,8 @@ pub enum OptionName {
     IfNotExists,
     Replace,
     DryRun,
+    Watch,
+    Monitor,
 }
 
 /// The value of a command or an option.
@@ -209,6 +211,12 @@ impl OptionSpec {
     /// before the command; rule lines refuse them.
     pub const fn is_of_program(&self) -> bool {
         matches!(self.option, OptionName::Netns | OptionName::Color)
+    }
+
+    /// True for options that rule lines refuse: those of the program, and those that make a command run until it is
+    /// stopped.
+    pub const fn is_of_command_line(&self) -> bool {
+        self.is_of_program() || matches!(self.option, OptionName::Watch | OptionName::Monitor)
     }
 
     /// The relation of a command to this option.

@@ -133,7 +133,7 @@ fn help_and_version_act_whatever_stands_behind_them() {
 #[test]
 fn option_of_every_title_may_be_given_once() {
     let is_repeatable = |spec: &&OptionSpec| matches!(spec.title, "sort" | "ipv6" | "within");
-    for spec in OPTIONS.iter().filter(|spec| !is_repeatable(spec) && !spec.is_of_program()) {
+    for spec in OPTIONS.iter().filter(|spec| !is_repeatable(spec) && !spec.is_of_command_line()) {
         let value = match spec.option {
             OptionName::TcpService | OptionName::UdpService | OptionName::SctpService => {
                 "=10.0.0.1:80"
@@ -536,6 +536,7 @@ fn listing_is_sorted_and_named_unless_said_otherwise() {
         subject: ListSubject::Services { service: None, columns: ServiceColumns::Plain, is_sorted },
         is_numeric,
         format: OutputFormat::Text,
+        interval: None,
     };
     assert_eq!(list("-L"), table(false, true));
     assert_eq!(list("-ln --syncid 5"), table(true, true));

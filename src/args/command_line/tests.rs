@@ -205,6 +205,7 @@ fn values(option: OptionName) -> &'static [&'static str] {
         CountBy => &["client", "client/24,64", "state"],
         Limit => &["5"],
         Within => &["10.0.0.0/8", "fwmark:1-9"],
+        Watch | Monitor => &["1", "60", ""],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6

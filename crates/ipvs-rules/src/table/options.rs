@@ -431,6 +431,22 @@ pub static OPTIONS: &[OptionSpec] = &[
         ],
         "Print the entries that would change, before and after; change nothing",
     ),
+    option(
+        Watch,
+        None,
+        "watch",
+        GluedValue("SECONDS"),
+        WITH_LIST,
+        "Repeat the listing until Ctrl-C [default: every 2 seconds]",
+    ),
+    option(
+        Monitor,
+        None,
+        "monitor",
+        GluedValue("SECONDS"),
+        WITH_LIST,
+        "Print changes of the table until Ctrl-C; look for them every 2 seconds by default",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

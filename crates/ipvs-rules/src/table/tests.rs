@@ -46,7 +46,17 @@ const MATRIX: [(&str, &[&str]); 23] = [
     ("..o .oo o.. .....", &["json"]),
     (
         "... ... o.. .....",
-        &["client", "state", "origin", "count", "count-by", "limit", "no-header"],
+        &[
+            "client",
+            "state",
+            "origin",
+            "count",
+            "count-by",
+            "limit",
+            "no-header",
+            "watch",
+            "monitor",
+        ],
     ),
     ("..o .oo ... .....", &["drain", "force"]),
     ("... ... ..o .....", &["all", "allow-empty"]),

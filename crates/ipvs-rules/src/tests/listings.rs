@@ -22,6 +22,7 @@ fn one_thing_is_listed_at_a_time() {
         })),
         is_numeric: true,
         format: OutputFormat::Text,
+        interval: None,
     };
     assert_eq!(list("-Lnc"), connections(ConnectionColumns::Plain));
     assert_eq!(
@@ -124,4 +125,54 @@ fn condition_on_connections_needs_their_listing() {
         ("-L -c --count-by state --limit 0", "illegal limit specified (`0' is not a number from 1"),
         ("-C --count", "Illegal 'count' option with the 'flush' command (it goes with -L)"),
     ]);
+}
+
+/// The listing of a command line: rule lines have no `--watch`.
+fn typed(line: &str) -> Result<List, RuleError> {
+    let tokens = Tokens::new(line.split(' '));
+    let parsed = parse_command_line(tokens, &mut ProgramOptions::default())?;
+    match parsed.resolve(&mut NamesRefused)? {
+        Command::List(list) => Ok(list),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_listing_may_be_repeated() {
+    let seconds = |line: &str| typed(line).unwrap().interval.map(|interval| interval.as_secs());
+    assert_eq!(seconds("-L"), None);
+    assert_eq!(seconds("-L --watch"), Some(2));
+    assert_eq!(seconds("-L --watch=30 --stats"), Some(30));
+    assert_eq!(seconds("-L -c --count-by state --watch --json"), Some(2));
+    let changes = typed("-L --monitor=5 --json").unwrap();
+    assert_eq!((changes.subject, changes.format), (ListSubject::Changes, OutputFormat::Json));
+    assert_eq!(seconds("-L --monitor=5"), Some(5));
+}
+
+#[test]
+fn wrong_interval_and_a_second_subject_are_refused() {
+    for (line, message) in [
+        (
+            "-L --watch=0",
+            "invalid interval `0' specified (`0' is not a number from 1 to 2147483647)",
+        ),
+        ("-L --watch=", "invalid interval `' specified (`' is not a number"),
+        ("-L --watch 5", "unexpected argument 5"),
+        ("-L --monitor --watch", "The option 'watch' conflicts with the 'monitor' option"),
+        ("-L --monitor -c", "The option 'monitor' conflicts with the 'connection' option"),
+        (
+            "-L --monitor -t 10.0.0.1:80",
+            "The option 'monitor' conflicts with the 'service-address'",
+        ),
+        ("-L --monitor --stats", "options conflicts in the list command"),
+        ("-C --watch", "Illegal 'watch' option with the 'flush' command (it goes with -L)"),
+    ] {
+        let fault = typed(line).unwrap_err().to_string();
+        assert!(fault.starts_with(message), "{line}: {fault}");
+    }
+    for (line, option) in [("-L --watch", "watch"), ("-L --monitor=5", "monitor")] {
+        let message =
+            format!("--{option} is an option of command lines; a rule line cannot have it");
+        all_are_refused([(line, message.as_str())]);
+    }
 }

@@ -1,0 +1,88 @@
+//! `-L --watch`: repeats a listing until a signal ends it.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use ipvs::netlink::Transport;
+use ipvs_rules::{List, OutputFormat};
+
+use super::list::list_once;
+use super::{Error, Session};
+use crate::process::{Screen, Watch};
+
+/// Repeats a listing. On a terminal each listing takes the place of the one before; elsewhere they follow each other, JSON
+/// with one document in each line.
+///
+/// # Errors
+/// The kernel's refusal, or the output's; [`Error::Stopped`] for every signal but SIGINT, which is the usual end.
+pub(super) fn watch<T: Transport>(
+    list: &List,
+    interval: Duration,
+    session: &mut Session<T>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let mut screen = match list.format {
+        OutputFormat::Text => Screen::of_standard_output(),
+        OutputFormat::Json => None,
+    };
+    let mut is_first = true;
+    repeat(interval, || {
+        match (&mut screen, list.format) {
+            (Some(screen), _) => {
+                let mut picture = screen.picture();
+                list_once(list, session, &mut picture)?;
+                screen.show(&picture).map_err(Error::Output)?;
+            }
+            (None, OutputFormat::Json) => {
+                list_once(list, session, &mut OneLine(out))?;
+                out.write_all(b"\n").map_err(Error::Output)?;
+            }
+            (None, OutputFormat::Text) => {
+                if !std::mem::replace(&mut is_first, false) {
+                    out.write_all(b"\n").map_err(Error::Output)?;
+                }
+                list_once(list, session, out)?;
+            }
+        }
+        out.flush().map_err(Error::Output)
+    })
+}
+
+/// Calls a function at regular times until a signal arrives. A call that takes longer than the interval is followed by the
+/// next at once.
+pub(super) fn repeat(
+    interval: Duration,
+    mut work: impl FnMut() -> Result<(), Error>,
+) -> Result<(), Error> {
+    let signals = Watch::new().map_err(Error::Signals)?;
+    signals.begin();
+    loop {
+        let start = Instant::now();
+        work()?;
+        signals.wait(interval.saturating_sub(start.elapsed())).map_err(Error::Signals)?;
+        match signals.signal() {
+            None => {}
+            Some(signal) if signal == INTERRUPT => return Ok(()),
+            Some(signal) => return Err(Error::Stopped { signal }),
+        }
+    }
+}
+
+/// SIGINT, which Ctrl-C sends.
+const INTERRUPT: i32 = 2;
+
+/// A stream that gets a JSON document without its line ends, which are between values only.
+struct OneLine<'a>(&'a mut dyn Write);
+
+impl Write for OneLine<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split(|&byte| byte == b'\n') {
+            self.0.write_all(part)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

@@ -1,0 +1,175 @@
+//! `-L --watch` and `-L --monitor`: what they print while the table changes, and how they end.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::network::fresh_namespace;
+use crate::one_machine::{UdpServers, VIRTUAL, apply, list, machine, service};
+use crate::program::Program;
+
+/// A program that runs until it is stopped, and the lines that it prints.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(line: &str) -> Running {
+        let mut command = Program::ours().command(line.split(' '));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Running { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The text of the next listing, which an empty line ends.
+    fn listing(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            match self.line() {
+                line if line == "\n" || line.is_empty() => return text,
+                line => text.push_str(&line),
+            }
+        }
+    }
+
+    /// Reads lines until each of these texts was in one.
+    fn print_all(&mut self, texts: &[&str]) {
+        let mut missing = texts.to_vec();
+        while !missing.is_empty() {
+            let line = self.line();
+            assert_ne!(line, "", "it ended before {missing:?}");
+            missing.retain(|text| !line.contains(text));
+        }
+    }
+
+    /// Ends it with a signal, and returns its status.
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, signal).unwrap();
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn listing_is_repeated_while_the_table_changes() {
+    machine(&service("-u", "-s rr", &[1, 1]));
+    let servers = UdpServers::new(2);
+    let mut running = Running::start("-L -n --watch=1");
+    assert_eq!(running.listing(), list("-L -n"));
+    apply("-A -t 10.1.0.7:80 -s wlc");
+    while !running.listing().contains("TCP  10.1.0.7:80 wlc") {}
+    assert_eq!(running.end(Signal::SIGINT), Some(0));
+
+    let mut counts = Running::start("-L -c --count-by client --no-header --watch=1 --json");
+    assert_eq!(counts.line(), "{\"counts\":[]}\n");
+    servers.takes_from("10.4.0.1");
+    let expected = "{\"counts\":[{\"client\":\"10.4.0.1\",\"connections\":1,\"templates\":0}]}\n";
+    loop {
+        match counts.line() {
+            line if line == expected => break,
+            line => assert_eq!(line, "{\"counts\":[]}\n"),
+        }
+    }
+    assert_eq!(counts.end(Signal::SIGTERM), Some(128 + 15));
+}
+
+#[test]
+fn closed_pipe_ends_a_watch_quietly() {
+    fresh_namespace();
+    let mut running = Running::start("-L -n --watch=1");
+    running.line();
+    let Running { child, lines } = running;
+    drop(lines);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn monitor_prints_each_change_with_the_entry_before_and_after() {
+    machine(&service("-t", "-s rr", &[1]));
+    let mut text = Running::start("-L --monitor=1");
+    let mut json = Running::start("-L --monitor=1 --json");
+    // A service that comes and goes shows when the first reading is over: until then nothing is a change.
+    let mut marker = 0;
+    let mut wait_until_it_reads = |running: &mut Running| {
+        let (seen, is_seen) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                running.line();
+                seen.send(()).unwrap();
+            });
+            loop {
+                marker += 1;
+                Program::ours().line(&format!("-A -f {marker} -s rr")).succeeded();
+                if is_seen.recv_timeout(std::time::Duration::from_millis(500)).is_ok() {
+                    return;
+                }
+            }
+        });
+    };
+    wait_until_it_reads(&mut text);
+    wait_until_it_reads(&mut json);
+    apply(&format!("-A -u 10.1.0.9:53 -s wrr\n-e -t {VIRTUAL} -r 10.2.0.1:80 -m -w 7"));
+    apply("--start-daemon backup --mcast-interface lo --syncid 5");
+    let server = format!("{VIRTUAL} -r 10.2.0.1:80");
+    text.print_all(&[
+        &format!("Z server edited: -e -t {server} -m -w 7 (was: -e -t {server} -m -w 1)\n"),
+        "Z service added: -A -u 10.1.0.9:53 -s wrr\n",
+        "Z daemon started: --start-daemon backup --mcast-interface lo --syncid 5 ",
+    ]);
+    let weights = "\"weight\":1,";
+    json.print_all(&["\"change\":\"server_edited\"", weights, "\"weight\":7,", "daemon_started"]);
+    apply("-C\n--stop-daemon backup");
+    text.print_all(&[
+        &format!("Z server deleted: -d -t {server} (was: -a -t {server} -m -w 7)\n"),
+        &format!("Z service deleted: -D -t {VIRTUAL} (was: -A -t {VIRTUAL} -s rr)\n"),
+        "Z daemon stopped: --stop-daemon backup (was: --start-daemon backup",
+    ]);
+    assert_eq!(text.end(Signal::SIGINT), Some(0));
+    assert_eq!(json.end(Signal::SIGINT), Some(0));
+}
+
+#[test]
+fn terminal_shows_each_listing_in_the_place_of_the_one_before() {
+    machine(&service("-t", "-s rr", &[1; 30]));
+    let program = Program::ours();
+    let line = format!("stty rows 10 cols 40; exec {} -L -n --watch=1", program.name());
+    let mut child = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    let mut shown = Vec::new();
+    let mut screen = child.stdout.take().unwrap();
+    let mut buffer = [0; 4096];
+    let pictures = |shown: &[u8]| String::from_utf8_lossy(shown).matches("\u{1b}[H").count();
+    while pictures(&shown) < 3 {
+        let count = screen.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "{}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    keys.write_all(b"\x03").unwrap();
+    screen.read_to_end(&mut shown).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let text = String::from_utf8_lossy(&shown).into_owned();
+    let picture = text.split("\u{1b}[H").nth(2).unwrap();
+    let rows: Vec<&str> = picture.split("\u{1b}[K").collect();
+    assert!(rows.iter().all(|row| row.trim().chars().count() <= 40), "{rows:?}");
+    assert!(picture.contains("\n(26 more lines)"), "{picture:?}");
+    assert_eq!(picture.matches("\u{1b}[K").count(), 9, "{picture:?}");
+}

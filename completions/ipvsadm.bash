@@ -17,16 +17,17 @@ Z zero command nothing -
 , set command nothing -
 , start-daemon command value -
 , stop-daemon command value -
+, doctor command nothing -
 h help command nothing -
 v version command nothing -
 '
 _ipvsadm_options='
 n numeric numeric nothing save,list
 c connection connection nothing list
-t tcp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
-u udp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
-, sctp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
-f fwmark-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
+t tcp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor
+u udp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor
+, sctp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor
+f fwmark-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor
 s scheduler scheduler value add-service,edit-service
 p persistent persistent maybe add-service,edit-service
 M netmask netmask value add-service,edit-service
@@ -60,17 +61,20 @@ b sched-flags sched-flags value add-service,edit-service
 , tun-nocsum tun-nocsum nothing add-server,edit-server
 , tun-csum tun-csum nothing add-server,edit-server
 , tun-remcsum tun-remcsum nothing add-server,edit-server
-, json json nothing delete-service,edit-server,delete-server,list
+, json json nothing delete-service,edit-server,delete-server,list,doctor
 , all all nothing save
 , allow-empty allow-empty nothing save
 , own-port own-port nothing add-server,edit-server
 , drain drain nothing delete-service,edit-server,delete-server
 , force force nothing delete-service,edit-server,delete-server
 , within within value clear,save
-, sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
-6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero
-, netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
-, color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon
+, probe probe nothing doctor
+, sample sample value doctor
+, against against value doctor
+, sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor
+6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor
+, netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor
+, color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor
 , client client value list
 , state state value list
 , origin origin value list

@@ -17,14 +17,15 @@ set -g __ipvsadm_table \
     ', set command nothing -' \
     ', start-daemon command value -' \
     ', stop-daemon command value -' \
+    ', doctor command nothing -' \
     'h help command nothing -' \
     'v version command nothing -' \
     'n numeric numeric nothing save,list' \
     'c connection connection nothing list' \
-    't tcp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
-    'u udp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
-    ', sctp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
-    'f fwmark-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
+    't tcp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor' \
+    'u udp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor' \
+    ', sctp-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor' \
+    'f fwmark-service tcp-service value add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor' \
     's scheduler scheduler value add-service,edit-service' \
     'p persistent persistent maybe add-service,edit-service' \
     'M netmask netmask value add-service,edit-service' \
@@ -58,17 +59,20 @@ set -g __ipvsadm_table \
     ', tun-nocsum tun-nocsum nothing add-server,edit-server' \
     ', tun-csum tun-csum nothing add-server,edit-server' \
     ', tun-remcsum tun-remcsum nothing add-server,edit-server' \
-    ', json json nothing delete-service,edit-server,delete-server,list' \
+    ', json json nothing delete-service,edit-server,delete-server,list,doctor' \
     ', all all nothing save' \
     ', allow-empty allow-empty nothing save' \
     ', own-port own-port nothing add-server,edit-server' \
     ', drain drain nothing delete-service,edit-server,delete-server' \
     ', force force nothing delete-service,edit-server,delete-server' \
     ', within within value clear,save' \
-    ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
-    '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero' \
-    ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
-    ', color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon' \
+    ', probe probe nothing doctor' \
+    ', sample sample value doctor' \
+    ', against against value doctor' \
+    ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor' \
+    '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor' \
+    ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor' \
+    ', color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor' \
     ', client client value list' \
     ', state state value list' \
     ', origin origin value list' \
@@ -97,6 +101,7 @@ complete -c ipvsadm -n '__ipvsadm_needs_command zero' -s Z -l zero -d 'Zero the 
 complete -c ipvsadm -n '__ipvsadm_needs_command set' -l set -d 'Set the connection timeouts in seconds; 0 leaves one as it is'
 complete -c ipvsadm -n '__ipvsadm_needs_command start-daemon' -l start-daemon -x -a '(__ipvsadm_values start-daemon)' -d 'Start a connection sync daemon'
 complete -c ipvsadm -n '__ipvsadm_needs_command stop-daemon' -l stop-daemon -x -a '(__ipvsadm_values stop-daemon)' -d 'Stop a connection sync daemon'
+complete -c ipvsadm -n '__ipvsadm_needs_command doctor' -l doctor -d 'Look for faults of this director and its network; with CODE, explain a finding'
 complete -c ipvsadm -n '__ipvsadm_needs_command help' -s h -l help -d 'Print the help: short with -h, complete with --help'
 complete -c ipvsadm -n '__ipvsadm_needs_command version' -s v -l version -d 'Print the version'
 complete -c ipvsadm -n '__ipvsadm_takes numeric' -s n -l numeric -d 'Print addresses and ports as numbers'
@@ -145,6 +150,9 @@ complete -c ipvsadm -n '__ipvsadm_takes own-port' -l own-port -d 'Keep the port 
 complete -c ipvsadm -n '__ipvsadm_takes drain' -l drain -d 'Set the weight to 0, wait until no connection is left or SECONDS are over, then delete with -d and -D'
 complete -c ipvsadm -n '__ipvsadm_takes force' -l force -d 'Drain although new connections would be refused; delete also if connections are left'
 complete -c ipvsadm -n '__ipvsadm_takes within' -l within -x -a '(__ipvsadm_values within)' -d 'Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated'
+complete -c ipvsadm -n '__ipvsadm_takes probe' -l probe -d 'Connect to each real server, and wait SECONDS for the answers [default: 1]'
+complete -c ipvsadm -n '__ipvsadm_takes sample' -l sample -x -a '(__ipvsadm_values sample)' -d 'Look twice, SECONDS apart, and compare the counters'
+complete -c ipvsadm -n '__ipvsadm_takes against' -l against -x -a '(__ipvsadm_values against)' -d 'Compare the table with that of another director, saved with -S -n; - is standard input'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'Sort the listing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
 complete -c ipvsadm -n '__ipvsadm_takes netns' -l netns -x -a '(__ipvsadm_values netns)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'

@@ -7,7 +7,8 @@ pub mod rules_file;
 
 mod args;
 mod commands;
-pub mod errors;
+pub mod doctor;
+mod errors;
 pub mod host;
 mod process;
 pub mod programs;

@@ -65,6 +65,7 @@ const PACKAGES: [Package; 4] = [
             ("output", 2),
             ("rules_file", 2),
             ("args", 2),
+            ("doctor", 3),
             ("commands", 5),
             ("programs", 6),
         ],

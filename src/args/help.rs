@@ -32,6 +32,7 @@ Usage:
   ipvsadm --set TCP TCPFIN UDP
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]
   ipvsadm --stop-daemon master|backup
+  ipvsadm --doctor[=CODE] [SERVICE] [DOCTOR OPTIONS]
 
 SERVICE is -t HOST[:PORT], -u HOST[:PORT], --sctp-service HOST[:PORT],
 or -f MARK [-6].
@@ -66,7 +67,7 @@ fn write_full_help(out: &mut dyn Write, style: TerminalStyle) -> io::Result<()> 
 /// Writes each command with the beginning of its description, and the names of all options: scripts search the help for
 /// them.
 fn write_short_help(out: &mut dyn Write, style: TerminalStyle) -> io::Result<()> {
-    writeln!(out, "Usage: ipvsadm [COMMAND] [SERVICE] [OPTIONS]\n")?;
+    writeln!(out, "Usage: ipvsadm [COMMAND] [SERVICE] [OPTIONS]")?;
     writeln!(out, "{}", heading_text("Commands", style))?;
     for spec in COMMANDS {
         let name = name(spec.short, spec.long, ValueSpec::Nothing);
@@ -85,7 +86,7 @@ fn write_short_help(out: &mut dyn Write, style: TerminalStyle) -> io::Result<()>
         let names = options.map(|spec| name(spec.short, spec.long, spec.value));
         write_paragraph(out, heading, names, style)?;
     }
-    writeln!(out, "\n`ipvsadm --help' describes the options, and so does ipvsadm(8).")
+    writeln!(out, "`ipvsadm --help' describes the options, and so does ipvsadm(8).")
 }
 
 fn heading_text(heading: &str, style: TerminalStyle) -> String {

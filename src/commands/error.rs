@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ipvs::ServiceKey;
 use ipvs::kernel::{LockError, Namespace};
 use ipvs::model::WeightTooLarge;
 use ipvs::plan::ApplyError;
@@ -42,6 +43,20 @@ pub enum Error {
         /// The signal.
         signal: i32,
     },
+    /// The doctor has no such finding.
+    #[error("unknown finding {code} (there are {})", codes.join(", "))]
+    NoCode {
+        /// The code.
+        code: String,
+        /// The codes that there are.
+        codes: Vec<&'static str>,
+    },
+    /// The doctor was asked about a service that does not exist.
+    #[error("No such service ({0})")]
+    NoServiceToExamine(ServiceKey),
+    /// Interfaces, routes or neighbours cannot be listed.
+    #[error("cannot look at this machine: {}", io_text(.0))]
+    Host(#[source] io::Error),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {}", io_text(.0))]
     Output(#[source] io::Error),

@@ -39,7 +39,10 @@ fn kind(error: &Error) -> FailureKind {
     match error {
         Error::Signals(_) => FailureKind::Refused,
         Error::Stopped { signal } => FailureKind::Stopped(*signal),
-        Error::NoNamespace { .. } => FailureKind::WrongValue,
+        Error::NoNamespace { .. }
+        | Error::NoCode { .. }
+        | Error::NoServiceToExamine(_)
+        | Error::Host(_) => FailureKind::WrongValue,
         Error::Library(error) if error.operation() == Operation::EnterNamespace => {
             FailureKind::WrongValue
         }

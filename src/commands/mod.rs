@@ -7,6 +7,7 @@ mod apply_lines;
 mod change;
 mod clear;
 mod command_stream;
+mod doctor;
 mod drain;
 mod dry_run;
 mod error;
@@ -28,6 +29,7 @@ mod watch;
 
 pub use apply_lines::apply_lines;
 pub use change::change;
+pub use doctor::doctor;
 pub use drain::{DrainFailure, drain};
 pub use dry_run::dry_run;
 pub use error::Error;

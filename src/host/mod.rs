@@ -1,5 +1,5 @@
-//! This machine as the calling thread's network namespace sees it: interfaces, addresses, routes, capabilities, kernel
-//! modules and sysctls.
+//! This machine as the calling thread's network namespace sees it: interfaces, addresses, routes, neighbours,
+//! capabilities, kernel modules and sysctls.
 //!
 //! The kernel answers every question itself, by rtnetlink or in a file of `/proc` or `/sys`; no other program's output is
 //! parsed. Knows no IPVS rule, no message and no command.
@@ -12,7 +12,10 @@ mod rtnetlink;
 use std::fs;
 
 pub use modules::{ModuleState, kernel_release, modprobe_is_banned, modprobe_path, module_state};
-pub use network::{Address, Interface, Route, RouteKind, addresses, interfaces, routes};
+pub use network::{
+    Address, Interface, Neighbour, Route, RouteKind, addresses, interfaces, neighbours, routes,
+    routes_to,
+};
 pub use rights::{Capabilities, Capability, is_initial_user_namespace};
 
 /// The value of a sysctl, named by its path below `/proc/sys`. `None` if the kernel has no such setting, or if the caller

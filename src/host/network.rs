@@ -1,14 +1,18 @@
 //! Interfaces, addresses and routes of the network namespace of the calling thread.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::rtnetlink::dump;
+use super::rtnetlink::{ask_each, dump};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,12 @@ pub struct Interface {
     pub is_up: bool,
     /// True for the loopback interface.
     pub is_loopback: bool,
+    /// True if the interface can send to multicast groups (`IFF_MULTICAST`).
+    pub is_multicast: bool,
+    /// True if the interface resolves addresses of neighbours (no `IFF_NOARP`).
+    pub has_neighbours: bool,
+    /// The largest packet in bytes.
+    pub mtu: u32,
 }
 
 /// An address of an interface.
@@ -81,15 +91,22 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
         let RouteNetlinkMessage::NewLink(LinkMessage { header, attributes, .. }) = message else {
             return;
         };
-        let name = attributes.into_iter().find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name),
-            _ => None,
-        });
+        let (mut name, mut mtu) = (None, 0);
+        for attribute in attributes {
+            match attribute {
+                LinkAttribute::IfName(text) => name = Some(text),
+                LinkAttribute::Mtu(bytes) => mtu = bytes,
+                _ => {}
+            }
+        }
         interfaces.push(Interface {
             index: header.index,
             name: name.unwrap_or_default(),
             is_up: header.flags.contains(LinkFlags::Up),
             is_loopback: header.flags.contains(LinkFlags::Loopback),
+            is_multicast: header.flags.contains(LinkFlags::Multicast),
+            has_neighbours: !header.flags.contains(LinkFlags::Noarp),
+            mtu,
         });
     })?;
     Ok(interfaces)
@@ -130,29 +147,99 @@ pub fn addresses() -> io::Result<Vec<Address>> {
 pub fn routes() -> io::Result<Vec<Route>> {
     let mut routes = Vec::new();
     dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()), |message| {
-        let RouteNetlinkMessage::NewRoute(RouteMessage { header, attributes, .. }) = message else {
+        routes.extend(route(message));
+    })?;
+    Ok(routes)
+}
+
+/// The routes of packets that this machine sends to some addresses. An address without a route has none in the result.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn routes_to(addresses: &[IpAddr]) -> io::Result<BTreeMap<IpAddr, Route>> {
+    let requests = addresses.iter().map(|address| {
+        let mut message = RouteMessage::default();
+        let (family, length, destination) = match *address {
+            IpAddr::V4(address) => (AddressFamily::Inet, 32, RouteAddress::Inet(address)),
+            IpAddr::V6(address) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(address)),
+        };
+        message.header.address_family = family;
+        message.header.destination_prefix_length = length;
+        message.attributes.push(RouteAttribute::Destination(destination));
+        RouteNetlinkMessage::GetRoute(message)
+    });
+    let answers = ask_each(requests)?;
+    let routes = answers.into_iter().map(|answer| answer.and_then(route));
+    Ok(addresses.iter().zip(routes).filter_map(|(&to, route)| Some((to, route?))).collect())
+}
+
+fn route(message: RouteNetlinkMessage) -> Option<Route> {
+    let RouteNetlinkMessage::NewRoute(RouteMessage { header, attributes, .. }) = message else {
+        return None;
+    };
+    let mut route = Route {
+        kind: kind(header.kind),
+        destination: None,
+        prefix_length: header.destination_prefix_length,
+        interface: None,
+        gateway: None,
+        table: header.table.into(),
+    };
+    for attribute in attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => route.destination = ip_address(&address),
+            RouteAttribute::Gateway(address) => route.gateway = ip_address(&address),
+            RouteAttribute::Oif(index) => route.interface = Some(index),
+            RouteAttribute::Table(table) => route.table = table,
+            _ => {}
+        }
+    }
+    Some(route)
+}
+
+/// An entry of the neighbour table: the answer of a machine on the same network to ARP or neighbour discovery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The number of the interface.
+    pub interface: u32,
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// The hardware address, if one is known.
+    pub hardware: Option<Vec<u8>>,
+    /// True if the kernel asked for the address and nobody answered.
+    pub is_silent: bool,
+}
+
+/// All neighbours.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn neighbours() -> io::Result<Vec<Neighbour>> {
+    let mut neighbours = Vec::new();
+    dump(RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()), |message| {
+        let RouteNetlinkMessage::NewNeighbour(NeighbourMessage { header, attributes, .. }) =
+            message
+        else {
             return;
         };
-        let mut route = Route {
-            kind: kind(header.kind),
-            destination: None,
-            prefix_length: header.destination_prefix_length,
-            interface: None,
-            gateway: None,
-            table: header.table.into(),
-        };
+        let (mut address, mut hardware) = (None, None);
         for attribute in attributes {
             match attribute {
-                RouteAttribute::Destination(address) => route.destination = ip_address(&address),
-                RouteAttribute::Gateway(address) => route.gateway = ip_address(&address),
-                RouteAttribute::Oif(index) => route.interface = Some(index),
-                RouteAttribute::Table(table) => route.table = table,
+                NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => {
+                    address = Some(ip.into());
+                }
+                NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => {
+                    address = Some(ip.into());
+                }
+                NeighbourAttribute::LinkLayerAddress(bytes) => hardware = Some(bytes),
                 _ => {}
             }
         }
-        routes.push(route);
+        let Some(address) = address else { return };
+        let is_silent = header.state == NeighbourState::Failed;
+        neighbours.push(Neighbour { interface: header.ifindex, address, hardware, is_silent });
     })?;
-    Ok(routes)
+    Ok(neighbours)
 }
 
 fn kind(kind: RouteType) -> RouteKind {

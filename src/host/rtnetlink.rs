@@ -48,6 +48,55 @@ pub(super) fn dump(
     }
 }
 
+/// The number of requests in one datagram. Their answers have to fit the receive buffer of the socket.
+const TOGETHER: usize = 64;
+
+/// Sends requests that have one answer each. An answer that is an error gives `None`.
+pub(super) fn ask_each(
+    requests: impl IntoIterator<Item = RouteNetlinkMessage>,
+) -> io::Result<Vec<Option<RouteNetlinkMessage>>> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    let mut requests = requests.into_iter();
+    let mut answers = Vec::new();
+    loop {
+        let mut datagram = Vec::new();
+        let mut count = 0;
+        for request in requests.by_ref().take(TOGETHER) {
+            let mut message =
+                NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(request));
+            message.header.flags = NLM_F_REQUEST;
+            message.finalize();
+            let mut bytes = vec![0; message.buffer_len()];
+            message.serialize(&mut bytes);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            datagram.extend(bytes);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(answers);
+        }
+        socket.send_to(&datagram, &SocketAddr::new(0, 0), 0)?;
+        // The kernel answers in the order of the requests.
+        while count > 0 {
+            let (datagram, sender) = socket.recv_from_full()?;
+            if sender.port_number() != 0 {
+                continue;
+            }
+            let mut rest = &datagram[..];
+            while let Some((bytes, after)) = first_message(rest) {
+                rest = after;
+                count -= 1;
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes).ok();
+                answers.push(message.and_then(|message| match message.payload {
+                    NetlinkPayload::InnerMessage(inner) => Some(inner),
+                    _ => None,
+                }));
+            }
+        }
+    }
+}
+
 /// The first message of a datagram, and the bytes behind it.
 fn first_message(datagram: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = u32::from_ne_bytes(*datagram.first_chunk::<4>()?);

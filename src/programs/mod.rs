@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ipvs_rules::{ColorChoice, Command, OptionName, ProgramOptions, Save};
+use ipvs_rules::{ColorChoice, Command, Doctor, OptionName, ProgramOptions, Save};
 use rustix::io::Errno;
 
 use crate::args::{
@@ -23,6 +23,9 @@ use crate::process::{TerminalWriter, WaitingStream, Watch, choose_colours, has_c
 
 /// The status of `--diff` where a restore would change something.
 const CHANGES: u8 = 1;
+
+/// The status of the doctor if a finding is above a note.
+const FINDINGS: u8 = 1;
 
 /// ipvsadm(8).
 pub fn ipvsadm() -> ExitCode {
@@ -45,6 +48,7 @@ pub fn ipvsadm() -> ExitCode {
                 }
                 Ok(SUCCESS)
             }
+            Command::Doctor(asked) => doctor(&asked, session),
             command => with_output(|out| commands::run(&command, session, out).map(|()| SUCCESS)),
         }
     })
@@ -228,6 +232,20 @@ fn read_standard_input() -> Result<Vec<u8>, Error> {
         result => drop(result.map_err(Error::Input)?),
     }
     Ok(text)
+}
+
+/// `--doctor`: the status tells whether there are findings above notes.
+fn doctor(asked: &Doctor, session: &mut Session) -> Result<u8, Failure> {
+    let other = asked.against.as_deref().map(|path| match path.as_os_str() == "-" {
+        true => Ok::<_, Error>(("standard input".into(), read_standard_input()?)),
+        false => Ok((path.to_string_lossy(), read_file(path)?)),
+    });
+    let other = other.transpose().map_err(of_change)?;
+    let other = other.as_ref().map(|(name, text)| (name.as_ref(), text.as_slice()));
+    with_output(|out| {
+        let has_faults = commands::doctor(asked, other, session, out).map_err(of_change)?;
+        Ok(if has_faults { FINDINGS } else { SUCCESS })
+    })
 }
 
 /// `-R`: every line takes effect or fails by itself. The status is that of the first line that failed.

@@ -25,6 +25,8 @@ mod cookbook;
 #[cfg(test)]
 mod differences;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod drain_kinds;

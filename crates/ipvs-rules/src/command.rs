@@ -25,6 +25,8 @@ pub enum Command {
     List(List),
     /// Print the table as rule lines.
     Save(Save),
+    /// Look for the faults of a director and of its network.
+    Doctor(Doctor),
     /// Apply the lines of a file, or of standard input.
     Restore(Option<PathBuf>),
     /// Print the help.
@@ -162,6 +164,23 @@ pub struct Drain {
     /// Drain although new connections would be refused, and delete the target also if connections are left.
     pub is_forced: bool,
     /// The format of the progress.
+    pub format: OutputFormat,
+}
+
+/// A look for faults: `--doctor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doctor {
+    /// Print the description of this finding, and look at nothing.
+    pub code: Option<String>,
+    /// Findings about one service; about everything if `None`.
+    pub service: Option<ServiceKey>,
+    /// Probe the real servers, and wait this many seconds for their answers.
+    pub probe: Option<u32>,
+    /// Look twice, this many seconds apart.
+    pub sample: Option<u32>,
+    /// The saved table of another director, which should be the same. A lone dash means standard input.
+    pub against: Option<PathBuf>,
+    /// The format of the findings.
     pub format: OutputFormat,
 }
 

@@ -325,6 +325,8 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         CountBy => "illegal count-by specified",
         Limit => "illegal limit specified",
         Watch | Monitor => return format!("invalid interval `{value}' specified"),
+        Probe => "illegal probe time specified",
+        Sample => "illegal sample time specified",
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),
         Persistent => return format!("invalid timeout value `{value}' specified"),

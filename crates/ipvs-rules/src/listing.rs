@@ -23,6 +23,7 @@ impl Options<'_> {
             for_save: _,
             for_daemon: _,
             for_drain: _,
+            for_doctor: _,
             is_numeric,
             scopes: _,
         } = self;

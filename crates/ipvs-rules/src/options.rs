@@ -21,6 +21,9 @@ use ipvs::model::{
 /// The largest weight and threshold: the kernel and 1.31 use signed numbers.
 const MAX_SIGNED: i64 = i32::MAX as i64;
 
+/// The most seconds that the doctor waits.
+const MAX_WAIT: i64 = 3600;
+
 /// The options of a line with their values.
 #[derive(Debug, Default)]
 pub(super) struct Options<'a> {
@@ -37,6 +40,7 @@ pub(super) struct Options<'a> {
     pub(super) for_save: SaveOptions,
     pub(super) for_daemon: DaemonOptions<'a>,
     pub(super) for_drain: DrainOptions,
+    pub(super) for_doctor: DoctorOptions<'a>,
     pub(super) is_numeric: bool,
     pub(super) scopes: Vec<Scope>,
 }
@@ -188,6 +192,13 @@ pub(super) struct DaemonOptions<'a> {
 pub(super) struct DrainOptions {
     pub(super) limit: Option<u32>,
     pub(super) is_forced: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct DoctorOptions<'a> {
+    pub(super) probe: Option<u32>,
+    pub(super) sample: Option<u32>,
+    pub(super) against: Option<&'a str>,
 }
 
 /// A set of option groups: those of the options on a line.
@@ -360,6 +371,14 @@ impl<'a> Options<'a> {
                 self.for_drain.limit = limit.transpose()?;
             }
             Force => self.for_drain.is_forced = true,
+            Probe => {
+                self.for_doctor.probe = Some(match value {
+                    Some(text) => number(text, 1..=MAX_WAIT).map_err(bad)?,
+                    None => 1,
+                });
+            }
+            Sample => self.for_doctor.sample = Some(number(text, 1..=MAX_WAIT).map_err(bad)?),
+            Against => self.for_doctor.against = Some(text),
             Numeric => self.is_numeric = true,
             McastInterface => self.for_daemon.interface = Some(text),
             SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),

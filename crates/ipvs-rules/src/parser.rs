@@ -6,11 +6,11 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
-use crate::command::{Command, Drain, Help, OutputFormat, ProgramOptions, Save};
+use crate::command::{Command, Doctor, Drain, Help, OutputFormat, ProgramOptions, Save};
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::options::{
-    DaemonOptions, DrainOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
+    DaemonOptions, DoctorOptions, DrainOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
 use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};
 use crate::tokens::{Token, TokenError, Tokens};
@@ -99,7 +99,7 @@ fn parse_command<'a>(
         CommandName::Version => return Ok(Parsed::Command(Command::Version)),
         _ => {}
     }
-    if let Some(role) = role {
+    if let (Some(role), false) = (role, command.command == CommandName::Doctor) {
         parse_role(command.command, role)?;
     }
     let role = role.unwrap_or_default();
@@ -275,6 +275,7 @@ impl<'a> Options<'a> {
             CommandName::StopDaemon => Change::StopDaemon(parse_role(command.command, role)?),
             CommandName::List => return Ok(Command::List(self.list()?)),
             CommandName::Save => return Ok(Command::Save(self.save(file(arguments))?)),
+            CommandName::Doctor => return Ok(Command::Doctor(self.doctor(role))),
             CommandName::Restore => return Ok(Command::Restore(file(arguments))),
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
@@ -367,6 +368,7 @@ impl<'a> Options<'a> {
             for_save: _,
             for_daemon: _,
             for_drain: _,
+            for_doctor: _,
             is_numeric: _,
             scopes: _,
         } = self;
@@ -418,6 +420,7 @@ impl<'a> Options<'a> {
             for_save: _,
             for_daemon: _,
             for_drain: _,
+            for_doctor: _,
             is_numeric: _,
             scopes: _,
         } = self;
@@ -468,6 +471,7 @@ impl<'a> Options<'a> {
             for_save: _,
             for_daemon: DaemonOptions { interface, sync_id, max_length, group, port, ttl },
             for_drain: _,
+            for_doctor: _,
             is_numeric: _,
             scopes: _,
         } = self;
@@ -483,6 +487,19 @@ impl<'a> Options<'a> {
         })
     }
 
+    /// `code` is empty unless the command names one.
+    fn doctor(self, code: &str) -> Doctor {
+        let DoctorOptions { probe, sample, against } = self.for_doctor;
+        Doctor {
+            code: Some(code).filter(|code| !code.is_empty()).map(str::to_owned),
+            service: self.service,
+            probe,
+            sample,
+            against: against.map(PathBuf::from),
+            format: if self.listing.is_json { OutputFormat::Json } else { OutputFormat::Text },
+        }
+    }
+
     fn save(self, file: Option<PathBuf>) -> Result<Save, RuleError> {
         let Options {
             waiting: _,
@@ -496,6 +513,7 @@ impl<'a> Options<'a> {
             for_save: SaveOptions { with_settings, may_be_empty },
             for_daemon: _,
             for_drain: _,
+            for_doctor: _,
             is_numeric,
             scopes,
         } = self;

@@ -41,6 +41,8 @@ pub enum CommandName {
     StartDaemon,
     /// `--stop-daemon`
     StopDaemon,
+    /// `--doctor`
+    Doctor,
     /// `-h`
     Help,
     /// `-v`
@@ -97,6 +99,9 @@ pub enum OptionName {
     Drain,
     Force,
     Within,
+    Probe,
+    Sample,
+    Against,
     Sort,
     Ipv6,
     Netns,
@@ -201,6 +206,7 @@ impl OptionSpec {
             [AddService, ..] => "Service options",
             [EditServer, DeleteServer, DeleteService] => "Drain options",
             [Save, ..] => "Save options",
+            [CommandName::Doctor] => "Doctor options",
             [AddServer, ..] => "Real server options",
             [StartDaemon, ..] => "Daemon options",
             _ => "List options",
@@ -226,7 +232,7 @@ impl OptionSpec {
             if *owner as u8 == command as u8 {
                 return match (self.presence, command) {
                     // Without a service, these commands work on all services.
-                    (Required, List | Zero | Save) => Allowed,
+                    (Required, List | Zero | Save | CommandName::Doctor) => Allowed,
                     (presence, _) => presence,
                 };
             }

@@ -206,6 +206,9 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Limit => &["5"],
         Within => &["10.0.0.0/8", "fwmark:1-9"],
         Watch | Monitor => &["1", "60", ""],
+        Probe => &["3", ""],
+        Sample => &["10"],
+        Against => &["other.rules", "-"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6

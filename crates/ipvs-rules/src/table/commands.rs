@@ -2,7 +2,7 @@
 
 use super::CommandName::{self, *};
 use super::CommandSpec;
-use super::ValueSpec::{Nothing, Value};
+use super::ValueSpec::{GluedValue, Nothing, Value};
 
 const fn command(
     command: CommandName,
@@ -95,6 +95,16 @@ pub static COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         value: Value("master|backup"),
         ..command(StopDaemon, None, "stop-daemon", "stop-daemon", "Stop a connection sync daemon")
+    },
+    CommandSpec {
+        value: GluedValue("CODE"),
+        ..command(
+            Doctor,
+            None,
+            "doctor",
+            "doctor",
+            "Look for faults of this director and its network; with CODE, explain a finding",
+        )
     },
     command(Help, Some('h'), "help", "help", "Print the help: short with -h, complete with --help"),
     command(Version, Some('v'), "version", "version", "Print the version"),

@@ -16,11 +16,13 @@ const ON_SERVICES: &[CommandName] = &[
     List,
     Zero,
     Save,
+    Doctor,
 ];
 const WITH_SERVICE: &[CommandName] = &[AddService, EditService];
 const WITH_SERVER: &[CommandName] = &[AddServer, EditServer];
 const WITH_LIST: &[CommandName] = &[List];
 const WITH_DAEMON: &[CommandName] = &[StartDaemon];
+const WITH_DOCTOR: &[CommandName] = &[Doctor];
 const WITH_DRAIN: &[CommandName] = &[EditServer, DeleteServer, DeleteService];
 
 const fn option(
@@ -275,7 +277,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         None,
         "json",
         Nothing,
-        &[List, EditServer, DeleteServer, DeleteService],
+        &[List, Doctor, EditServer, DeleteServer, DeleteService],
         "Print all data as JSON, with numbers instead of names; with --drain, an object for each step",
     ),
     option(
@@ -325,6 +327,30 @@ pub static OPTIONS: &[OptionSpec] = &[
         Value("SCOPE"),
         &[Save, Clear],
         "Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated",
+    ),
+    option(
+        Probe,
+        None,
+        "probe",
+        GluedValue("SECONDS"),
+        WITH_DOCTOR,
+        "Connect to each real server, and wait SECONDS for the answers [default: 1]",
+    ),
+    option(
+        Sample,
+        None,
+        "sample",
+        Value("SECONDS"),
+        WITH_DOCTOR,
+        "Look twice, SECONDS apart, and compare the counters",
+    ),
+    option(
+        Against,
+        None,
+        "against",
+        Value("FILE"),
+        WITH_DOCTOR,
+        "Compare the table with that of another director, saved with -S -n; - is standard input",
     ),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
@@ -465,4 +491,5 @@ const EVERY_COMMAND: &[CommandName] = &[
     Set,
     StartDaemon,
     StopDaemon,
+    Doctor,
 ];

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The commands in the order of the columns below.
-const COLUMNS: [CommandName; 14] = [
+const COLUMNS: [CommandName; 15] = [
     AddService,
     EditService,
     DeleteService,
@@ -18,34 +18,36 @@ const COLUMNS: [CommandName; 14] = [
     Set,
     StartDaemon,
     StopDaemon,
+    Doctor,
 ];
 
-/// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set and the two of daemons.
-const MATRIX: [(&str, &[&str]); 23] = [
+/// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set, the two of daemons,
+/// and --doctor.
+const MATRIX: [(&str, &[&str]); 24] = [
     // The service of -S is ours.
-    ("+++ +++ ooo .....", &["service-address"]),
+    ("+++ +++ ooo ..... o", &["service-address"]),
     // The real server of -L -c is ours.
-    ("... +++ o.. .....", &["real-server"]),
-    ("oo. ... ... .....", &["scheduler", "persistent", "netmask", "pe", "sched-flags", "ops"]),
-    ("... oo. ... .....", &["forwarding-method", "weight", "u-threshold", "l-threshold"]),
-    ("... oo. ... .....", &["tun-type", "tun-port", "tun-nocsum", "tun-csum", "tun-remcsum"]),
-    ("... ... o.. .....", &["connection", "timeout", "daemon"]),
+    ("... +++ o.. ..... .", &["real-server"]),
+    ("oo. ... ... ..... .", &["scheduler", "persistent", "netmask", "pe", "sched-flags", "ops"]),
+    ("... oo. ... ..... .", &["forwarding-method", "weight", "u-threshold", "l-threshold"]),
+    ("... oo. ... ..... .", &["tun-type", "tun-port", "tun-nocsum", "tun-csum", "tun-remcsum"]),
+    ("... ... o.. ..... .", &["connection", "timeout", "daemon"]),
     (
-        "... ... o.. .....",
+        "... ... o.. ..... .",
         &["stats", "rate", "thresholds", "persistent-conn", "nosort", "exact", "tun-info"],
     ),
-    ("... ... o.o .....", &["numeric"]),
-    ("... ... o.. ...oo", &["syncid"]),
+    ("... ... o.o ..... .", &["numeric"]),
+    ("... ... o.. ...oo .", &["syncid"]),
     (
-        "... ... ... ...o.",
+        "... ... ... ...o. .",
         &["sync-maxlen", "mcast-interface", "mcast-group", "mcast-port", "mcast-ttl"],
     ),
-    ("ooo ooo ooo ooooo", &["sort"]),
-    ("ooo ooo ooo .....", &["ipv6"]),
+    ("ooo ooo ooo ooooo o", &["sort"]),
+    ("ooo ooo ooo ..... o", &["ipv6"]),
     // These are ours.
-    ("..o .oo o.. .....", &["json"]),
+    ("..o .oo o.. ..... o", &["json"]),
     (
-        "... ... o.. .....",
+        "... ... o.. ..... .",
         &[
             "client",
             "state",
@@ -58,15 +60,16 @@ const MATRIX: [(&str, &[&str]); 23] = [
             "monitor",
         ],
     ),
-    ("..o .oo ... .....", &["drain", "force"]),
-    ("... ... ..o .....", &["all", "allow-empty"]),
-    ("... oo. ... .....", &["own-port"]),
-    ("... ... ..o o....", &["within"]),
-    ("ooo ooo ooo ooooo", &["netns", "color"]),
-    (".o. .o. ... .....", &["keep"]),
-    ("ooo ooo .o. o.ooo", &["dry-run"]),
-    (".oo .oo ... .....", &["if-exists"]),
-    ("o.. o.. ... .....", &["if-not-exists", "replace"]),
+    ("..o .oo ... ..... .", &["drain", "force"]),
+    ("... ... ..o ..... .", &["all", "allow-empty"]),
+    ("... oo. ... ..... .", &["own-port"]),
+    ("... ... ..o o.... .", &["within"]),
+    ("... ... ... ..... o", &["probe", "sample", "against"]),
+    ("ooo ooo ooo ooooo o", &["netns", "color"]),
+    (".o. .o. ... ..... .", &["keep"]),
+    ("ooo ooo .o. o.ooo .", &["dry-run"]),
+    (".oo .oo ... ..... .", &["if-exists"]),
+    ("o.. o.. ... ..... .", &["if-not-exists", "replace"]),
 ];
 
 #[test]

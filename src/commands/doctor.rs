@@ -1,0 +1,204 @@
+//! `--doctor`: collects the facts, and hands the findings to the output.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use ipvs::model::{
+    ConnectionFilter, Protocol, RealServer, RealServerState, ServiceKey, ServiceRules, ServiceState,
+};
+use ipvs::state::ServiceSnapshot;
+use ipvs::{ErrorKind, Ruleset, Snapshot};
+use ipvs_rules::Doctor;
+
+use super::{Error, Session};
+use crate::doctor::{
+    CHECKS, Facts, Report, TableAccess, diagnose, explanation, look_at_host, probe, tally,
+};
+use crate::errors::reason;
+use crate::output::write_document;
+use crate::process::TerminalStyle;
+use crate::rules_file::{LineNumber, RuleFile};
+
+/// The most bad lines that a message lists.
+const MOST_BAD_LINES: usize = 50;
+
+/// Prints the findings, or the description of a code. Returns true if a finding is above a note. `other` is the saved table
+/// of another director, with the name of its file.
+///
+/// # Errors
+/// If the code or the service does not exist, if nothing could be looked at, or if the output fails.
+pub fn doctor(
+    asked: &Doctor,
+    other: Option<(&str, &[u8])>,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<bool, Error> {
+    if let Some(code) = &asked.code {
+        let text = explanation(code).ok_or_else(|| Error::NoCode {
+            code: code.clone(),
+            codes: CHECKS.iter().map(|check| check.code).collect(),
+        })?;
+        writeln!(out, "{text}").map_err(Error::Output)?;
+        return Ok(false);
+    }
+    let mut unseen = Vec::new();
+    let mut facts = Facts::default();
+    read_table(session, &mut facts, &mut unseen)?;
+    facts.other = other.map(|(name, text)| parse_other(name, text, session)).transpose()?;
+    if let Some(seconds) = asked.sample {
+        thread::sleep(Duration::from_secs(seconds.into()));
+        facts.later = read_snapshot(session).ok().map(|table| table.services);
+    }
+    if let Some(key) = asked.service {
+        let is_asked = |entry: &ServiceSnapshot| entry.service.service.key == key;
+        if !matches!(facts.access, TableAccess::NoIpvs(_)) && !facts.services.iter().any(is_asked) {
+            return Err(Error::NoServiceToExamine(key));
+        }
+        facts.services.retain(is_asked);
+        facts.later = facts.later.map(|services| services.into_iter().filter(is_asked).collect());
+    }
+    read_connections(session, &mut facts, &mut unseen)?;
+    look(session, &mut facts)?;
+    if let Some(seconds) = asked.probe {
+        probe_servers(Duration::from_secs(seconds.into()), session, &mut facts, &mut unseen)?;
+    }
+    let findings = diagnose(&facts);
+    let width = TerminalStyle::of_standard_output().width;
+    let report = Report { findings, unseen, width };
+    let mut text = Vec::new();
+    write_document(&mut text, &report, asked.format).map_err(Error::Output)?;
+    out.write_all(&text).map_err(Error::Output)?;
+    Ok(report.has_faults())
+}
+
+/// Reads the table by netlink, or without rights from `/proc`.
+fn read_table(
+    session: &mut Session,
+    facts: &mut Facts,
+    unseen: &mut Vec<String>,
+) -> Result<(), Error> {
+    match read_snapshot(session) {
+        Ok(Snapshot { info, services, daemons, .. }) => {
+            facts.services = services;
+            facts.daemons = daemons;
+            facts.table_size = info.table_size;
+        }
+        Err(error) if error.kind() == ErrorKind::NoFamily => {
+            facts.access = TableAccess::NoIpvs(reason(&error));
+        }
+        Err(error) if error.kind() == ErrorKind::NotPermitted => {
+            facts.access = TableAccess::WithoutRights;
+            unseen.push(
+                "Not seen without CAP_NET_ADMIN: counters, thresholds, scheduler flags and sync daemons."
+                    .to_owned(),
+            );
+            read_file(session, facts)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+fn read_snapshot(session: &mut Session) -> Result<Snapshot, ipvs::Error> {
+    Snapshot::read(session.client()?)
+}
+
+fn read_file(session: &Session, facts: &mut Facts) -> Result<(), Error> {
+    let file = session.namespace().services_file()?;
+    facts.table_size = file.info.table_size;
+    for (place, listed) in file.services.iter().enumerate() {
+        let servers = file.servers(place).iter().map(|summary| {
+            let mut server = RealServer::new(summary.key);
+            server.forwarding = summary.forwarding;
+            server.weight = summary.weight;
+            let mut state = RealServerState::new(server);
+            state.active_connections = summary.active_connections;
+            state.inactive_connections = summary.inactive_connections;
+            state
+        });
+        let service = ServiceState::new(listed.service.clone());
+        facts.services.push(ServiceSnapshot { service, servers: servers.collect() });
+    }
+    facts.services.sort_unstable_by_key(|entry| entry.service.service.key);
+    Ok(())
+}
+
+/// Counts the connections. A namespace without ip_vs has no file of them.
+fn read_connections(
+    session: &Session,
+    facts: &mut Facts,
+    unseen: &mut Vec<String>,
+) -> Result<(), Error> {
+    if !session.namespace().has_connections()? {
+        return Ok(());
+    }
+    for connection in session.namespace().connections(ConnectionFilter::default())? {
+        match connection {
+            Ok(connection) => tally(&mut facts.connections, &connection),
+            Err(error) => {
+                unseen.push(format!("Connections were not seen: {error}."));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the machine and at its routes to all addresses that the table has.
+fn look(session: &Session, facts: &mut Facts) -> Result<(), Error> {
+    let mut targets: BTreeSet<IpAddr> =
+        facts.servers().map(|(_, server)| server.key.address).collect();
+    for entry in &facts.services {
+        if let ServiceKey::Address { address, .. } = entry.service.service.key {
+            targets.insert(address);
+        }
+    }
+    let looked = session.namespace().enter(|| look_at_host(&targets))?;
+    facts.host = looked.map_err(Error::Host)?;
+    Ok(())
+}
+
+fn probe_servers(
+    patience: Duration,
+    session: &Session,
+    facts: &mut Facts,
+    unseen: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut addresses = BTreeSet::new();
+    let mut skipped = 0;
+    for (key, server) in facts.servers() {
+        let is_tcp = key.protocol() == Some(Protocol::Tcp);
+        if is_tcp && server.key.port != 0 {
+            addresses.insert(SocketAddr::new(server.key.address, server.key.port));
+        } else {
+            skipped += 1;
+        }
+    }
+    if skipped > 0 {
+        unseen.push(format!("Not probed: {skipped} real servers without TCP or without a port."));
+    }
+    let addresses: Vec<SocketAddr> = addresses.into_iter().collect();
+    facts.answers = session.namespace().enter(|| probe(&addresses, patience))?;
+    Ok(())
+}
+
+/// Parses the saved table of another director.
+fn parse_other(name: &str, text: &[u8], session: &mut Session) -> Result<Ruleset, Error> {
+    let mut file = RuleFile::read(text, &mut session.resolver);
+    let mut table: Ruleset<LineNumber> = Ruleset::default();
+    let conflicts = table.apply_all(&file.rules);
+    file.reject(conflicts);
+    if !file.bad_lines.is_empty() {
+        let more = file.bad_lines.len().saturating_sub(MOST_BAD_LINES);
+        file.bad_lines.truncate(MOST_BAD_LINES);
+        return Err(Error::BadLines { file: name.to_owned(), lines: file.bad_lines, more });
+    }
+    let services = table.services().map(|rules| {
+        let servers = rules.servers().iter().map(|rule| rule.server);
+        ServiceRules::new(rules.service().clone(), servers)
+    });
+    Ok(services.collect())
+}

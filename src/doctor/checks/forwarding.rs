@@ -1,0 +1,316 @@
+//! The ways to real servers and back: NAT, direct routing and tunnels.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, ServiceKey, Tunnel};
+
+use crate::doctor::facts::is_in_network;
+use crate::doctor::{Answer, Facts, Found, command, options_of};
+
+/// This many connections without an answer, and no other ones, are a fault rather than bad luck.
+const MANY: u64 = 3;
+
+/// The server without new connections, as a command.
+fn drain(key: &ServiceKey, server: &RealServer) -> String {
+    command(&Change::EditServer(*key, RealServer { weight: 0, ..*server }))
+}
+
+/// Servers whose connections are all without an answer, with their number and a client.
+fn unanswering(
+    facts: &Facts,
+    is_wanted: impl Fn(&RealServer) -> bool,
+) -> Vec<(ServiceKey, &RealServer, u64)> {
+    let mut found = Vec::new();
+    for (key, server) in facts.servers() {
+        if key.protocol() != Some(Protocol::Tcp) || !is_wanted(server) {
+            continue;
+        }
+        let Some(tally) = facts.tally(key, server) else { continue };
+        if tally.opening >= MANY && tally.opening == tally.entries && !is_silent(facts, server) {
+            found.push((*key, server, tally.opening));
+        }
+    }
+    found
+}
+
+fn is_silent(facts: &Facts, server: &RealServer) -> bool {
+    facts.host.neighbours.get(&server.key.address).is_some_and(|neighbour| neighbour.is_silent)
+}
+
+/// The network that a server and a client share, by an address of this machine.
+fn is_beside(facts: &Facts, server: &IpAddr, client: &IpAddr) -> bool {
+    let host = &facts.host;
+    host.beside(server).is_some_and(|own| is_in_network(client, own) && !host.is_local(client))
+}
+
+pub(super) fn client_beside_server(facts: &Facts) -> Vec<Found> {
+    let mut found: BTreeMap<(IpAddr, IpAddr), Found> = BTreeMap::new();
+    for (key, server) in facts.servers() {
+        if server.forwarding != Forwarding::Masquerading || is_silent(facts, server) {
+            continue;
+        }
+        let address = server.key.address;
+        for client in facts.tally(key, server).unwrap_or_default().clients {
+            let Some(own) = facts.host.beside(&address) else { continue };
+            if !is_beside(facts, &address, &client) || client == address {
+                continue;
+            }
+            let seen = format!(
+                "The client {client} waits for an answer of {}, which is on its network",
+                server.key
+            );
+            let route = format!("ip route add {client} via {}", own.address);
+            found.entry((address, client)).or_insert_with(|| Found::new(seen).on(address, route));
+        }
+    }
+    found.into_values().collect()
+}
+
+pub(super) fn no_answers_by_nat(facts: &Facts) -> Vec<Found> {
+    let is_nat = |server: &RealServer| server.forwarding == Forwarding::Masquerading;
+    let mut found = Vec::new();
+    for (key, server, count) in unanswering(facts, is_nat) {
+        let address = server.key.address;
+        let clients = facts.tally(&key, server).unwrap_or_default().clients;
+        // They have a check of their own.
+        if clients.iter().all(|client| is_beside(facts, &address, client)) {
+            continue;
+        }
+        let seen = format!(
+            "All {count} connections of {} to {} are in SYN_RECV",
+            options_of(&key),
+            server.key
+        );
+        found.push(match facts.host.beside(&address) {
+            Some(own) => Found::new(seen)
+                .on(address, format!("ip route replace default via {}", own.address)),
+            None => Found::new(seen),
+        });
+    }
+    if let Some(later) = &facts.later {
+        found.extend(one_way(facts, later));
+    }
+    found
+}
+
+/// Servers with NAT whose counters grow in one direction alone between two looks.
+fn one_way(facts: &Facts, later: &[ipvs::state::ServiceSnapshot]) -> Vec<Found> {
+    let mut before = BTreeMap::new();
+    for entry in &facts.services {
+        let key = entry.service.service.key;
+        before.extend(entry.servers.iter().map(|state| ((key, state.server.key), state.counters)));
+    }
+    let mut found = Vec::new();
+    for entry in later {
+        let key = entry.service.service.key;
+        for state in &entry.servers {
+            let Some(old) = before.get(&(key, state.server.key)) else { continue };
+            let sent = state.counters.incoming_packets.saturating_sub(old.incoming_packets);
+            let answered = state.counters.outgoing_packets.saturating_sub(old.outgoing_packets);
+            // A quiet UDP service may have no answers.
+            let is_tcp = key.protocol() == Some(Protocol::Tcp);
+            let is_nat = state.server.forwarding == Forwarding::Masquerading;
+            if is_tcp && is_nat && sent >= MANY && answered == 0 {
+                found.push(Found::new(format!(
+                    "{sent} packets went to {} of {} between the two looks, and none came back",
+                    state.server.key,
+                    options_of(&key)
+                )));
+            }
+        }
+    }
+    found
+}
+
+pub(super) fn server_behind_router(facts: &Facts) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (key, server) in facts.servers() {
+        if server.forwarding != Forwarding::DirectRouting {
+            continue;
+        }
+        let address = server.key.address;
+        let gateway = facts.host.routes.get(&address).and_then(|route| route.gateway);
+        if let Some(gateway) = gateway {
+            let seen =
+                format!("{} of {} is behind the router {gateway}", server.key, options_of(key));
+            let tunnel = Forwarding::Tunneling(Tunnel::Ipip);
+            let edited = RealServer { forwarding: tunnel, ..*server };
+            let here = command(&Change::EditServer(*key, edited));
+            let mut one = Found::new(seen).here(here);
+            if let ServiceKey::Address { address: IpAddr::V4(vip), .. } = key {
+                one = one
+                    .on(address, "modprobe ipip; ip link set tunl0 up")
+                    .on(address, format!("ip address add {vip}/32 dev tunl0"))
+                    .on(address, "sysctl -w net.ipv4.conf.tunl0.rp_filter=2");
+            }
+            found.push(one);
+        }
+    }
+    found
+}
+
+pub(super) fn no_answers_by_routing(facts: &Facts) -> Vec<Found> {
+    let is_routed = |server: &RealServer| {
+        let is_behind_router = || {
+            let route = facts.host.routes.get(&server.key.address);
+            route.is_some_and(|route| route.gateway.is_some())
+        };
+        match server.forwarding {
+            Forwarding::DirectRouting => !is_behind_router(),
+            Forwarding::Tunneling(_) => true,
+            _ => false,
+        }
+    };
+    let mut found = Vec::new();
+    for (key, server, count) in unanswering(facts, is_routed) {
+        let ServiceKey::Address { address, .. } = key else { continue };
+        let seen = format!(
+            "All {count} connections of {} to {} are in SYN_RECV",
+            options_of(&key),
+            server.key
+        );
+        let length = if address.is_ipv6() { 128 } else { 32 };
+        let device = match server.forwarding {
+            Forwarding::Tunneling(_) => "tunl0",
+            _ => "lo",
+        };
+        let machine = server.key.address;
+        let one = Found::new(seen);
+        found.push(match address {
+            IpAddr::V4(_) => one
+                .on(
+                    machine,
+                    "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2",
+                )
+                .on(machine, format!("ip address add {address}/{length} dev {device}")),
+            IpAddr::V6(_) => {
+                one.on(machine, format!("ip address add {address}/{length} dev {device}"))
+            }
+        });
+    }
+    found
+}
+
+pub(super) fn ignored_port(facts: &Facts) -> Vec<Found> {
+    let ignored = facts.servers().filter(|(key, server)| match key {
+        ServiceKey::Address { port, .. } => {
+            let is_unmapped =
+                matches!(server.forwarding, Forwarding::DirectRouting | Forwarding::Tunneling(_));
+            is_unmapped && *port != 0 && server.key.port != *port
+        }
+        ServiceKey::Fwmark { .. } => false,
+    });
+    let found = ignored.map(|(key, server)| {
+        let seen = format!("{} of {} has another port", server.key, options_of(key));
+        Found::new(seen)
+    });
+    found.collect()
+}
+
+pub(super) fn own_address(facts: &Facts) -> Vec<Found> {
+    let own = facts.servers().filter(|(_, server)| facts.host.is_local(&server.key.address));
+    own.map(|(key, server)| {
+        Found::new(format!("{} of {} is this machine", server.key, options_of(key)))
+    })
+    .collect()
+}
+
+pub(super) fn silent_neighbour(facts: &Facts) -> Vec<Found> {
+    let silent =
+        facts.servers().filter(|(_, server)| server.weight > 0 && is_silent(facts, server));
+    silent
+        .map(|(key, server)| {
+            let protocol = if server.key.address.is_ipv6() { "neighbour discovery" } else { "ARP" };
+            let seen = format!(
+                "No machine answers {protocol} for {} of {}",
+                server.key.address,
+                options_of(key)
+            );
+            Found::new(seen).here(drain(key, server))
+        })
+        .collect()
+}
+
+pub(super) fn same_hardware(facts: &Facts) -> Vec<Found> {
+    let mut owners: BTreeMap<&[u8], Vec<IpAddr>> = BTreeMap::new();
+    for (_, server) in facts.servers() {
+        let address = server.key.address;
+        let neighbour = facts.host.neighbours.get(&address);
+        if let Some(hardware) = neighbour.and_then(|neighbour| neighbour.hardware.as_deref()) {
+            let addresses = owners.entry(hardware).or_default();
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
+    let shared = owners.into_iter().filter(|(_, addresses)| addresses.len() > 1);
+    shared
+        .map(|(hardware, addresses)| {
+            let bytes: Vec<String> = hardware.iter().map(|byte| format!("{byte:02x}")).collect();
+            let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            Found::new(format!(
+                "{} have the hardware address {}",
+                names.join(", "),
+                bytes.join(":")
+            ))
+        })
+        .collect()
+}
+
+fn answered(facts: &Facts, wanted: &[Answer]) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (key, server) in facts.servers() {
+        let RealServerKey { address, port } = server.key;
+        let Some(answer) = facts.answers.get(&SocketAddr::new(address, port)) else { continue };
+        if !wanted.contains(answer) || server.weight == 0 || key.protocol() != Some(Protocol::Tcp) {
+            continue;
+        }
+        let answer = match answer {
+            Answer::Refused => "refuses a connection",
+            Answer::Unreachable => "is unreachable",
+            Answer::Silent | Answer::Accepted => "does not answer",
+        };
+        let seen = format!("{} of {} {answer}", server.key, options_of(key));
+        let one = Found::new(seen).here(drain(key, server));
+        // The server may listen on the virtual address alone.
+        found.push(if server.forwarding.maps_ports() { one } else { one.as_note() });
+    }
+    found
+}
+
+pub(super) fn refused(facts: &Facts) -> Vec<Found> {
+    answered(facts, &[Answer::Refused])
+}
+
+pub(super) fn unanswered(facts: &Facts) -> Vec<Found> {
+    answered(facts, &[Answer::Silent, Answer::Unreachable])
+}
+
+pub(super) fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let mut interfaces: BTreeMap<&str, u32> = BTreeMap::new();
+    for (key, server) in facts.servers() {
+        let (Forwarding::Tunneling(_), ServiceKey::Address { address, .. }) =
+            (server.forwarding, key)
+        else {
+            continue;
+        };
+        let own = host.addresses.iter().find(|own| own.address == *address);
+        let clients = own.and_then(|own| host.interface(own.interface));
+        let (Some(clients), Some(path)) = (clients, host.interface_to(&server.key.address)) else {
+            continue;
+        };
+        // The smallest overhead: an IPv4 header.
+        if !clients.is_loopback && path.mtu < clients.mtu + 20 {
+            interfaces.insert(&path.name, path.mtu);
+        }
+    }
+    let found = interfaces.into_iter().map(|(name, mtu)| {
+        Found::new(format!(
+            "{name} takes packets of {mtu} bytes, so a tunnel takes packets of {} bytes at most",
+            mtu.saturating_sub(20)
+        ))
+    });
+    found.collect()
+}

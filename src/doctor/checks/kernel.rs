@@ -1,0 +1,76 @@
+//! The kernel: its module, its tables of connections, and settings that matter on its version.
+
+use crate::doctor::{Facts, Found, TableAccess};
+
+pub(super) fn no_ip_vs(facts: &Facts) -> Vec<Found> {
+    match &facts.access {
+        TableAccess::NoIpvs(reason) => {
+            let reason = reason.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+            vec![
+                Found::new(format!("The kernel has not loaded ip_vs{reason}"))
+                    .here("modprobe ip_vs"),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The release as numbers: 6.1 is (6, 1).
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+pub(super) fn small_table(facts: &Facts) -> Vec<Found> {
+    let entries: u64 = facts.connections.values().map(|tally| tally.entries).sum();
+    let size = u64::from(facts.table_size);
+    // Later kernels let the table grow.
+    if size == 0 || entries <= 2 * size || version(&facts.host.release) >= Some((7, 1)) {
+        return Vec::new();
+    }
+    let bits = (entries.next_power_of_two().ilog2()).min(20);
+    vec![
+        Found::new(format!("The connection table has {size} buckets for {entries} entries")).here(
+            format!("echo options ip_vs conn_tab_bits={bits} >/etc/modprobe.d/ip_vs.conf  # at the next boot"),
+        ),
+    ]
+}
+
+pub(super) fn full_conntrack(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let (Some(count), Some(most)) = (
+        host.number("net/netfilter/nf_conntrack_count"),
+        host.number("net/netfilter/nf_conntrack_max"),
+    ) else {
+        return Vec::new();
+    };
+    if host.number("net/ipv4/vs/conntrack") != Some(1) || most == 0 || count * 10 < most * 9 {
+        return Vec::new();
+    }
+    let command = format!("sysctl -w net.netfilter.nf_conntrack_max={}", most * 2);
+    vec![Found::new(format!("nf_conntrack has {count} of {most} entries")).here(command)]
+}
+
+pub(super) fn reuse_mode(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let is_old = version(&host.release).is_some_and(|version| version < (5, 9));
+    let is_set = |name: &str| host.number(&format!("net/ipv4/vs/{name}")) == Some(1);
+    if !is_old || facts.services.is_empty() || !is_set("conn_reuse_mode") || !is_set("conntrack") {
+        return Vec::new();
+    }
+    let seen = format!(
+        "conn_reuse_mode and conntrack of net.ipv4.vs are 1, and Linux {} is older than 5.9",
+        host.release
+    );
+    vec![Found::new(seen).here("sysctl -w net.ipv4.vs.conn_reuse_mode=0")]
+}
+
+pub(super) fn no_estimation(facts: &Facts) -> Vec<Found> {
+    match facts.host.number("net/ipv4/vs/run_estimation") {
+        Some(0) if !facts.services.is_empty() => {
+            let command = "sysctl -w net.ipv4.vs.run_estimation=1";
+            vec![Found::new("net.ipv4.vs.run_estimation is 0").here(command)]
+        }
+        _ => Vec::new(),
+    }
+}

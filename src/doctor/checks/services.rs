@@ -1,0 +1,236 @@
+//! The services: weights, schedulers, persistence, thresholds, and services beside each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use ipvs::model::{
+    Change, Forwarding, Protocol, RealServer, RealServerKey, SchedulerFlags, ServiceKey,
+    VirtualService,
+};
+use ipvs::state::ServiceSnapshot;
+
+use crate::doctor::{Facts, Found, TableAccess, command, options_of};
+
+/// One finding for each service for which a function returns one.
+fn each(
+    facts: &Facts,
+    find: impl Fn(&VirtualService, &ServiceSnapshot) -> Option<Found>,
+) -> Vec<Found> {
+    facts.services.iter().filter_map(|entry| find(&entry.service.service, entry)).collect()
+}
+
+pub(super) fn no_servers(facts: &Facts) -> Vec<Found> {
+    each(facts, |service, entry| {
+        let options = options_of(&service.key);
+        entry.servers.is_empty().then(|| {
+            Found::new(format!("{options} has no real server"))
+                .here(format!("ipvsadm -a {options} -r REAL-SERVER"))
+        })
+    })
+}
+
+pub(super) fn all_drained(facts: &Facts) -> Vec<Found> {
+    each(facts, |service, entry| {
+        let first = entry.servers.first()?;
+        if entry.servers.iter().any(|state| state.server.weight > 0) {
+            return None;
+        }
+        let seen = format!(
+            "The weight of all {} real servers of {} is 0",
+            entry.servers.len(),
+            options_of(&service.key)
+        );
+        let weighted = RealServer { weight: 1, ..first.server };
+        Some(Found::new(seen).here(command(&Change::EditServer(service.key, weighted))))
+    })
+}
+
+pub(super) fn hash_to_drained(facts: &Facts) -> Vec<Found> {
+    // The flags are unknown without rights.
+    if facts.access != TableAccess::Complete {
+        return Vec::new();
+    }
+    each(facts, |service, entry| {
+        let scheduler = service.scheduler.as_str();
+        let has_fallback = service.scheduler_flags.get().first() == Some(&true);
+        let is_hash = match scheduler {
+            "sh" | "mh" => !has_fallback,
+            "dh" => true,
+            _ => false,
+        };
+        let (drained, others): (Vec<_>, Vec<_>) =
+            entry.servers.iter().partition(|state| state.server.weight == 0);
+        let drained = drained.first().filter(|_| is_hash && !others.is_empty())?;
+        let seen = format!(
+            "{} of {} has weight 0, and {scheduler} has no fallback",
+            drained.server.key,
+            options_of(&service.key)
+        );
+        let change = match scheduler {
+            "dh" => Change::DeleteServer(service.key, drained.server.key),
+            _ => {
+                let [_, second, third] = service.scheduler_flags.get();
+                let scheduler_flags = SchedulerFlags::new([true, second, third]);
+                Change::EditService(VirtualService { scheduler_flags, ..service.clone() })
+            }
+        };
+        Some(Found::new(seen).here(command(&change)))
+    })
+}
+
+pub(super) fn persistent_drained(facts: &Facts) -> Vec<Found> {
+    if facts.host.number("net/ipv4/vs/expire_quiescent_template") != Some(0) {
+        return Vec::new();
+    }
+    each(facts, |service, entry| {
+        service.persistence?;
+        let drained = entry.servers.iter().find(|state| state.server.weight == 0)?;
+        let seen = format!(
+            "{} of {} has weight 0, the service is persistent, and net.ipv4.vs.expire_quiescent_template is 0",
+            drained.server.key,
+            options_of(&service.key)
+        );
+        Some(Found::new(seen).here("sysctl -w net.ipv4.vs.expire_quiescent_template=1"))
+    })
+}
+
+pub(super) fn deleted_servers(facts: &Facts) -> Vec<Found> {
+    if facts.host.number("net/ipv4/vs/expire_nodest_conn") != Some(0) {
+        return Vec::new();
+    }
+    let services: BTreeMap<ServiceKey, BTreeSet<RealServerKey>> = facts
+        .services
+        .iter()
+        .map(|entry| {
+            let servers = entry.servers.iter().map(|state| state.server.key).collect();
+            (entry.service.service.key, servers)
+        })
+        .collect();
+    let mut found = Vec::new();
+    for (&(protocol, target, server), tally) in &facts.connections {
+        // An ended connection needs no more packets, and UDP entries outlive their use.
+        if protocol != Protocol::Tcp || tally.established == 0 {
+            continue;
+        }
+        let of_port = ServiceKey::new(protocol, target);
+        let of_all = ServiceKey::new(protocol, SocketAddr::new(target.ip(), 0));
+        // Marks may have made the entries of other services.
+        let key = [of_port, of_all].into_iter().find(|key| services.contains_key(key));
+        let Some((key, servers)) = key.and_then(|key| Some((key, services.get(&key)?))) else {
+            continue;
+        };
+        let ports = [server.port(), 0, target.port()];
+        let is_there = ports
+            .into_iter()
+            .any(|port| servers.contains(&RealServerKey { address: server.ip(), port }));
+        if !is_there {
+            let seen = format!(
+                "{} connections of {} belong to {server}, which is not a real server any more",
+                tally.established,
+                options_of(&key)
+            );
+            found.push(Found::new(seen).here("sysctl -w net.ipv4.vs.expire_nodest_conn=1"));
+        }
+    }
+    found
+}
+
+/// A server that edits left with another forwarding method than the others.
+pub(super) fn mixed_forwarding(facts: &Facts) -> Vec<Found> {
+    each(facts, |service, entry| {
+        let remote =
+            || entry.servers.iter().filter(|state| !facts.host.is_local(&state.server.key.address));
+        let is_nat = |server: &RealServer| server.forwarding == Forwarding::Masquerading;
+        let nat = remote().filter(|state| is_nat(&state.server)).count();
+        let others = remote().count() - nat;
+        let is_odd_nat = nat <= others;
+        let odd = remote().find(|state| is_nat(&state.server) == is_odd_nat)?;
+        if nat == 0 || others == 0 {
+            return None;
+        }
+        let seen = format!(
+            "{} has {nat} real servers with NAT and {others} without",
+            options_of(&service.key)
+        );
+        let pattern = remote().find(|state| is_nat(&state.server) != is_odd_nat)?;
+        let alike = RealServer { forwarding: pattern.server.forwarding, ..odd.server };
+        Some(Found::new(seen).here(command(&Change::EditServer(service.key, alike))))
+    })
+}
+
+pub(super) fn unequal_servers(facts: &Facts) -> Vec<Found> {
+    let mut known: BTreeMap<(Option<Protocol>, RealServerKey), (&ServiceKey, &RealServer)> =
+        BTreeMap::new();
+    let mut found = Vec::new();
+    for (key, server) in facts.servers() {
+        let Some((other, first)) = known.get(&(key.protocol(), server.key)) else {
+            known.insert((key.protocol(), server.key), (key, server));
+            continue;
+        };
+        if (first.weight, first.forwarding) != (server.weight, server.forwarding) {
+            found.push(Found::new(format!(
+                "{} has another weight or forwarding method in {} than in {}",
+                server.key,
+                options_of(other),
+                options_of(key)
+            )));
+        }
+    }
+    found
+}
+
+pub(super) fn thresholds_reached(facts: &Facts) -> Vec<Found> {
+    each(facts, |service, entry| {
+        let mut usable = entry.servers.iter().filter(|state| state.server.weight > 0).peekable();
+        let first = usable.peek().copied()?;
+        let is_full = |state: &&ipvs::model::RealServerState| {
+            let most = state.server.upper_threshold;
+            let connections = state.active_connections.saturating_add(state.inactive_connections);
+            most > 0 && connections >= most
+        };
+        if !usable.all(|state| is_full(&state)) {
+            return None;
+        }
+        let seen = format!(
+            "All usable real servers of {} have as many connections as their upper threshold, {} at {}",
+            options_of(&service.key),
+            first.server.upper_threshold,
+            first.server.key
+        );
+        let upper_threshold = first.server.upper_threshold.saturating_mul(2).min(2_147_483_647);
+        let raised = RealServer { upper_threshold, ..first.server };
+        Some(Found::new(seen).here(command(&Change::EditServer(service.key, raised))))
+    })
+}
+
+pub(super) fn one_packet_nat(facts: &Facts) -> Vec<Found> {
+    each(facts, |service, entry| {
+        let nat = entry.servers.iter().find(|state| {
+            state.server.forwarding == Forwarding::Masquerading
+                && !facts.host.is_local(&state.server.key.address)
+        });
+        let nat = nat.filter(|_| service.one_packet)?;
+        let seen = format!("{} has -o, and {} has -m", options_of(&service.key), nat.server.key);
+        let edited = VirtualService { one_packet: false, ..service.clone() };
+        Some(Found::new(seen).here(command(&Change::EditService(edited))))
+    })
+}
+
+pub(super) fn overlapping(facts: &Facts) -> Vec<Found> {
+    let keys: BTreeSet<ServiceKey> =
+        facts.services.iter().map(|entry| entry.service.service.key).collect();
+    let overlaps = keys.iter().filter_map(|key| match *key {
+        ServiceKey::Address { protocol, address, port } if port != 0 => {
+            let all = ServiceKey::new(protocol, SocketAddr::new(address, 0));
+            keys.contains(&all).then(|| {
+                Found::new(format!(
+                    "{} takes all ports but that of {}",
+                    options_of(&all),
+                    options_of(key)
+                ))
+            })
+        }
+        _ => None,
+    });
+    overlaps.collect()
+}

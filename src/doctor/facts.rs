@@ -1,0 +1,179 @@
+//! The facts that checks judge: the table, its connections, and this machine.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ipvs::model::{Protocol, RealServer, Ruleset, ServiceKey, SyncDaemon, SyncRole};
+use ipvs::state::ServiceSnapshot;
+
+use crate::host::{Address, Interface, Neighbour, Route, RouteKind};
+
+/// The way to the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TableAccess {
+    /// It was read by netlink.
+    #[default]
+    Complete,
+    /// The caller lacks CAP_NET_ADMIN: the table is that of `/proc/net/ip_vs`.
+    WithoutRights,
+    /// The kernel has no IPVS. The reason, if it can be seen.
+    NoIpvs(Option<String>),
+}
+
+/// The entries of the connection table that have the same service and real server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All entries.
+    pub entries: u64,
+    /// Entries in which the server has not answered a client, or its answer did not arrive.
+    pub opening: u64,
+    /// Established connections.
+    pub established: u64,
+    /// The first clients of the opening entries.
+    pub clients: Vec<IpAddr>,
+}
+
+/// The answer of a real server to a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The server accepted the connection.
+    Accepted,
+    /// The server refused it.
+    Refused,
+    /// No answer came in time.
+    Silent,
+    /// No packet could be sent.
+    Unreachable,
+}
+
+/// This machine, as the network namespace sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its addresses.
+    pub addresses: Vec<Address>,
+    /// Its neighbours.
+    pub neighbours: BTreeMap<IpAddr, Neighbour>,
+    /// The routes to virtual addresses, real servers and clients that were seen.
+    pub routes: BTreeMap<IpAddr, Route>,
+    /// Sysctls by their paths below `/proc/sys`.
+    pub sysctls: BTreeMap<String, String>,
+    /// The tables of the legacy packet filter.
+    pub filters: Vec<String>,
+    /// True if a program that moves virtual addresses between directors runs here.
+    pub has_failover: bool,
+    /// The release of the kernel.
+    pub release: String,
+}
+
+/// All facts.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The way to the table.
+    pub access: TableAccess,
+    /// The services, in the order of their keys.
+    pub services: Vec<ServiceSnapshot>,
+    /// The sync daemons.
+    pub daemons: Vec<SyncDaemon>,
+    /// The buckets of the connection table.
+    pub table_size: u32,
+    /// The connections by protocol, virtual address and real server.
+    pub connections: BTreeMap<(Protocol, SocketAddr, SocketAddr), Tally>,
+    /// This machine.
+    pub host: Host,
+    /// The services some seconds later, if that was asked for.
+    pub later: Option<Vec<ServiceSnapshot>>,
+    /// The answers to probes by the real server's address.
+    pub answers: BTreeMap<SocketAddr, Answer>,
+    /// The table of another director, if it was given.
+    pub other: Option<Ruleset>,
+}
+
+impl Facts {
+    /// All real servers with their services.
+    pub fn servers(&self) -> impl Iterator<Item = (&ServiceKey, &RealServer)> {
+        self.services.iter().flat_map(|entry| {
+            entry.servers.iter().map(|state| (&entry.service.service.key, &state.server))
+        })
+    }
+
+    /// The connections of a service with a real server, together. `None` for a service by firewall mark: its entries do not
+    /// name it.
+    pub fn tally(&self, service: &ServiceKey, server: &RealServer) -> Option<Tally> {
+        let ServiceKey::Address { protocol, address, port } = *service else { return None };
+        let mut sum = Tally::default();
+        let server = SocketAddr::new(server.key.address, server.key.port);
+        let first = (protocol, SocketAddr::new(address, port), server);
+        let last =
+            (protocol, SocketAddr::new(address, if port == 0 { u16::MAX } else { port }), server);
+        for ((_, _, to), tally) in self.connections.range(first..=last) {
+            if to.ip() == server.ip() && (server.port() == 0 || to.port() == server.port()) {
+                sum.entries += tally.entries;
+                sum.opening += tally.opening;
+                sum.established += tally.established;
+                sum.clients.extend(&tally.clients);
+            }
+        }
+        Some(sum)
+    }
+
+    /// True if another machine may have the virtual addresses now.
+    pub fn may_stand_by(&self) -> bool {
+        self.host.has_failover || self.daemons.iter().any(|daemon| daemon.role == SyncRole::Backup)
+    }
+}
+
+impl Host {
+    /// A sysctl as a number.
+    pub fn number(&self, path: &str) -> Option<i64> {
+        self.sysctls.get(path)?.trim().parse().ok()
+    }
+
+    /// A setting of an interface for which the kernel takes the larger one of `all` and its own.
+    pub fn largest(&self, interface: &str, name: &str) -> Option<i64> {
+        let of = |interface: &str| self.number(&format!("net/ipv4/conf/{interface}/{name}"));
+        of("all").max(of(interface))
+    }
+
+    /// The interface with a number.
+    pub fn interface(&self, index: u32) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.index == index)
+    }
+
+    /// The interface of a route.
+    pub fn interface_to(&self, address: &IpAddr) -> Option<&Interface> {
+        self.interface(self.routes.get(address)?.interface?)
+    }
+
+    /// True if an address is this machine's.
+    pub fn is_local(&self, address: &IpAddr) -> bool {
+        self.routes.get(address).is_some_and(|route| route.kind == RouteKind::Local)
+            || self.addresses.iter().any(|own| own.address == *address)
+    }
+
+    /// The address of this machine whose network includes another address, unless its interface is a loopback.
+    pub fn beside(&self, address: &IpAddr) -> Option<&Address> {
+        self.addresses.iter().find(|own| {
+            own.address != *address
+                && is_in_network(address, own)
+                && self.interface(own.interface).is_some_and(|one| !one.is_loopback && one.is_up)
+        })
+    }
+}
+
+/// True if an address belongs to the network of an interface's address.
+pub fn is_in_network(address: &IpAddr, network: &Address) -> bool {
+    let length = u32::from(network.prefix_length);
+    match (address, network.address) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => {
+            let differing = u32::from(*one) ^ u32::from(other);
+            differing.leading_zeros() >= length
+        }
+        (IpAddr::V6(one), IpAddr::V6(other)) => {
+            let differing = u128::from(*one) ^ u128::from(other);
+            differing.leading_zeros() >= length
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads the facts about this machine, in the network namespace of the calling thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use ipvs::model::{Connection, ConnectionState, ConnectionTarget, Protocol};
+
+use super::{Host, Tally};
+use crate::host::{addresses, interfaces, kernel_release, neighbours, routes_to, sysctl};
+
+/// The settings of each interface.
+const PER_INTERFACE: &[&str] =
+    &["arp_announce", "arp_ignore", "forwarding", "rp_filter", "send_redirects"];
+
+/// Other settings.
+const SYSCTLS: &[&str] = &[
+    "net/ipv4/vs/backup_only",
+    "net/ipv4/vs/conn_reuse_mode",
+    "net/ipv4/vs/conntrack",
+    "net/ipv4/vs/expire_nodest_conn",
+    "net/ipv4/vs/expire_quiescent_template",
+    "net/ipv4/vs/pmtu_disc",
+    "net/ipv4/vs/run_estimation",
+    "net/ipv4/vs/sloppy_tcp",
+    "net/ipv6/conf/all/forwarding",
+    "net/netfilter/nf_conntrack_count",
+    "net/netfilter/nf_conntrack_max",
+];
+
+/// The most clients of a tally.
+const MOST_CLIENTS: usize = 4;
+
+/// Programs that move virtual addresses between directors.
+const FAILOVER: &[&str] = &["keepalived", "corosync", "pacemakerd", "heartbeat"];
+
+/// Looks at this machine, and at its routes to some addresses.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn look_at_host(targets: &BTreeSet<IpAddr>) -> io::Result<Host> {
+    let interfaces = interfaces()?;
+    let mut sysctls = BTreeMap::new();
+    let mut add = |path: String| {
+        if let Some(value) = sysctl(&path) {
+            sysctls.insert(path, value);
+        }
+    };
+    let names = interfaces.iter().map(|interface| interface.name.as_str());
+    for name in names.chain(["all"]) {
+        // A dot in the name of a VLAN is a dot in the file's, too.
+        for setting in PER_INTERFACE {
+            add(format!("net/ipv4/conf/{name}/{setting}"));
+        }
+        add(format!("net/ipv6/conf/{name}/forwarding"));
+    }
+    SYSCTLS.iter().for_each(|path| add((*path).to_owned()));
+    let targets: Vec<IpAddr> = targets.iter().copied().collect();
+    let tables = ["ip_tables_names", "ip6_tables_names"].map(|file| {
+        fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default()
+    });
+    Ok(Host {
+        routes: routes_to(&targets)?,
+        neighbours: neighbours()?.into_iter().map(|entry| (entry.address, entry)).collect(),
+        addresses: addresses()?,
+        interfaces,
+        sysctls,
+        filters: tables.iter().flat_map(|text| text.lines()).map(str::to_owned).collect(),
+        has_failover: runs_one_of(FAILOVER),
+        release: kernel_release().unwrap_or_default(),
+    })
+}
+
+/// True if a process has one of these names.
+fn runs_one_of(names: &[&str]) -> bool {
+    fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
+        let is_process =
+            entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit);
+        is_process
+            && fs::read_to_string(entry.path().join("comm"))
+                .is_ok_and(|name| names.contains(&name.trim_end()))
+    })
+}
+
+/// Adds a connection to the tallies.
+pub fn tally(
+    tallies: &mut BTreeMap<(Protocol, SocketAddr, SocketAddr), Tally>,
+    connection: &Connection,
+) {
+    let (Some(protocol), ConnectionTarget::Address(target)) =
+        (connection.protocol.transport(), connection.target)
+    else {
+        return;
+    };
+    if connection.is_template() {
+        return;
+    }
+    let tally = tallies.entry((protocol, target, connection.server)).or_default();
+    tally.entries += 1;
+    tally.established += u64::from(connection.state == ConnectionState::Established);
+    if connection.state == ConnectionState::SynRecv {
+        tally.opening += 1;
+        let client = connection.client.ip();
+        if tally.clients.len() < MOST_CLIENTS && !tally.clients.contains(&client) {
+            tally.clients.push(client);
+        }
+    }
+}

@@ -11,6 +11,7 @@ complete -c ipvsadm-restore -l no-empty -d 'Refuse a file that leaves no virtual
 complete -c ipvsadm-restore -l keep-weights -d 'Keep the weights of servers that the kernel has'
 complete -c ipvsadm-restore -l within -d 'Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated'
 complete -c ipvsadm-restore -l wait -d 'Wait at most this long for another restore to end; without a number, for ever [default: 5]'
+complete -c ipvsadm-restore -l confirm -d 'Undo everything unless Enter is pressed on the terminal in time'
 complete -c ipvsadm-restore -s h -l help -d 'Print this help'
 complete -c ipvsadm-restore -s v -s V -l version -d 'Print the version'
 # --- End of the table.

@@ -91,7 +91,7 @@ b sched-flags sched-flags value add-service,edit-service
 , monitor monitor nothing list
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty --within -h --help -v -V --version'
-_ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --within --wait -h --help -v -V --version'
+_ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
 # --- End of the table.
 
 # Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,

@@ -12,6 +12,8 @@ use ipvs::model::Scope;
 
 /// The seconds that a restore waits for another to end: without `--wait`, and with a `--wait` that has no number.
 const PATIENCE: &str = "5";
+/// The longest wait for a confirmation: a day.
+const MOST_SECONDS: i64 = 24 * 60 * 60;
 const FOR_EVER: &str = "4294967295";
 
 /// The task of ipvsadm-restore.
@@ -68,6 +70,8 @@ pub struct RestoreArguments {
     pub weights: Weights,
     /// The part of the table that the file describes; all of it if there is none.
     pub scopes: Vec<Scope>,
+    /// How long it waits for a confirmation; `None` if it needs none.
+    pub confirmation: Option<Duration>,
     /// How long it waits for another restore to end.
     pub patience: Duration,
     /// The file; `None` for standard input.
@@ -105,6 +109,14 @@ fn command() -> Command {
                     "Wait at most this long for another restore to end; without a number, for ever",
                 ),
         )
+        .arg(
+            Arg::new("confirm")
+                .long("confirm")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u32).range(1..=MOST_SECONDS))
+                .conflicts_with_all(["check", "diff"])
+                .help("Undo everything unless Enter is pressed on the terminal in time"),
+        )
         .arg(file_argument("The file; standard input if - or omitted"))
 }
 
@@ -132,6 +144,9 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
         weights: if matches.get_flag("keep-weights") { Weights::Kept } else { Weights::Replaced },
         scopes: scopes(&mut matches),
         patience: Duration::from_secs(matches.get_one("wait").map_or(0, |&s: &u32| s.into())),
+        confirmation: matches
+            .get_one("confirm")
+            .map(|&seconds: &u32| Duration::from_secs(seconds.into())),
         file: file(&mut matches),
     }
 }

@@ -10,9 +10,10 @@ use ipvs::plan::ApplyError;
 use thiserror::Error;
 
 use super::drain::DrainFailure;
-use super::restore::failed_restore;
+use super::restore::{failed_restore, unconfirmed_restore};
 use crate::errors::{io_text, sentence};
 use crate::output::Comments;
+use crate::process::Answer;
 use crate::rules_file::{BadLine, LineNumber};
 
 /// The reason why a command failed.
@@ -141,6 +142,19 @@ pub enum Error {
     /// Another restore holds the lock.
     #[error(transparent)]
     Lock(LockError),
+    /// A restore was applied and not confirmed, so it was undone.
+    #[error("{}", unconfirmed_restore(.file, *.answer, .failed))]
+    NotConfirmed {
+        /// The file's name.
+        file: String,
+        /// The end of the wait.
+        answer: Answer,
+        /// The outcome of the rollback.
+        failed: Box<ApplyError<LineNumber>>,
+    },
+    /// There is no terminal to confirm a restore on.
+    #[error("cannot wait for a confirmation: there is no terminal (/dev/tty: {})", io_text(.0))]
+    NoTerminal(#[source] io::Error),
     /// A plan was not applied, or only in part.
     #[error("{}", failed_restore(.file, *.signal, .failed))]
     NotApplied {

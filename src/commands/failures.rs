@@ -8,6 +8,7 @@ use ipvs::plan::Cause;
 
 use super::{DrainFailure, Error};
 use crate::errors::{Failure, FailureKind};
+use crate::process::Answer;
 
 /// An error of a command that changes something.
 pub fn of_change(error: impl Into<Error>) -> Failure {
@@ -70,7 +71,9 @@ fn kind(error: &Error) -> FailureKind {
             DrainFailure::Interrupted { signal, .. } => FailureKind::Stopped(*signal),
         },
         Error::Lock(_) | Error::NotApplied { .. } => FailureKind::Refused,
-        Error::Weight(_) => FailureKind::WrongValue,
+        Error::Weight(_) | Error::NoTerminal(_) => FailureKind::WrongValue,
+        Error::NotConfirmed { answer: Answer::Signal(signal), .. } => FailureKind::Stopped(*signal),
+        Error::NotConfirmed { .. } => FailureKind::NotConfirmed,
         Error::Input(_)
         | Error::ReadFile { .. }
         | Error::Script { .. }

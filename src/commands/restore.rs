@@ -6,16 +6,17 @@ use std::io::Write;
 use std::time::Duration;
 
 use ipvs::model::Scope;
-use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries};
+use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries, revert};
 use ipvs::state::{Selection, read_selected, read_settings};
 use ipvs::{Client, Ruleset};
 
-pub(super) use failure::failed_restore;
+pub(super) use failure::{failed_restore, unconfirmed_restore};
 
 use super::Error;
 use super::session::Session;
 use crate::args::{EmptyTable, Existing, Weights};
 use crate::output::write_plan;
+use crate::process::Answer;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, Rule, RuleFile};
 use ipvs::kernel::{Lock, LockError, Namespace};
@@ -175,7 +176,11 @@ impl PreparedRestore<'_> {
     /// # Errors
     /// The kernel's refusal, after a rollback; the error has the result of the rollback. Lines that no longer fit the
     /// table that another program has changed.
-    pub fn carry_out(self, session: &mut Session, watcher: &mut impl Watcher) -> Result<(), Error> {
+    pub fn carry_out(
+        self,
+        session: &mut Session,
+        watcher: &mut impl Watcher,
+    ) -> Result<AppliedRestore, Error> {
         let Self { restore, prepared } = self;
         let mut resolver = std::mem::take(&mut session.resolver);
         let result: Applied<LineNumber, Error> =
@@ -188,7 +193,37 @@ impl PreparedRestore<'_> {
             });
         session.resolver = resolver;
         let (file, signal) = (restore.name.to_owned(), watcher.signal());
-        result?.map_err(|failed| Error::NotApplied { file, signal, failed })
+        match result? {
+            Ok(applied) => Ok(AppliedRestore { file, applied }),
+            Err(failed) => Err(Error::NotApplied { file, signal, failed }),
+        }
+    }
+}
+
+/// A restore that is applied, and can be undone.
+#[derive(Debug)]
+pub struct AppliedRestore {
+    file: String,
+    applied: Prepared<LineNumber>,
+}
+
+impl AppliedRestore {
+    /// True if the restore has changed nothing.
+    pub fn is_empty(&self) -> bool {
+        self.applied.plan.is_empty()
+    }
+
+    /// Undoes the restore unless it was confirmed.
+    ///
+    /// # Errors
+    /// Always without a confirmation; the error has the outcome of the rollback.
+    pub fn confirm(self, answer: Answer, session: &mut Session) -> Result<(), Error> {
+        if answer == Answer::Confirmed {
+            return Ok(());
+        }
+        let Self { file, applied: Prepared { plan, current } } = self;
+        let failed = revert(&plan, &current, session.client()?);
+        Err(Error::NotConfirmed { file, answer, failed })
     }
 }
 

@@ -52,6 +52,8 @@ pub enum FailureKind {
     Refused,
     /// Connections are left after a drain, or another program has ended the drain.
     NotDrained,
+    /// A restore was not confirmed, and is undone.
+    NotConfirmed,
     /// This signal stopped a restore or a drain.
     Stopped(i32),
 }
@@ -64,7 +66,7 @@ impl FailureKind {
     pub fn status(self) -> u8 {
         match self {
             Self::ClosedPipe => SUCCESS,
-            Self::NotWritten | Self::NotListed | Self::NotDrained => 1,
+            Self::NotWritten | Self::NotListed | Self::NotDrained | Self::NotConfirmed => 1,
             Self::WrongValue
             | Self::WrongWord
             | Self::BadInput

@@ -4,6 +4,7 @@
 
 mod atomic_file;
 mod clock;
+mod confirmation;
 mod screen;
 mod signals;
 mod status_line;
@@ -12,6 +13,7 @@ mod terminal;
 
 pub use atomic_file::AtomicFile;
 pub use clock::utc_now;
+pub use confirmation::{Answer, Confirmation};
 pub use screen::Screen;
 pub use signals::Watch;
 pub use status_line::StatusLine;

@@ -19,7 +19,9 @@ use crate::commands::{
     self, Error, Restore, Session, TypedOptions, Watcher, of_change, of_listing, of_output,
 };
 use crate::errors::{Failure, FailureKind, SUCCESS};
-use crate::process::{TerminalWriter, WaitingStream, Watch, choose_colours, has_colours};
+use crate::process::{
+    Confirmation, TerminalWriter, WaitingStream, Watch, choose_colours, has_colours,
+};
 
 /// The status of `--diff` where a restore would change something.
 const CHANGES: u8 = 1;
@@ -119,6 +121,14 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
             Ok(if has_changes { CHANGES } else { SUCCESS })
         }
         RestoreMode::Restore => {
+            // Without a terminal, nothing is done.
+            let confirmation = match arguments.confirmation {
+                Some(time) => {
+                    let terminal = Confirmation::open().map_err(Error::NoTerminal);
+                    Some((terminal.map_err(of_change)?, time))
+                }
+                None => None,
+            };
             let mut watch = Watch::new().map_err(|error| {
                 Failure::new(FailureKind::Refused, format!("cannot catch signals: {error}"))
             })?;
@@ -130,7 +140,15 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
             let _lock = lock.map_err(of_change)?;
             let prepared = commands::prepare(&restore, session).map_err(of_change)?;
             watch.begin();
-            prepared.carry_out(session, &mut watch).map_err(of_change)?;
+            let applied = prepared.carry_out(session, &mut watch).map_err(of_change)?;
+            if let Some((mut terminal, time)) = confirmation.filter(|_| !applied.is_empty()) {
+                let question = format!(
+                    "The rules are in place. Press Enter within {} seconds to keep them: ",
+                    time.as_secs()
+                );
+                let answer = terminal.ask(&question, time, || watch.signal());
+                applied.confirm(answer, session).map_err(of_change)?;
+            }
             Ok(SUCCESS)
         }
     })

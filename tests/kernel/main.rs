@@ -59,6 +59,8 @@ mod program;
 #[cfg(test)]
 mod reasons;
 #[cfg(test)]
+mod restore_confirm;
+#[cfg(test)]
 mod restore_empty;
 #[cfg(test)]
 mod restore_failure;

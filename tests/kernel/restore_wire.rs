@@ -196,7 +196,7 @@ pub(crate) fn restore_repeatedly<T: Transport>(text: &str, client: &mut Client<T
     let first = prepare(text, client);
     let again = |client: &mut Client<T>| Ok::<_, Infallible>(prepare(text, client));
     let Ok(outcome) = apply_with_retries(first, client, &mut (), again);
-    outcome
+    outcome.map(drop)
 }
 
 fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared<LineNumber> {

@@ -6,6 +6,7 @@ use ipvs::plan::{ApplyError, Cause, Rollback};
 use ipvs_rules::{has_line, write_change};
 
 use crate::errors::{reason, sentence};
+use crate::process::Answer;
 use crate::resolve::Labels;
 use crate::rules_file::LineNumber;
 
@@ -62,6 +63,29 @@ pub(in crate::commands) fn failed_restore(
         },
         Cause::Connection(error) => format!("{} ({file})", sentence(error)),
     };
+    push_outcome(&mut text, failed);
+    text.push_str(&in_the_way(failed));
+    text
+}
+
+/// The message of a restore that nobody confirmed.
+pub(in crate::commands) fn unconfirmed_restore(
+    file: &str,
+    answer: Answer,
+    failed: &ApplyError<LineNumber>,
+) -> String {
+    let reason = match answer {
+        Answer::Signal(signal) => format!("signal {signal} arrived"),
+        Answer::Gone => "the terminal went away".to_owned(),
+        Answer::TimedOut | Answer::Confirmed => "Enter was not pressed in time".to_owned(),
+    };
+    let mut text = format!("{file} is not confirmed: {reason}");
+    push_outcome(&mut text, failed);
+    text
+}
+
+/// Appends the outcome of the rollback.
+fn push_outcome(text: &mut String, failed: &ApplyError<LineNumber>) {
     let but_for = format!(
         "{}{}{}",
         but_for(&failed.lost_attributes),
@@ -95,8 +119,6 @@ pub(in crate::commands) fn failed_restore(
             text.push_str(&format!("; the table cannot be read: {}", sentence(error)));
         }
     }
-    text.push_str(&in_the_way(failed));
-    text
 }
 
 /// The number of changes of another program that a message shows.

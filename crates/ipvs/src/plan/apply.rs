@@ -214,6 +214,20 @@ fn make<'a, T: Transport, O: Copy>(
     }
 }
 
+/// Undoes a plan that was applied, as [`apply`] does when it is stopped after the last step. Deleted services come back
+/// with counters at 0. `current` has the rules before the plan.
+///
+/// The result is never a success: the plan counts as stopped, and the error has the outcome of the rollback.
+pub fn revert<T: Transport, C: Copy, O: Copy>(
+    plan: &Plan<O>,
+    current: &Ruleset<C>,
+    client: &mut Client<T>,
+) -> Box<ApplyError<O>> {
+    let made: Vec<&Step<O>> = plan.steps().collect();
+    let before = Before { rules: current, scopes: &plan.scopes };
+    Box::new(roll_back(Cause::Stopped, &made, &[], &before, client))
+}
+
 fn roll_back<T: Transport, C: Copy, O: Copy>(
     cause: Cause<O>,
     made: &[&Step<O>],

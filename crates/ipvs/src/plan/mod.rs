@@ -12,7 +12,7 @@ mod request;
 mod retry;
 mod steps;
 
-pub use apply::{ApplyError, Cause, Progress, Rollback, apply};
+pub use apply::{ApplyError, Cause, Progress, Rollback, apply, revert};
 pub use drain::{
     Contest, Drain, DrainInput, DrainTarget, Entries, NamespaceInput, Obstacle, Poll, Reading,
     Remaining, RestoredWeights,

@@ -18,8 +18,9 @@ pub struct Prepared<O = ()> {
     pub current: Ruleset<O>,
 }
 
-/// The outcome of [`apply_with_retries`]: the outer error is that of the function that plans again.
-pub type Applied<O, E> = Result<Result<(), Box<ApplyError<O>>>, E>;
+/// The outcome of [`apply_with_retries`]: the plan that was applied. The outer error is that of the function that plans
+/// again.
+pub type Applied<O, E> = Result<Result<Prepared<O>, Box<ApplyError<O>>>, E>;
 
 /// Applies a plan as [`apply`] does. If another program has changed the rules since they were read, `plan_again` makes
 /// a new plan, up to five in all.
@@ -38,7 +39,9 @@ pub fn apply_with_retries<T: Transport, O: Copy, E>(
     let mut attempts = 1;
     loop {
         let Prepared { plan, current } = &prepared;
-        let Err(mut failed) = apply(plan, current, client, progress) else { return Ok(Ok(())) };
+        let Err(mut failed) = apply(plan, current, client, progress) else {
+            return Ok(Ok(prepared));
+        };
         recreated.append(&mut failed.recreated);
         has_zeroed |= failed.has_zeroed;
         if failed.is_outdated() {

@@ -66,7 +66,7 @@ pub const CHECKS: &[Check] = &[
     check(
         "LVS-DIR-03",
         Error,
-        "An address of an interface that is down gets no packets.",
+        "An interface that is down takes no packets from the clients of its network.",
         director::interface_down,
     ),
     check(

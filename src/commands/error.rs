@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ipvs::ServiceKey;
-use ipvs::kernel::{LockError, Namespace};
+use ipvs::kernel::Namespace;
 use ipvs::model::WeightTooLarge;
 use ipvs::plan::ApplyError;
 use thiserror::Error;
@@ -140,8 +140,11 @@ pub enum Error {
     #[error(transparent)]
     Drain(Box<DrainFailure>),
     /// Another restore holds the lock.
-    #[error(transparent)]
-    Lock(LockError),
+    #[error("another restore is at work in this network namespace ({} is locked)", .path.display())]
+    Locked {
+        /// The file of the lock.
+        path: PathBuf,
+    },
     /// A restore was applied and not confirmed, so it was undone.
     #[error("{}", unconfirmed_restore(.file, *.answer, .failed))]
     NotConfirmed {

@@ -70,7 +70,7 @@ fn kind(error: &Error) -> FailureKind {
             }
             DrainFailure::Interrupted { signal, .. } => FailureKind::Stopped(*signal),
         },
-        Error::Lock(_) | Error::NotApplied { .. } => FailureKind::Refused,
+        Error::Locked { .. } | Error::NotApplied { .. } => FailureKind::Refused,
         Error::Weight(_) | Error::NoTerminal(_) => FailureKind::WrongValue,
         Error::NotConfirmed { answer: Answer::Signal(signal), .. } => FailureKind::Stopped(*signal),
         Error::NotConfirmed { .. } => FailureKind::NotConfirmed,

@@ -3,12 +3,16 @@
 mod failure;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use ipvs::model::Scope;
+use ipvs::error::Subject;
+use ipvs::kernel::{Lock, Namespace};
+use ipvs::model::{Change, Request, Scope};
 use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries, revert};
 use ipvs::state::{Selection, read_selected, read_settings};
-use ipvs::{Client, Ruleset};
+use ipvs::{Client, ErrorKind, Ruleset};
+use ipvs_rules::other_interpreter;
 
 pub(super) use failure::{failed_restore, unconfirmed_restore};
 
@@ -19,9 +23,6 @@ use crate::output::write_plan;
 use crate::process::Answer;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, Rule, RuleFile};
-use ipvs::kernel::{Lock, LockError, Namespace};
-use ipvs::model::{Change, Request};
-use ipvs_rules::other_interpreter;
 
 /// Observes a restore, and knows the signal that stops it.
 pub trait Watcher: Progress {
@@ -129,6 +130,9 @@ pub fn diff(
     Ok(!lines.is_empty())
 }
 
+/// The directory of the lock files.
+const LOCKS: &str = "/run/ipvsadm";
+
 /// Takes the lock of the network namespace. If the lock's file cannot be opened, the restore goes on without a lock.
 ///
 /// # Errors
@@ -136,15 +140,19 @@ pub fn diff(
 pub fn lock(
     namespace: &Namespace,
     patience: Duration,
-    warn: impl FnOnce(&LockError),
+    warn: impl FnOnce(&ipvs::Error),
 ) -> Result<Option<Lock>, Error> {
-    match namespace.enter(|| Lock::wait(patience))? {
+    match namespace.lock(Path::new(LOCKS), patience) {
         Ok(lock) => Ok(Some(lock)),
-        Err(error @ LockError::Busy { .. }) => Err(Error::Lock(error)),
-        Err(error @ LockError::Unavailable { .. }) => {
-            warn(&error);
-            Ok(None)
-        }
+        Err(error) => match error.subject() {
+            Some(Subject::File(path)) if error.kind() == ErrorKind::Locked => {
+                Err(Error::Locked { path: path.clone() })
+            }
+            _ => {
+                warn(&error);
+                Ok(None)
+            }
+        },
     }
 }
 

@@ -133,7 +133,8 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
                 Failure::new(FailureKind::Refused, format!("cannot catch signals: {error}"))
             })?;
             let lock = commands::lock(session.namespace(), arguments.patience, |error| {
-                if io::stderr().is_terminal() {
+                // Scripts compare stderr; people and the journal of the unit have to know.
+                if io::stderr().is_terminal() || env::var_os("JOURNAL_STREAM").is_some() {
                     let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
                 }
             });

@@ -85,13 +85,14 @@ fn one_thread_serves_many_namespaces() {
 #[test]
 fn lock_is_that_of_the_namespace() {
     fresh_namespace();
+    let locks = std::path::Path::new("/run/ipvsadm");
     let other = Host::new().within(|| Namespace::from_path("/proc/thread-self/ns/net").unwrap());
-    let held = other.lock(Duration::ZERO).unwrap();
-    let error = other.lock(Duration::ZERO).unwrap_err();
+    let held = other.lock(locks, Duration::ZERO).unwrap();
+    let error = other.lock(locks, Duration::ZERO).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
-    let here = Namespace::current().lock(Duration::ZERO).unwrap();
+    let here = Namespace::current().lock(locks, Duration::ZERO).unwrap();
     drop((held, here));
-    other.lock(Duration::ZERO).unwrap();
+    other.lock(locks, Duration::ZERO).unwrap();
 }
 
 #[test]

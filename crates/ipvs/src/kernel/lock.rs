@@ -1,20 +1,20 @@
-//! One restore at a time in a network namespace.
+//! The lock of a network namespace: programs that replace all of its rules work one at a time.
+//!
+//! Knows no path of its own: the caller names the directory of the lock files.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, mkdir, open, openat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use thiserror::Error;
 
-/// The directory of the lock files.
-const DIRECTORY: &str = "/run/ipvsadm";
+use crate::error::{Error, ErrorKind, Operation, Subject};
 
 /// How often a lock that another holds is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -25,41 +25,21 @@ pub struct Lock {
     _file: File,
 }
 
-/// The reason why the lock was not taken.
-#[derive(Debug, Error)]
-pub enum LockError {
-    /// Another restore has it.
-    #[error("another restore is at work in this network namespace ({path} is locked)")]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file cannot be had: a read-only or missing /run.
-    #[error("cannot lock {path}: {source}")]
-    Unavailable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 impl Lock {
-    /// Waits for the lock of the calling thread's network namespace: a flock(2) on a file in /run/ipvsadm that is named
-    /// by the namespace's inode.
+    /// Waits for the lock of the calling thread's network namespace: a flock(2) on a file in the directory that is named by
+    /// the namespace's inode.
     ///
     /// # Errors
-    /// [`LockError::Busy`] when another has it for all the time.
-    pub fn wait(patience: Duration) -> Result<Self, LockError> {
-        let namespace = fs::metadata("/proc/thread-self/ns/net").map(|file| file.ino());
-        let path = match namespace {
-            Ok(inode) => Path::new(DIRECTORY).join(format!("{inode}.lock")),
-            Err(source) => {
-                return Err(LockError::Unavailable { path: PathBuf::from(DIRECTORY), source });
-            }
+    /// [`ErrorKind::Locked`] when another process holds the lock longer than `patience`.
+    pub(super) fn wait(directory: &Path, patience: Duration) -> Result<Self, Error> {
+        let failed = |path: &Path, source: io::Error| {
+            Error::io(Operation::Lock, source).with_subject(Subject::File(path.to_owned()))
         };
-        let unavailable = |source| LockError::Unavailable { path: path.clone(), source };
-        let directory = open_directory().map_err(unavailable)?;
+        let namespace = fs::metadata("/proc/thread-self/ns/net");
+        let inode = namespace.map_err(|source| failed(directory, source))?.ino();
+        let path = directory.join(format!("{inode}.lock"));
+        let unavailable = |source| failed(&path, source);
+        let directory = open_directory(directory).map_err(unavailable)?;
         // A FIFO there must not block, and a link must not be followed.
         let flags = OFlags::WRONLY
             | OFlags::CREATE
@@ -77,7 +57,10 @@ impl Lock {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) if start.elapsed() < patience => thread::sleep(PAUSE),
-                Err(Errno::WOULDBLOCK) => return Err(LockError::Busy { path }),
+                Err(Errno::WOULDBLOCK) => {
+                    let error = Error::new(ErrorKind::Locked, Operation::Lock);
+                    return Err(error.with_subject(Subject::File(path)));
+                }
                 Err(errno) => return Err(unavailable(errno.into())),
             }
         }
@@ -87,14 +70,14 @@ impl Lock {
 /// Opens the directory of the lock files, and makes it first where it is missing.
 ///
 /// # Errors
-/// Also when other users could put files there: they would decide whether a restore runs.
-fn open_directory() -> io::Result<OwnedFd> {
-    match mkdir(DIRECTORY, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+/// Also when other users could put files there: they would decide whether the lock is free.
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    match mkdir(path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno.into()),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = open(DIRECTORY, flags, Mode::empty())?;
+    let directory = open(path, flags, Mode::empty())?;
     let stat = fstat(&directory)?;
     let is_trusted = stat.st_uid == 0 || stat.st_uid == geteuid().as_raw();
     if is_trusted && stat.st_mode & 0o022 == 0 {

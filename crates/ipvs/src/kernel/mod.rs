@@ -3,5 +3,5 @@
 mod lock;
 mod namespace;
 
-pub use lock::{Lock, LockError};
+pub use lock::Lock;
 pub use namespace::Namespace;

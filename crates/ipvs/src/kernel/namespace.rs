@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Lock, LockError};
+use super::Lock;
 use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::ConnectionFilter;
 use crate::netlink::Client;
@@ -132,20 +132,13 @@ impl Namespace {
     }
 
     /// Takes the lock of the namespace. Programs that replace all rules of a namespace take it, so that one of them works
-    /// at a time.
+    /// at a time. They agree on the directory of the lock files, in which only root may write, such as `/run/ipvsadm`.
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] when another process holds the lock longer than `patience`; when the lock's file cannot be
     /// opened; when the namespace cannot be entered.
-    pub fn lock(&self, patience: Duration) -> Result<Lock, Error> {
-        self.enter(|| Lock::wait(patience))?.map_err(|error| match error {
-            LockError::Busy { path } => {
-                Error::new(ErrorKind::Locked, Operation::Lock).with_subject(Subject::File(path))
-            }
-            LockError::Unavailable { path, source } => {
-                Error::io(Operation::Lock, source).with_subject(Subject::File(path))
-            }
-        })
+    pub fn lock(&self, directory: &Path, patience: Duration) -> Result<Lock, Error> {
+        self.enter(|| Lock::wait(directory, patience))?
     }
 
     /// Calls a function inside the namespace: on the calling thread in its own namespace, otherwise on a thread that

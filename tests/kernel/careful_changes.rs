@@ -83,6 +83,7 @@ impl Numbers {
 
 #[test]
 fn keep_equals_reading_all_changing_one_and_writing_all() {
+    fresh_namespace();
     let mut numbers = Numbers(11);
     for case in 0..200 {
         let method = numbers.one_of(&["-m", "-g", "-i", "-i --tun-type gue --tun-port 6080", "-m"]);
@@ -122,9 +123,8 @@ fn keep_equals_reading_all_changing_one_and_writing_all() {
         };
         let rules = format!("-A {service}\n-a {add}\n");
         let results = [kept, whole].map(|edit| {
-            table(&rules);
-            Program::ours().line(&edit).succeeded();
-            (saved(), edit)
+            let lines = format!("-C\n{rules}{edit}\n-S -n\n");
+            (Program::ours().feed(["-R"], lines.as_bytes()).succeeded().to_owned(), edit)
         });
         assert_eq!(results[0].0, results[1].0, "case {case}: {results:?} of {rules}");
     }

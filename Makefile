@@ -46,7 +46,7 @@ LAB ?= nat
 # The groups of tests/provide that each target needs. All are provided before anything is compiled: a prerequisite sees
 # the groups of the target that was asked for.
 check: GROUPS = manual
-test: GROUPS = manual kernel reference traffic labs callers trace shells $(if $(ROOT),package)
+test: GROUPS = manual kernel reference traffic labs callers trace shells metrics $(if $(ROOT),package)
 demo: GROUPS = kernel traffic
 lab: GROUPS = kernel traffic labs
 test-boot: GROUPS = package

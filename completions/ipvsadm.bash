@@ -73,6 +73,8 @@ b sched-flags sched-flags value add-service,edit-service
 , against against value doctor
 , sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor
 6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor
+, metrics metrics nothing list
+, by by value list
 , netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor
 , color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor
 , client client value list
@@ -91,7 +93,7 @@ b sched-flags sched-flags value add-service,edit-service
 , monitor monitor nothing list
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty --within -h --help -v -V --version'
-_ipvsadm_restore='--netns --color --check --diff --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
+_ipvsadm_restore='--netns --color --check --diff --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
 # --- End of the table.
 
 # Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,

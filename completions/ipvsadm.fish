@@ -71,6 +71,8 @@ set -g __ipvsadm_table \
     ', against against value doctor' \
     ', sort sort nothing add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor' \
     '6 ipv6 ipv6 nothing add-service,edit-service,delete-service,save,add-server,edit-server,delete-server,list,zero,doctor' \
+    ', metrics metrics nothing list' \
+    ', by by value list' \
     ', netns netns value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor' \
     ', color color value add-service,edit-service,delete-service,clear,restore,save,add-server,edit-server,delete-server,list,zero,set,start-daemon,stop-daemon,doctor' \
     ', client client value list' \
@@ -155,6 +157,8 @@ complete -c ipvsadm -n '__ipvsadm_takes sample' -l sample -x -a '(__ipvsadm_valu
 complete -c ipvsadm -n '__ipvsadm_takes against' -l against -x -a '(__ipvsadm_values against)' -d 'Compare the table with that of another director, saved with -S -n; - is standard input'
 complete -c ipvsadm -n '__ipvsadm_takes sort' -l sort -d 'Sort the listing; the default'
 complete -c ipvsadm -n '__ipvsadm_takes ipv6' -s 6 -l ipv6 -d 'After -f: the packets are IPv6'
+complete -c ipvsadm -n '__ipvsadm_takes metrics' -l metrics -d 'Print the state as metrics for Prometheus, or replace FILE with them'
+complete -c ipvsadm -n '__ipvsadm_takes by' -l by -x -a '(__ipvsadm_values by)' -d 'With --metrics: add up the real servers of each service'
 complete -c ipvsadm -n '__ipvsadm_takes netns' -l netns -x -a '(__ipvsadm_values netns)' -d 'Work in another network namespace: its name in /run/netns, a path, or the PID of a process'
 complete -c ipvsadm -n '__ipvsadm_takes color' -l color -x -a '(__ipvsadm_values color)' -d 'Colour messages, help and tables: auto, always or never [default: auto]'
 complete -c ipvsadm -n '__ipvsadm_takes client' -l client -x -a '(__ipvsadm_values client)' -d 'With -c: connections of clients in this network'

@@ -140,6 +140,9 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
             let other = prior.split(['=', '[', ' ']).next().unwrap_or(prior);
             format!("The option '{option}' conflicts with the '{other}' option")
         }
+        ErrorKind::MissingRequiredArgument => {
+            format!("You need to supply the '{option}' option")
+        }
         ErrorKind::TooManyValues => format!("{option}: option does not take an argument"),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let value = text(ContextKind::InvalidValue);

@@ -23,6 +23,8 @@ pub enum RestoreMode {
     Check,
     /// Shows the changes that a restore would make.
     Diff,
+    /// Counts these changes as metrics.
+    Metrics,
     /// Restores it.
     Restore,
 }
@@ -74,6 +76,8 @@ pub struct RestoreArguments {
     pub confirmation: Option<Duration>,
     /// How long it waits for another restore to end.
     pub patience: Duration,
+    /// The file of the metrics; `None` for standard output.
+    pub metrics_file: Option<PathBuf>,
     /// The file; `None` for standard input.
     pub file: Option<PathBuf>,
 }
@@ -85,6 +89,17 @@ fn command() -> Command {
     program("ipvsadm-restore", ABOUT)
         .arg(flag("check", "Only parse the file, and report its errors").conflicts_with("diff"))
         .arg(flag("diff", "Only print the changes as lines; exit 1 if there are any"))
+        .arg(
+            Arg::new("metrics")
+                .long("metrics")
+                .value_name("FILE")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("-")
+                .value_parser(value_parser!(PathBuf))
+                .requires("diff")
+                .help("With --diff: count the changes as metrics for Prometheus, or replace FILE with them"),
+        )
         .arg(flag(
             "noflush",
             "Apply the file to the existing table; entries that it does not name stay",
@@ -129,9 +144,11 @@ pub fn restore_arguments(words: Vec<OsString>) -> Result<Invocation<RestoreArgum
 }
 
 fn arguments(mut matches: ArgMatches) -> RestoreArguments {
+    let metrics: Option<PathBuf> = matches.remove_one("metrics");
     RestoreArguments {
         mode: match (matches.get_flag("check"), matches.get_flag("diff")) {
             (true, _) => RestoreMode::Check,
+            (_, true) if metrics.is_some() => RestoreMode::Metrics,
             (_, true) => RestoreMode::Diff,
             _ => RestoreMode::Restore,
         },
@@ -147,6 +164,7 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
         confirmation: matches
             .get_one("confirm")
             .map(|&seconds: &u32| Duration::from_secs(seconds.into())),
+        metrics_file: metrics.filter(|path| path.as_os_str() != "-"),
         file: file(&mut matches),
     }
 }

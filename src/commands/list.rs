@@ -7,6 +7,7 @@ use ipvs::state::Order;
 use ipvs_rules::{List, ListSubject};
 
 use super::list_connections::list_connections;
+use super::list_metrics::list_metrics;
 use super::list_services::{ServicesListing, list_services};
 use super::list_settings::{list_daemons, list_timeouts};
 use super::monitor::monitor;
@@ -56,6 +57,7 @@ pub(super) fn list_once<T: Transport>(
         // They are of several readings.
         ListSubject::Changes => {}
         ListSubject::Daemons => list_daemons(format, session, &mut out)?,
+        ListSubject::Metrics(ref query) => list_metrics(query, session, &mut out)?,
     }
     out.finish().map_err(Error::Output)
 }

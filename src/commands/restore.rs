@@ -17,9 +17,10 @@ use ipvs_rules::other_interpreter;
 pub(super) use failure::{failed_restore, unconfirmed_restore};
 
 use super::Error;
+use super::list_metrics::replace;
 use super::session::Session;
 use crate::args::{EmptyTable, Existing, Weights};
-use crate::output::write_plan;
+use crate::output::{plan_metrics, write_plan};
 use crate::process::Answer;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, Rule, RuleFile};
@@ -132,6 +133,25 @@ pub fn diff(
 
 /// The directory of the lock files.
 const LOCKS: &str = "/run/ipvsadm";
+
+/// `--diff --metrics`: a dry run that counts the changes by their kinds, and returns whether there are any.
+///
+/// # Errors
+/// As [`diff`]; when the file of the metrics cannot be replaced.
+pub fn diff_metrics(
+    restore: &Restore<'_>,
+    file: Option<&Path>,
+    session: &mut Session,
+    out: &mut dyn Write,
+) -> Result<bool, Error> {
+    let PreparedRestore { prepared: Prepared { plan, .. }, .. } = prepare(restore, session)?;
+    let (text, has_changes) = plan_metrics(&plan);
+    match file {
+        Some(path) => replace(path, &text)?,
+        None => out.write_all(text.as_bytes()).map_err(Error::Output)?,
+    }
+    Ok(has_changes)
+}
 
 /// Takes the lock of the network namespace. If the lock's file cannot be opened, the restore goes on without a lock.
 ///

@@ -120,6 +120,12 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
             let has_changes = commands::diff(&restore, session, out).map_err(of_change)?;
             Ok(if has_changes { CHANGES } else { SUCCESS })
         }
+        RestoreMode::Metrics => {
+            let file = arguments.metrics_file.as_deref();
+            let has_changes =
+                commands::diff_metrics(&restore, file, session, out).map_err(of_change)?;
+            Ok(if has_changes { CHANGES } else { SUCCESS })
+        }
         RestoreMode::Restore => {
             // Without a terminal, nothing is done.
             let confirmation = match arguments.confirmation {

@@ -45,6 +45,8 @@ mod listings;
 #[cfg(test)]
 mod lockstep;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod namespaces;

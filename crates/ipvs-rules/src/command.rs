@@ -116,6 +116,27 @@ pub enum ListSubject {
     Daemons,
     /// The changes of the table from now on.
     Changes,
+    /// The state as metrics.
+    Metrics(Box<MetricsQuery>),
+}
+
+/// A listing of metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsQuery {
+    /// The file that the metrics replace; `None` for standard output.
+    pub file: Option<PathBuf>,
+    /// The entries that have metrics of their own.
+    pub detail: MetricsDetail,
+}
+
+/// The entries that have metrics of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsDetail {
+    /// Services and real servers.
+    #[default]
+    Servers,
+    /// Services. Their real servers are added up.
+    Services,
 }
 
 /// The format of an output.

@@ -222,6 +222,12 @@ pub struct OptionFirst {
 /// The fault of a value.
 #[derive(Debug, Error)]
 pub enum ValueError {
+    /// `--metrics=` without a name.
+    #[error("the name of the file is missing; without `=' the text goes to standard output")]
+    NoFile,
+    /// Not a word of `--by`.
+    #[error("the word is not one of: service")]
+    NotByService,
     /// Not a number in the range.
     #[error("`{text}' is not a number from {first} to {last}")]
     NotInRange {
@@ -327,6 +333,8 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         Watch | Monitor => return format!("invalid interval `{value}' specified"),
         Probe => "illegal probe time specified",
         Sample => "illegal sample time specified",
+        Metrics => "illegal metrics file specified",
+        By => "illegal by specified",
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),
         Persistent => return format!("invalid timeout value `{value}' specified"),

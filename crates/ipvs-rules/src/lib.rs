@@ -40,8 +40,8 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    ColorChoice, Command, Doctor, Drain, Help, List, ListSubject, OutputFormat, ProgramOptions,
-    Save, ServiceColumns, UnknownColorChoice,
+    ColorChoice, Command, Doctor, Drain, Help, List, ListSubject, MetricsDetail, MetricsQuery,
+    OutputFormat, ProgramOptions, Save, ServiceColumns, UnknownColorChoice,
 };
 pub use connection_query::{
     ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, UnknownGrouping,

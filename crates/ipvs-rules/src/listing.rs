@@ -1,16 +1,26 @@
 //! Makes a listing of the options of `-L`, and refuses combinations that have no meaning.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::command::{List, ListSubject, OutputFormat, ServiceColumns};
+use crate::command::{
+    List, ListSubject, MetricsDetail, MetricsQuery, OutputFormat, ServiceColumns,
+};
 use crate::connection_query::{ConnectionColumns, ConnectionQuery, ConnectionReport};
 use crate::error::RuleError;
 use crate::options::{ListOptions, Options};
+use crate::table::OptionName;
 use ipvs::model::{ConnectionFilter, RealServerKey};
 
 impl Options<'_> {
     /// The listing of `-L`.
-    pub(super) fn list(self) -> Result<List, RuleError> {
+    pub(super) fn list(mut self) -> Result<List, RuleError> {
+        if let Some(file) = self.listing.metrics.take() {
+            return self.metrics(file);
+        }
+        if self.listing.is_by_service {
+            return Err(RuleError::Needed { needed: "metrics", option: "by", command: "list" });
+        }
         let Options {
             waiting: _,
             groups: _,
@@ -48,6 +58,8 @@ impl Options<'_> {
             has_no_header,
             watch,
             monitor,
+            metrics: _,
+            is_by_service: _,
         } = listing;
         let mut subjects = [
             (connections, "connection"),
@@ -151,5 +163,20 @@ impl Options<'_> {
         let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
         let interval = watch.or(monitor).map(|seconds| Duration::from_secs(seconds.into()));
         Ok(List { subject, is_numeric, format, interval })
+    }
+
+    /// The listing of `--metrics`, which has one form.
+    fn metrics(self, file: Option<PathBuf>) -> Result<List, RuleError> {
+        let allowed = [OptionName::Metrics, OptionName::By, OptionName::Numeric, OptionName::Sort];
+        if let Some(spec) = self.groups.first_beside(&allowed) {
+            return Err(RuleError::ListConflict { later: spec.title, earlier: "metrics" });
+        }
+        let detail = match self.listing.is_by_service {
+            true => MetricsDetail::Services,
+            false => MetricsDetail::Servers,
+        };
+        let subject = ListSubject::Metrics(Box::new(MetricsQuery { file, detail }));
+        let format = OutputFormat::Text;
+        Ok(List { subject, is_numeric: true, format, interval: None })
     }
 }

@@ -4,6 +4,7 @@
 //! options of each, and the parser makes commands of the fields.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::answers::Answers;
@@ -170,6 +171,9 @@ pub(super) struct ListOptions {
     pub(super) watch: Option<u32>,
     /// Seconds.
     pub(super) monitor: Option<u32>,
+    /// The file of `--metrics`, or standard output.
+    pub(super) metrics: Option<Option<PathBuf>>,
+    pub(super) is_by_service: bool,
 }
 
 #[derive(Debug, Default)]
@@ -344,6 +348,12 @@ impl<'a> Options<'a> {
             Nosort => self.listing.is_unsorted = true,
             Exact => self.listing.is_exact = true,
             Json => self.listing.is_json = true,
+            Metrics if value == Some("") => return Err(bad(ValueError::NoFile)),
+            Metrics => {
+                self.listing.metrics = Some(value.filter(|&file| file != "-").map(PathBuf::from))
+            }
+            By if text != "service" => return Err(bad(ValueError::NotByService)),
+            By => self.listing.is_by_service = true,
             Client => self.listing.client = Some(parsed(text).map_err(bad)?),
             State => {
                 self.listing.states =

@@ -104,6 +104,8 @@ pub enum OptionName {
     Against,
     Sort,
     Ipv6,
+    Metrics,
+    By,
     Netns,
     Color,
     Client,

@@ -146,6 +146,7 @@ fn option_of_every_title_may_be_given_once() {
             OptionName::State => "=NONE",
             OptionName::Origin => "=local",
             OptionName::CountBy => "=state",
+            OptionName::By => "=service",
             _ if spec.value == ValueSpec::Nothing => "",
             _ => "=5",
         };

@@ -209,6 +209,8 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Probe => &["3", ""],
         Sample => &["10"],
         Against => &["other.rules", "-"],
+        Metrics => &["ipvs.prom"],
+        By => &["service"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6

@@ -355,6 +355,22 @@ pub static OPTIONS: &[OptionSpec] = &[
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
     option(
+        Metrics,
+        None,
+        "metrics",
+        GluedValue("FILE"),
+        WITH_LIST,
+        "Print the state as metrics for Prometheus, or replace FILE with them",
+    ),
+    option(
+        By,
+        None,
+        "by",
+        Value("service"),
+        WITH_LIST,
+        "With --metrics: add up the real servers of each service",
+    ),
+    option(
         Netns,
         None,
         "netns",

@@ -15,7 +15,9 @@ use super::Lock;
 use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::ConnectionFilter;
 use crate::netlink::Client;
-use crate::procfs::{self, Connections, NetFile, ServicesFile};
+use crate::procfs::{
+    self, Connections, CpuCounters, NetFile, ServicesFile, Totals, read_cpu_counters,
+};
 
 /// A network namespace of the machine. Each has its own IPVS table.
 ///
@@ -129,6 +131,22 @@ impl Namespace {
     /// As [`ServicesFile::read`], and when the namespace cannot be entered.
     pub fn services_file(&self) -> Result<ServicesFile, Error> {
         ServicesFile::from_reader(self.enter(|| NetFile::Services.open())??)
+    }
+
+    /// Reads the totals of the namespace: `/proc/net/ip_vs_stats`.
+    ///
+    /// # Errors
+    /// As [`Totals::from_reader`], and when the file cannot be opened or the namespace cannot be entered.
+    pub fn totals(&self) -> Result<Totals, Error> {
+        Totals::from_reader(self.enter(|| NetFile::Stats.open())??)
+    }
+
+    /// Reads the counters of each CPU in the namespace: `/proc/net/ip_vs_stats_percpu`.
+    ///
+    /// # Errors
+    /// As [`read_cpu_counters`], and when the file cannot be opened or the namespace cannot be entered.
+    pub fn cpu_counters(&self) -> Result<Vec<CpuCounters>, Error> {
+        read_cpu_counters(self.enter(|| NetFile::StatsPerCpu.open())??)
     }
 
     /// Takes the lock of the namespace. Programs that replace all rules of a namespace take it, so that one of them works

@@ -4,6 +4,7 @@ mod connections;
 mod fields;
 mod lines;
 mod services;
+mod stats;
 
 use std::fs::File;
 use std::io;
@@ -12,6 +13,7 @@ use crate::error::{Error, ErrorKind, Operation, Subject};
 
 pub use connections::{Connections, has_connections};
 pub use services::{ListedService, ServicesFile};
+pub use stats::{CpuCounters, Totals, read_cpu_counters};
 
 /// A file of IPVS under `/proc/net`. Each network namespace has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,10 @@ pub enum NetFile {
     Connections,
     /// `ip_vs_conn_sync`: the connection table with the origin of each entry.
     ConnectionsSync,
+    /// `ip_vs_stats`: the totals.
+    Stats,
+    /// `ip_vs_stats_percpu`: the totals of each CPU.
+    StatsPerCpu,
 }
 
 impl NetFile {
@@ -31,6 +37,8 @@ impl NetFile {
             Self::Services => "/proc/thread-self/net/ip_vs",
             Self::Connections => "/proc/thread-self/net/ip_vs_conn",
             Self::ConnectionsSync => "/proc/thread-self/net/ip_vs_conn_sync",
+            Self::Stats => "/proc/thread-self/net/ip_vs_stats",
+            Self::StatsPerCpu => "/proc/thread-self/net/ip_vs_stats_percpu",
         }
     }
 
@@ -40,6 +48,8 @@ impl NetFile {
             Self::Services => "/proc/net/ip_vs",
             Self::Connections => "/proc/net/ip_vs_conn",
             Self::ConnectionsSync => "/proc/net/ip_vs_conn_sync",
+            Self::Stats => "/proc/net/ip_vs_stats",
+            Self::StatsPerCpu => "/proc/net/ip_vs_stats_percpu",
         }
     }
 

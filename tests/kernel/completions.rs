@@ -45,10 +45,10 @@ const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm -A -f 9 --pe ", &["sip"]),
     ("ipvsadm --start-daemon ", &["backup", "master"]),
     ("ipvsadm --start-daemon master --mcast-interface ", &["lo"]),
-    ("ipvsadm --d", &["--delete-server", "--delete-service"]),
+    ("ipvsadm --d", &["--delete-server", "--delete-service", "--doctor"]),
     ("ipvsadm -E -f 7 --p", &["--pe", "--persistent"]),
-    ("ipvsadm -E -f 7 --i", &["--ipv6"]),
-    ("ipvsadm -E -t 10.0.0.1:80 --i", &[]),
+    ("ipvsadm -E -f 7 --i", &["--if-exists", "--ipv6"]),
+    ("ipvsadm -E -t 10.0.0.1:80 --i", &["--if-exists"]),
     ("ipvsadm -a -f 7 -r 10.0.0.2 --tun-", &[]),
     (
         "ipvsadm -a -f 7 -r 10.0.0.2 -i --tun-",

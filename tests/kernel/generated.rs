@@ -31,8 +31,14 @@ const COMMANDS: &[&str] = &[
     "--stop-daemon backup",
 ];
 
-/// Command lines that 1.31 refuses and ours accepts: one service to save, or a file to save or restore.
+/// Command lines that 1.31 refuses and ours accepts: one service to save, a file to save or restore, or the connections
+/// of one service or real server.
 const OURS_ALONE: &[(&str, &str)] = &[
+    ("-L -n -c", "-t 10.0.0.1:80"),
+    ("-L -n -c", "-u 10.0.0.1:80"),
+    ("-L -n -c", "--sctp-service 10.0.0.1:80"),
+    ("-L -n -c", "-f 7"),
+    ("-L -n -c", "-r 10.0.0.2:80"),
     ("-S", "-t 10.0.0.1:80"),
     ("-S", "-u 10.0.0.1:80"),
     ("-S", "--sctp-service 10.0.0.1:80"),

@@ -284,7 +284,7 @@ fn noflush_keeps_entries_that_the_file_does_not_name() {
         .succeeded();
     restore(&["--noflush"], "-d -t 10.0.0.1:80 -r 10.1.0.1\n").succeeded();
     assert_eq!(kernel.rules().services, [web(1), other.with("10.9.9.2", 80)]);
-    // A deletion of what is gone is done already. An edit of it is refused.
+    // A deletion of a missing service is done already. An edit of a missing service is refused.
     restore(&["--noflush"], "-D -t 10.7.7.7:80\n").succeeded();
     let outcome = restore(&["--noflush"], "-A -t 10.0.0.3:80 -s rr\n-E -t 10.7.7.7:80 -s rr\n");
     let said = outcome.refused(2);

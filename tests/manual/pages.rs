@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ipvs_rules::{COMMANDS, OPTIONS, ValueSpec, parse_numeric_line};
+use ipvs_rules::{COMMANDS, LineError, OPTIONS, RuleError, ValueSpec, parse_numeric_line};
 
 const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 
@@ -207,7 +207,19 @@ fn read_example(line: &str) -> bool {
     let mut words = line.split_whitespace().skip_while(|&word| word == "sudo").peekable();
     match words.peek().copied() {
         Some("ipvsadm") => {
-            let rest = words.collect::<Vec<_>>().join(" ");
+            let mut words: Vec<&str> = words.collect();
+            // A typed line may have options that a rule line refuses. The rest of the words is a rule line.
+            while let Err(LineError::Rule(RuleError::InRuleLine(long))) =
+                parse_numeric_line(words.join(" ").as_bytes())
+            {
+                let spec = OPTIONS.iter().find(|spec| spec.long == long).unwrap();
+                let is_option = |word: &&str| word.split('=').next() == Some(&format!("--{long}"));
+                let place = words.iter().position(is_option).unwrap();
+                let takes_next =
+                    matches!(spec.value, ValueSpec::Value(_)) && !words[place].contains('=');
+                words.drain(place..=place + usize::from(takes_next));
+            }
+            let rest = words.join(" ");
             let command = parse_numeric_line(rest.as_bytes());
             assert!(command.is_ok(), "{line}: {command:?}");
             // `ipvsadm` without arguments lists the table.

@@ -42,7 +42,7 @@ const PACKAGES: [Package; 4] = [
             ("line", 3),
             ("values", 3),
             ("tunnel", 3),
-            ("options", 4),
+            ("line_options", 4),
             ("edits", 5),
             ("listing", 5),
             ("waiting", 5),

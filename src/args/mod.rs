@@ -6,13 +6,13 @@
 
 mod command_line;
 mod help;
-mod options;
+mod invocation;
 mod restore;
 mod save;
 
 pub use command_line::CommandLine;
 pub use help::{write_help, write_version};
-pub use options::{Invocation, Request, typed_color};
+pub use invocation::{Invocation, Request, typed_color};
 pub use restore::{
     EmptyTable, Existing, RestoreArguments, RestoreMode, Weights, restore_arguments,
 };

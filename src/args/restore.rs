@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::options::{Invocation, file, file_argument, flag, parse, program, scopes, within};
+use super::invocation::{Invocation, file, file_argument, flag, parse, program, scopes, within};
 use crate::errors::Failure;
 use ipvs::model::Scope;
 
@@ -172,7 +172,7 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::options::Request;
+    use crate::args::invocation::Request;
 
     fn read(words: &[&str]) -> RestoreArguments {
         match restore_arguments(words.iter().map(OsString::from).collect()) {

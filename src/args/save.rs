@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, Command};
 use ipvs_rules::Save;
 
-use super::options::{Invocation, file, file_argument, flag, parse, program, scopes, within};
+use super::invocation::{Invocation, file, file_argument, flag, parse, program, scopes, within};
 use crate::errors::Failure;
 
 fn command() -> Command {

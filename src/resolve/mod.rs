@@ -5,7 +5,7 @@
 
 mod hosts;
 mod labels;
-mod services;
+mod ports;
 
 use std::net::IpAddr;
 
@@ -14,12 +14,12 @@ pub use labels::Labels;
 use hosts::{Hosts, Patience};
 use ipvs::model::Protocol;
 use ipvs_rules::Answers;
-use services::ServicesFile;
+use ports::PortNames;
 
 /// Looks names up and caches the answers.
 #[derive(Debug, Default)]
 pub struct Resolver {
-    services: ServicesFile,
+    port_names: PortNames,
     hosts: Hosts,
     shown: Labels,
     exact: Labels,
@@ -46,14 +46,14 @@ impl Resolver {
     /// Labels for people to read. Addresses that were not looked up before are looked up together. An address without
     /// a name stays a number, and so do all that are left when no answer at all has come for 12 seconds.
     pub fn label(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
-        self.shown.extend(|| self.services.names(), addresses, hosts::name);
+        self.shown.extend(|| self.port_names.names(), addresses, hosts::name);
         &self.shown
     }
 
     /// Labels like those of [`Resolver::label`] for rules that are parsed again: only names that lead to the address or
     /// the port, and to no other.
     pub fn label_exactly(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> &Labels {
-        self.exact.extend(|| self.services.exact_names(), addresses, hosts::exact_name);
+        self.exact.extend(|| self.port_names.exact_names(), addresses, hosts::exact_name);
         &self.exact
     }
 }
@@ -65,6 +65,6 @@ impl Answers for Resolver {
     }
 
     fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
-        self.services.port(name, protocol)
+        self.port_names.port(name, protocol)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::error::RuleError;
-use crate::options::{OptionGroups, Options};
+use crate::line_options::{OptionGroups, Options};
 use crate::table::{CommandName, CommandSpec, OptionName};
 use ipvs::model::{
     Change, Entry, Family, Forwarding, ForwardingEdit, Netmask, Persistence, Protocol,

@@ -26,8 +26,8 @@ mod endpoint;
 mod error;
 mod hints;
 mod line;
+mod line_options;
 mod listing;
-mod options;
 mod parser;
 mod table;
 #[cfg(test)]

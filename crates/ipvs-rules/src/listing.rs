@@ -8,7 +8,7 @@ use crate::command::{
 };
 use crate::connection_query::{ConnectionColumns, ConnectionQuery, ConnectionReport};
 use crate::error::RuleError;
-use crate::options::{ListOptions, Options};
+use crate::line_options::{ListOptions, Options};
 use crate::table::OptionName;
 use ipvs::model::{ConnectionFilter, RealServerKey};
 

@@ -9,7 +9,7 @@ use crate::answers::NamesRefused;
 use crate::command::{Command, Doctor, Drain, Help, OutputFormat, ProgramOptions, Save};
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
-use crate::options::{
+use crate::line_options::{
     DaemonOptions, DoctorOptions, DrainOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
 };
 use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use crate::answers::Answers;
 use crate::command::Command;
 use crate::error::RuleError;
-use crate::options::{Options, WaitingValue};
+use crate::line_options::{Options, WaitingValue};
 use crate::table::CommandSpec;
 
 /// A parsed line or command line.

@@ -89,7 +89,7 @@ fn constants_of_header() -> BTreeMap<String, Option<u32>> {
 
 /// The constants of the library that are numbers.
 fn constants_of_library() -> BTreeMap<String, u32> {
-    let text = include_str!("../src/netlink/kernel.rs");
+    let text = include_str!("../src/netlink/uapi.rs");
     let constants = text.lines().filter_map(|line| {
         let (name, value) = line.strip_prefix("pub(crate) const ")?.split_once(": ")?;
         let value = value.split_once("= ")?.1.strip_suffix(';')?;

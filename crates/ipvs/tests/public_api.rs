@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Modules whose items the rest of the crate uses, and no public path leads to.
 const INTERNAL: [&str; 5] = [
     "netlink/codec/",
-    "netlink/kernel.rs",
+    "netlink/uapi.rs",
     "netlink/message.rs",
     "netlink/replay.rs",
     "model/unnamed.rs",

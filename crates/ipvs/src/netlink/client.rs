@@ -9,9 +9,9 @@ use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
 use rustix::io::Errno;
 
 use super::codec::{self, DecodeError};
-use super::kernel::*;
 use super::message::{Answer, Message, Messages};
 use super::outcome::{Failure, Outcome};
+use super::uapi::*;
 use super::{Counted, Detail, KernelSocket, Transport};
 use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::{Change, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon, Timeouts};

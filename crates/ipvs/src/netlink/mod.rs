@@ -7,13 +7,13 @@
 mod client;
 mod codec;
 mod detail;
-mod kernel;
 mod message;
 mod module;
 mod outcome;
 #[cfg(test)]
 mod replay;
 mod transport;
+mod uapi;
 mod verbs;
 
 pub use client::Client;

@@ -22,8 +22,8 @@ pub trait Transport {
     /// The error of the socket.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<()>;
 
-    /// How many bytes of answers, as the kernel counts them, can wait to be received, if there is a limit. What comes
-    /// when they are reached is lost.
+    /// The most bytes of answers that can wait to be received, as the kernel counts them, if there is a limit. The kernel
+    /// drops the answers beyond it.
     ///
     /// # Errors
     /// The error of the socket.

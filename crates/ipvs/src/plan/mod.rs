@@ -7,7 +7,7 @@
 
 mod apply;
 mod drain;
-mod options;
+mod plan_options;
 mod request;
 mod retry;
 mod steps;
@@ -17,7 +17,7 @@ pub use drain::{
     Contest, Drain, DrainInput, DrainTarget, Entries, NamespaceInput, Obstacle, Poll, Reading,
     Remaining, RestoredWeights,
 };
-pub use options::PlanOptions;
+pub use plan_options::PlanOptions;
 pub use request::perform;
 pub use retry::{Applied, Prepared, apply_with_retries};
 pub use steps::{Plan, Step};

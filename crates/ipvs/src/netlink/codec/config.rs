@@ -3,7 +3,7 @@
 use super::DecodeError;
 use super::attribute::{attributes, put_u32};
 use crate::model::{Info, Timeouts, Version};
-use crate::netlink::kernel::*;
+use crate::netlink::uapi::*;
 
 pub(super) fn encode_timeouts(buffer: &mut Vec<u8>, timeouts: &Timeouts) {
     put_u32(buffer, IPVS_CMD_ATTR_TIMEOUT_TCP, timeouts.tcp);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::DecodeError;
 use super::attribute::{Attribute, attributes, put, put_nested, put_text, put_u32};
 use crate::model::{MulticastGroup, SyncDaemon, SyncRole};
-use crate::netlink::kernel::*;
+use crate::netlink::uapi::*;
 
 fn state_number(role: SyncRole) -> u32 {
     match role {

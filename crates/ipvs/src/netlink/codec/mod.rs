@@ -19,7 +19,7 @@ pub(super) use real_server::{decode_configured_server, decode_real_server};
 pub(super) use service::{decode_configured_service, decode_service, encode_service_key};
 
 use crate::model::{Change, NameError};
-use crate::netlink::kernel::*;
+use crate::netlink::uapi::*;
 
 /// Bytes from the kernel that are not what linux/ip_vs.h says.
 #[derive(Debug, Error)]

@@ -8,7 +8,7 @@ use crate::model::{
     Configured, Family, Forwarding, OtherForwarding, OtherTunnel, RealServer, RealServerKey,
     RealServerState, Tunnel, TunnelChecksum,
 };
-use crate::netlink::kernel::*;
+use crate::netlink::uapi::*;
 
 fn put_key(buffer: &mut Vec<u8>, key: &RealServerKey) {
     let family = family_number(Family::of(key.address));

@@ -9,7 +9,7 @@ use crate::model::{
     Configured, Family, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey, ServiceState,
     VirtualService,
 };
-use crate::netlink::kernel::*;
+use crate::netlink::uapi::*;
 
 pub(super) fn family_number(family: Family) -> u16 {
     match family {

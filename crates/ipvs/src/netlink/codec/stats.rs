@@ -3,7 +3,7 @@
 use super::DecodeError;
 use super::attribute::{Attribute, attributes};
 use crate::model::{Counters, Rates};
-use crate::netlink::kernel::*;
+use crate::netlink::uapi::*;
 
 /// The two nests that a service or server may carry: the 64-bit one is preferred, kernels before 4.1 have
 /// the other alone.

@@ -9,7 +9,7 @@ const PATH: &str = "/etc/services";
 
 /// `/etc/services`, read when it is first needed; see services(5).
 #[derive(Debug, Default)]
-pub(super) struct ServicesFile {
+pub(super) struct PortNames {
     tables: Option<Tables>,
 }
 
@@ -19,7 +19,7 @@ struct Tables {
     names: HashMap<(Protocol, u16), String>,
 }
 
-impl ServicesFile {
+impl PortNames {
     pub(super) fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
         self.tables().ports.get(&(protocol, name.to_owned())).copied()
     }
@@ -82,7 +82,7 @@ mod tests {
     fn name_of_two_ports_is_the_exact_name_of_the_first() {
         // Debian's file has both lines.
         let tables = read("acr-nema 104/tcp dicom\ndicom 11112/tcp\nhttp 80/tcp\n");
-        let mut file = ServicesFile { tables: Some(tables) };
+        let mut file = PortNames { tables: Some(tables) };
         assert_eq!(file.names()[&(Protocol::Tcp, 11112)], "dicom");
         let exact = file.exact_names();
         assert_eq!(exact.get(&(Protocol::Tcp, 11112)), None);

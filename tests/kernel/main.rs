@@ -21,8 +21,6 @@ mod conduct;
 #[cfg(test)]
 mod connection_queries;
 #[cfg(test)]
-mod cookbook;
-#[cfg(test)]
 mod differences;
 #[cfg(test)]
 mod doctor;
@@ -56,6 +54,8 @@ mod network;
 mod odd_entries;
 #[cfg(test)]
 mod one_machine;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -201,7 +201,7 @@ fn read_example(line: &str) -> bool {
     let end = line.find(['|', '>', '<', ';', '#']).unwrap_or(line.len());
     let line = line[..end].trim();
     if line.contains('$') {
-        // A variable has no value here. The test of the cookbook runs such lines.
+        // A variable has no value here. The tests of the pages run such lines.
         return false;
     }
     let mut words = line.split_whitespace().skip_while(|&word| word == "sudo").peekable();

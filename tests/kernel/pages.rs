@@ -1,0 +1,216 @@
+//! The commands on the pages of docs/ work: each section of a page runs on a fresh director, and prints what the page
+//! says.
+//!
+//! A page may begin with a block `rules`, which each section finds in the kernel and in the file `shop.rules`. A block
+//! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
+//! exit status. `sh elsewhere` needs a program that a test machine lacks, such as systemd as the first process: bash
+//! checks its syntax. The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::network::fresh_namespace;
+use crate::program::Program;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Ends the output of a block in that of its section; the exit status follows.
+const END: &str = "--- end of the block, exit status ";
+
+/// A page, and the commands that come before a section and that a reader need not see.
+struct Page<'a> {
+    name: &'a str,
+    scenes: &'a [(&'a str, &'a str)],
+}
+
+/// A fenced block: its language with further words, and its text.
+struct Block {
+    language: String,
+    text: String,
+}
+
+/// A part of the page below a heading.
+struct Section {
+    title: String,
+    blocks: Vec<Block>,
+}
+
+impl Page<'_> {
+    /// The rules that each section starts with, and the sections that have blocks.
+    fn read(&self) -> (String, Vec<Section>) {
+        let text = fs::read_to_string(format!("{ROOT}/docs/{}.md", self.name)).unwrap();
+        let mut sections = vec![Section { title: String::new(), blocks: Vec::new() }];
+        let mut block: Option<Block> = None;
+        for line in text.lines() {
+            match (&mut block, line.strip_prefix("```")) {
+                (Some(_), Some(_)) => {
+                    sections.last_mut().unwrap().blocks.push(block.take().unwrap());
+                }
+                (Some(block), None) => block.text.push_str(&format!("{line}\n")),
+                (None, Some(language)) => {
+                    block = Some(Block { language: language.to_owned(), text: String::new() });
+                }
+                (None, None) => {
+                    if let Some(title) = line.strip_prefix("## ") {
+                        sections.push(Section { title: title.to_owned(), blocks: Vec::new() });
+                    }
+                }
+            }
+        }
+        let blocks = &mut sections[0].blocks;
+        let has_rules = blocks.first().is_some_and(|block| block.language == "rules");
+        let rules = if has_rules { blocks.remove(0).text } else { String::new() };
+        sections.retain(|section| !section.blocks.is_empty());
+        (rules, sections)
+    }
+
+    /// Runs all sections of the page.
+    fn works(&self) {
+        let (rules, sections) = self.read();
+        assert!(!sections.is_empty(), "no block in docs/{}.md", self.name);
+        for (title, _) in self.scenes {
+            let is_known = sections.iter().any(|section| section.title == *title);
+            assert!(is_known, "docs/{}.md has no section {title} with a block", self.name);
+        }
+        for section in &sections {
+            let scene = self.scenes.iter().find(|(title, _)| *title == section.title);
+            section.works(
+                &format!("docs/{}.md, {}", self.name, section.title),
+                &rules,
+                scene.map_or("", |s| s.1),
+            );
+        }
+    }
+}
+
+impl Section {
+    /// The script of the section: one process runs all its blocks, because starting one is slow under User Mode Linux.
+    fn script(&self, scene: &str) -> String {
+        let mut script = format!("(\nset -e -o pipefail\n{SETUP}{scene}\n)\n{CLOSE}");
+        for Block { language, text } in &self.blocks {
+            let text = match language.as_str() {
+                "sh elsewhere" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
+                "yaml" => commands(text),
+                "rules" => format!("ipvsadm-restore --check <<'RULES'\n{text}RULES"),
+                "text" => continue,
+                _ => format!("{text}{}", commands(text)),
+            };
+            write!(script, "(\nset -e -o pipefail\n{text}\n)\n{CLOSE}").unwrap();
+        }
+        script
+    }
+
+    /// Runs the section, and compares its outputs with those on the page.
+    fn works(&self, place: &str, rules: &str, scene: &str) {
+        fresh_namespace();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("shop.rules"), rules).unwrap();
+        let programs = folder.path().join("programs");
+        fs::create_dir(&programs).unwrap();
+        for program in [Program::ours(), Program::save(), Program::restore()] {
+            let name = Path::new(program.name()).file_name().unwrap();
+            symlink(program.name(), programs.join(name)).unwrap();
+        }
+        let script = format!("exec 2>&1\n{}", self.script(scene));
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(folder.path())
+            .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display()))
+            .env("LC_ALL", "C")
+            .env("PAUSE", "0")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        let mut outputs = output
+            .split_inclusive('\n')
+            .map(str::to_owned)
+            .fold(
+                vec![(String::new(), None)],
+                |mut outputs: Vec<(String, Option<String>)>, line| {
+                    let last = outputs.last_mut().unwrap();
+                    match line.strip_prefix(END) {
+                        Some(status) => {
+                            last.1 = Some(status.trim().to_owned());
+                            outputs.push((String::new(), None));
+                        }
+                        None => last.0.push_str(&line),
+                    }
+                    outputs
+                },
+            )
+            .into_iter();
+        assert_eq!(outputs.next(), Some((String::new(), Some("0".to_owned()))), "{place}: set-up");
+        let mut blocks = self.blocks.iter().peekable();
+        while let Some(Block { language, text }) = blocks.next() {
+            let wanted_status = match language.split_once(" exit=") {
+                Some(("sh", status)) => status,
+                None if ["sh", "sh elsewhere", "yaml", "rules"].contains(&language.as_str()) => "0",
+                _ => panic!("{place}: a block of {language}"),
+            };
+            let wanted = blocks.next_if(|block| block.language == "text");
+            let wanted = wanted.map_or("", |block| block.text.as_str());
+            let (printed, status) = outputs.next().unwrap();
+            assert_eq!(status.as_deref(), Some(wanted_status), "{place}:\n{text}\n{printed}");
+            let is_shown = language == "sh elsewhere" || is_like(&printed, wanted);
+            assert!(is_shown, "{place}:\n{text}prints\n{printed}and the page has\n{wanted}");
+        }
+    }
+}
+
+/// One machine that is director, client and real server: all of 10.0.0.0/8 is on loopback.
+const SETUP: &str = "\
+ip address add 10.0.0.1/8 dev lo
+[ ! -s shop.rules ] || ipvsadm -R shop.rules
+";
+const CLOSE: &str = "printf '%s%s\\n' '--- end of the block, exit status ' $?\n";
+
+/// Whether a text is as wanted, in which a line … replaces any lines.
+fn is_like(printed: &str, wanted: &str) -> bool {
+    let lines: Vec<&str> = wanted.lines().collect();
+    let mut rest: Vec<&str> = printed.lines().collect();
+    for (index, part) in lines.split(|line| *line == "…").enumerate() {
+        let found = match index {
+            0 => rest.starts_with(part).then_some(0),
+            _ => (0..=rest.len())
+                .find(|&from| rest.get(from..).is_some_and(|rest| rest.starts_with(part))),
+        };
+        let Some(from) = found else { return false };
+        rest.drain(..from + part.len());
+    }
+    rest.is_empty() || lines.last() == Some(&"…")
+}
+
+/// The commands of a playbook, and those that a unit starts.
+fn commands(text: &str) -> String {
+    let prefixes = ["cmd: ", "ExecStart=/usr/sbin/"];
+    let lines = text.lines().map(str::trim_start);
+    let commands =
+        lines.filter_map(|line| prefixes.iter().find_map(|prefix| line.strip_prefix(prefix)));
+    commands.fold(String::new(), |all, command| all + command + "\n")
+}
+
+#[test]
+fn cookbook_works() {
+    let namespaces = "
+for namespace in shop-blue shop-green; do
+    ip netns add $namespace
+    ip -n $namespace link set lo up
+    ip -n $namespace address add 10.0.0.1/8 dev lo
+done";
+    let scenes = &[("Loop over network namespaces", namespaces)];
+    Page { name: "cookbook", scenes }.works();
+}
+
+#[test]
+fn omitted_lines_may_be_any() {
+    assert!(is_like("a\nb\nc\n", "a\n…\nc\n"));
+    assert!(is_like("a\nb\n", "a\n…\n"));
+    assert!(is_like("", ""));
+    assert!(!is_like("a\nb\n", "a\n"));
+    assert!(!is_like("a\nb\n", "…\na\n"));
+    assert!(!is_like("a\n", "a\n…\nb\n"));
+}

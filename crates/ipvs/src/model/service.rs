@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
-use ipnetwork::{Ipv4Network, Ipv6Network};
 use thiserror::Error;
 
 use super::{PersistenceEngineName, SchedulerName};
@@ -195,13 +194,10 @@ impl Netmask {
         match family {
             _ if length == 0 => None,
             Family::Ipv4 => {
-                let network = Ipv4Network::new(Ipv4Addr::UNSPECIFIED, length).ok()?;
-                Some(Self::Ipv4(network.mask()))
+                let host_bits = 32_u32.checked_sub(length.into())?;
+                Some(Self::Ipv4(Ipv4Addr::from_bits(u32::MAX << host_bits)))
             }
-            Family::Ipv6 => {
-                let network = Ipv6Network::new(Ipv6Addr::UNSPECIFIED, length).ok()?;
-                Some(Self::Ipv6(network.prefix()))
-            }
+            Family::Ipv6 => (length <= 128).then_some(Self::Ipv6(length)),
         }
     }
 

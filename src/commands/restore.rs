@@ -20,7 +20,7 @@ use super::Error;
 use super::list_metrics::replace;
 use super::session::Session;
 use crate::args::{EmptyTable, Existing, Weights};
-use crate::output::{plan_metrics, write_plan};
+use crate::output::{plan_metrics, plan_summary, write_plan};
 use crate::process::Answer;
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, Rule, RuleFile};
@@ -241,17 +241,23 @@ impl AppliedRestore {
         self.applied.plan.is_empty()
     }
 
+    /// The line that tells what the restore has done.
+    pub fn summary(&self) -> String {
+        let Prepared { plan, current } = &self.applied;
+        plan_summary(&plan.counts(current))
+    }
+
     /// Undoes the restore unless it was confirmed.
     ///
     /// # Errors
     /// Always without a confirmation; the error has the outcome of the rollback.
-    pub fn confirm(self, answer: Answer, session: &mut Session) -> Result<(), Error> {
+    pub fn confirm(&self, answer: Answer, session: &mut Session) -> Result<(), Error> {
         if answer == Answer::Confirmed {
             return Ok(());
         }
         let Self { file, applied: Prepared { plan, current } } = self;
-        let failed = revert(&plan, &current, session.client()?);
-        Err(Error::NotConfirmed { file, answer, failed })
+        let failed = revert(plan, current, session.client()?);
+        Err(Error::NotConfirmed { file: file.clone(), answer, failed })
     }
 }
 

@@ -28,7 +28,7 @@ pub use drain::{DrainStep, DrainedServer, Left, contest_text};
 pub use grid::{Column, Grid, GridStyle};
 pub use json::JsonRows;
 pub use metrics::{ConnectionCounts, Metrics, plan_metrics};
-pub use plan::write_plan;
+pub use plan::{plan_summary, write_plan};
 pub use rules::{Comments, SavedLines, SavedRules};
 pub use services::ServicesText;
 pub use table_change::TableChange;

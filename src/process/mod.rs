@@ -18,4 +18,4 @@ pub use screen::Screen;
 pub use signals::Watch;
 pub use status_line::StatusLine;
 pub use streams::{TerminalWriter, WaitingStream, visible};
-pub use terminal::{TerminalStyle, choose_colours, has_colours};
+pub use terminal::{TerminalStyle, choose_colours, has_colours, has_readers};

@@ -1,10 +1,11 @@
-//! The terminal behind a standard stream: its width, and whether it gets colours.
+//! The terminal behind a standard stream: its width, and whether it gets colours; and the journal behind one.
 
 use std::env;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use rustix::fs::fstat;
 use rustix::termios::tcgetwinsize;
 
 /// The width where neither a terminal nor COLUMNS says another.
@@ -48,6 +49,18 @@ pub(super) fn terminal_width(stream: &impl AsFd) -> usize {
     width.filter(|&width| width > 0).unwrap_or(DEFAULT_WIDTH)
 }
 
+/// Tests whether people read a stream: it is a terminal, or the journal of a systemd unit. A script that captures the
+/// stream compares it, so a note would disturb the script.
+pub fn has_readers(stream: &(impl IsTerminal + AsFd)) -> bool {
+    stream.is_terminal() || env::var("JOURNAL_STREAM").is_ok_and(|name| is_named(stream, &name))
+}
+
+/// Compares a stream with `DEVICE:INODE`, which systemd.exec(5) has in JOURNAL_STREAM. Children of a unit inherit the
+/// variable but may write to another stream.
+fn is_named(stream: &impl AsFd, name: &str) -> bool {
+    fstat(stream).is_ok_and(|file| format!("{}:{}", file.st_dev, file.st_ino) == name)
+}
+
 /// The choice of the user; without one, each stream decides.
 static CHOSEN: OnceLock<bool> = OnceLock::new();
 
@@ -66,4 +79,21 @@ pub fn has_colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal()
         && !is_set("NO_COLOR")
         && env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn journal_is_found_by_device_and_inode() {
+        let file = tempfile::tempfile().unwrap();
+        let metadata = file.metadata().unwrap();
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        assert!(is_named(&file, &format!("{device}:{inode}")));
+        for other in [format!("{device}:{}", inode + 1), "1:2".to_owned(), String::new()] {
+            assert!(!is_named(&file, &other), "{other}");
+        }
+    }
 }

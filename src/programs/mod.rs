@@ -20,7 +20,7 @@ use crate::commands::{
 };
 use crate::errors::{Failure, FailureKind, SUCCESS};
 use crate::process::{
-    Confirmation, TerminalWriter, WaitingStream, Watch, choose_colours, has_colours,
+    Confirmation, TerminalWriter, WaitingStream, Watch, choose_colours, has_colours, has_readers,
 };
 
 /// The status of `--diff` where a restore would change something.
@@ -139,8 +139,7 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
                 Failure::new(FailureKind::Refused, format!("cannot catch signals: {error}"))
             })?;
             let lock = commands::lock(session.namespace(), arguments.patience, |error| {
-                // Scripts compare stderr; people and the journal of the unit have to know.
-                if io::stderr().is_terminal() || env::var_os("JOURNAL_STREAM").is_some() {
+                if has_readers(&io::stderr()) {
                     let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
                 }
             });
@@ -155,6 +154,9 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
                 );
                 let answer = terminal.ask(&question, time, || watch.signal());
                 applied.confirm(answer, session).map_err(of_change)?;
+            }
+            if has_readers(&io::stderr()) {
+                let _ = writeln!(io::stderr(), "{}", applied.summary());
             }
             Ok(SUCCESS)
         }

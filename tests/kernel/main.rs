@@ -81,6 +81,8 @@ mod restore_scope;
 #[cfg(test)]
 mod restore_signals;
 #[cfg(test)]
+mod restore_summary;
+#[cfg(test)]
 mod restore_tables;
 #[cfg(test)]
 mod restore_traffic;

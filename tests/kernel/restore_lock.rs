@@ -158,9 +158,15 @@ fn other_files_at_the_path_of_the_lock_do_not_stop_a_restore() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), RULES).unwrap();
         let mut restore = Program::restore().command([file.path()]);
-        let output = restore.env("JOURNAL_STREAM", "1:2").output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        (error, String::from_utf8(output.stderr).unwrap())
+        let journal = tempfile::NamedTempFile::new().unwrap();
+        let metadata = journal.as_file().metadata().unwrap();
+        let status = restore
+            .env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()))
+            .stderr(journal.reopen().unwrap())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status:?}");
+        (error, fs::read_to_string(journal.path()).unwrap())
     };
     let (error, said) = thread::spawn(in_its_own_mounts).join().unwrap();
     assert_ne!(error.kind(), ErrorKind::Locked);

@@ -6,6 +6,7 @@
 //! Knows no rule text, no file, no signal and no terminal.
 
 mod apply;
+mod counts;
 mod drain;
 mod plan_options;
 mod request;
@@ -13,6 +14,7 @@ mod retry;
 mod steps;
 
 pub use apply::{ApplyError, Cause, Progress, Rollback, apply, revert};
+pub use counts::PlanCounts;
 pub use drain::{
     Contest, Drain, DrainInput, DrainTarget, Entries, NamespaceInput, Obstacle, Poll, Reading,
     Remaining, RestoredWeights,

@@ -8,8 +8,9 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::network::fresh_namespace;
@@ -89,7 +90,7 @@ impl Page<'_> {
 impl Section {
     /// The script of the section: one process runs all its blocks, because starting one is slow under User Mode Linux.
     fn script(&self, scene: &str) -> String {
-        let mut script = format!("(\nset -e -o pipefail\n{SETUP}{scene}\n)\n{CLOSE}");
+        let mut script = format!("{START}{scene}\nset +e +o pipefail\n{CLOSE}");
         for Block { language, text } in &self.blocks {
             let text = match language.as_str() {
                 "sh elsewhere" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
@@ -114,9 +115,16 @@ impl Section {
             let name = Path::new(program.name()).file_name().unwrap();
             symlink(program.name(), programs.join(name)).unwrap();
         }
-        let script = format!("exec 2>&1\n{}", self.script(scene));
+        let old = format!(
+            "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
+            reference_libraries().display(),
+            Program::reference().name()
+        );
+        let place_of_old = programs.join("ipvsadm-1.31");
+        fs::write(&place_of_old, old).unwrap();
+        fs::set_permissions(&place_of_old, fs::Permissions::from_mode(0o755)).unwrap();
         let output = Command::new("bash")
-            .args(["-c", &script])
+            .args(["-c", &self.script(scene)])
             .current_dir(folder.path())
             .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display()))
             .env("LC_ALL", "C")
@@ -161,14 +169,20 @@ impl Section {
     }
 }
 
-/// One machine that is director, client and real server: all of 10.0.0.0/8 is on loopback.
-const SETUP: &str = "\
-ip address add 10.0.0.1/8 dev lo
-[ ! -s shop.rules ] || ipvsadm -R shop.rules
+/// If the page has rules, the machine is director, client and real server: all of 10.0.0.0/8 is on loopback. A scene may
+/// start programs that end with the section.
+const START: &str = "\
+exec 2>&1
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
+set -e -o pipefail
+if [ -s shop.rules ]; then
+    ip address add 10.0.0.1/8 dev lo
+    ipvsadm -R shop.rules
+fi
 ";
 const CLOSE: &str = "printf '%s%s\\n' '--- end of the block, exit status ' $?\n";
 
-/// Whether a text is as wanted, in which a line … replaces any lines.
+/// Compares a text with a wanted one, in which a line … replaces any lines.
 fn is_like(printed: &str, wanted: &str) -> bool {
     let lines: Vec<&str> = wanted.lines().collect();
     let mut rest: Vec<&str> = printed.lines().collect();
@@ -191,6 +205,16 @@ fn commands(text: &str) -> String {
     let commands =
         lines.filter_map(|line| prefixes.iter().find_map(|prefix| line.strip_prefix(prefix)));
     commands.fold(String::new(), |all, command| all + command + "\n")
+}
+
+/// The libraries that came with 1.31.
+fn reference_libraries() -> PathBuf {
+    Path::new(ROOT).join(format!("target/debian/root/usr/lib/{}-linux-gnu", std::env::consts::ARCH))
+}
+
+#[test]
+fn migrating_works() {
+    Page { name: "migrating", scenes: &[] }.works();
 }
 
 #[test]

@@ -25,6 +25,12 @@ mod differences;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod doctor_healthy;
+#[cfg(test)]
+mod doctor_module;
+#[cfg(test)]
+mod doctor_routed;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod drain_kinds;

@@ -91,6 +91,7 @@ b sched-flags sched-flags value add-service,edit-service
 , dry-run dry-run nothing add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon
 , watch watch nothing list
 , monitor monitor nothing list
+, settings settings nothing save,list
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty --within -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'

@@ -25,6 +25,8 @@ Usage:
   ipvsadm -d|-e SERVICE -r HOST[:PORT] [--drain[=SECONDS] [--force] [--json]]
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
   ipvsadm -L -c|--timeout|--daemon [-n] [--json]
+  ipvsadm -L --settings [--json]
+  ipvsadm -S --settings[=FILE]
   ipvsadm -Z [SERVICE]
   ipvsadm -C [--within SCOPE]...
   ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE | --within SCOPE]... [FILE]

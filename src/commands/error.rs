@@ -86,6 +86,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The namespace has no settings to save.
+    #[error(
+        "cannot save net.ipv4.vs: this network namespace has no such settings (those of other user \
+         namespaces have none)"
+    )]
+    NoSysctls,
     /// A file cannot be saved. The old file is unchanged.
     #[error("cannot save in {path}: {}", io_text(.source))]
     SaveFile {

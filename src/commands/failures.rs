@@ -87,6 +87,7 @@ fn kind(error: &Error) -> FailureKind {
         | Error::NoLine { .. }
         | Error::Restless
         | Error::NothingToSave { .. }
+        | Error::NoSysctls
         | Error::SaveFile { .. } => FailureKind::NotWritten,
     }
 }

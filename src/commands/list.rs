@@ -7,10 +7,12 @@ use ipvs::state::Order;
 use ipvs_rules::{List, ListSubject};
 
 use super::list_connections::list_connections;
+use super::list_daemons::list_daemons;
 use super::list_metrics::list_metrics;
 use super::list_services::{ServicesListing, list_services};
-use super::list_settings::{list_daemons, list_timeouts};
+use super::list_timeouts::list_timeouts;
 use super::monitor::monitor;
+use super::sysctls::list_sysctls;
 use super::watch::watch;
 use super::{Error, Session};
 use crate::output::Buffered;
@@ -58,6 +60,9 @@ pub(super) fn list_once<T: Transport>(
         ListSubject::Changes => {}
         ListSubject::Daemons => list_daemons(format, session, &mut out)?,
         ListSubject::Metrics(ref query) => list_metrics(query, session, &mut out)?,
+        ListSubject::Sysctls { has_header } => {
+            list_sysctls(has_header, format, session, &mut out)?;
+        }
     }
     out.finish().map_err(Error::Output)
 }

@@ -15,15 +15,17 @@ mod failures;
 mod find_namespace;
 mod list;
 mod list_connections;
+mod list_daemons;
 mod list_metrics;
 mod list_services;
-mod list_settings;
+mod list_timeouts;
 mod monitor;
 mod notes;
 mod restore;
 mod run;
 mod save;
 mod session;
+mod sysctls;
 #[cfg(test)]
 mod tests;
 mod watch;

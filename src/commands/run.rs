@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::clear::clear_within;
 use super::failures::{of_change, of_listing, of_output};
+use super::sysctls::save_sysctls;
 use super::{Session, change, drain, dry_run, list, save};
 use crate::args::{write_help, write_version};
 use crate::errors::Failure;
@@ -22,6 +23,9 @@ pub fn run(command: &Command, session: &mut Session, out: &mut dyn Write) -> Res
         Command::ClearWithin(scopes) => clear_within(scopes, session).map_err(of_change),
         Command::List(listing) => list(listing, session, out).map_err(of_listing),
         Command::Save(what) => save(what, session, out).map_err(of_listing),
+        Command::SaveSysctls(file) => {
+            save_sysctls(file.as_deref(), session, out).map_err(of_listing)
+        }
         Command::Help(length) => {
             write_help(out, *length, TerminalStyle::of_standard_output()).map_err(of_output)
         }

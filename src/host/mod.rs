@@ -11,7 +11,9 @@ mod rtnetlink;
 
 use std::fs;
 
-pub use modules::{ModuleState, kernel_release, modprobe_is_banned, modprobe_path, module_state};
+pub use modules::{
+    ModuleState, kernel_release, modprobe_is_banned, modprobe_path, module_parameter, module_state,
+};
 pub use network::{
     Address, Interface, Neighbour, Route, RouteKind, addresses, interfaces, neighbours, routes,
     routes_to,

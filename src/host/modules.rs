@@ -23,6 +23,12 @@ pub fn kernel_release() -> Option<String> {
     sysctl("kernel/osrelease").filter(|release| !release.is_empty())
 }
 
+/// The value of a module's parameter. `None` if the module is missing or has no such parameter that can be read.
+pub fn module_parameter(module: &str, parameter: &str) -> Option<String> {
+    let path = Path::new("/sys/module").join(module).join("parameters").join(parameter);
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
 /// Looks for a module by its name with underscores. `None` if the release of the kernel is unknown, or if the list of modules
 /// cannot be read.
 pub fn module_state(name: &str) -> Option<ModuleState> {

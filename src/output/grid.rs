@@ -1,6 +1,6 @@
 //! Tables for people that ipvsadm 1.31 does not have: titles, columns as wide as their cells, numbers to the right.
 //!
-//! On a terminal the table is cut to its width and the titles are bold. Elsewhere the cells are whole and the text is
+//! On a terminal the table fits its width and the titles are bold: sentences are wrapped, and other cells are cut. Elsewhere the cells are whole and the text is
 //! plain, for programs that split lines at blanks.
 
 use std::io;
@@ -19,12 +19,14 @@ pub enum Column {
     Text(&'static str),
     /// Numbers.
     Number(&'static str),
+    /// Sentences, which continue on further lines of a terminal.
+    Prose(&'static str),
 }
 
 impl Column {
     fn title(self) -> &'static str {
         match self {
-            Self::Text(title) | Self::Number(title) => title,
+            Self::Text(title) | Self::Number(title) | Self::Prose(title) => title,
         }
     }
 }
@@ -77,9 +79,16 @@ impl Grid {
                 table.modify(Columns::one(place), Alignment::right());
             }
         }
-        if terminal.is_terminal {
-            let cut = Width::truncate(terminal.width).suffix("~").priority(Priority::max(true));
-            table.with(cut);
+        let has_prose = self.columns.iter().any(|column| matches!(column, Column::Prose(_)));
+        let widest = Priority::max(true);
+        match terminal.is_terminal {
+            true if has_prose => {
+                table.with(Width::wrap(terminal.width).keep_words(true).priority(widest));
+            }
+            true => {
+                table.with(Width::truncate(terminal.width).suffix("~").priority(widest));
+            }
+            false => {}
         }
         for (line, text) in table.to_string().lines().enumerate() {
             let text = text.trim_end();
@@ -121,6 +130,21 @@ mod tests {
             "2001:db8:1234:5678::/64  100000\n\
              a\\u{1b}[2Jb                   7\n"
         );
+    }
+
+    #[test]
+    fn sentences_continue_on_further_lines_of_a_terminal_alone() {
+        let mut grid = Grid::new([Column::Text("Name"), Column::Prose("Meaning")]);
+        grid.push(["conntrack".to_owned(), "one two three four five".to_owned()]);
+        let shown = |is_terminal| {
+            let terminal = TerminalStyle { width: 24, has_colours: false, is_terminal };
+            let mut out = Vec::new();
+            grid.write(&mut out, GridStyle { terminal, has_header: false }).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(shown(false), "conntrack  one two three four five\n");
+        let wrapped = "conntrack  one two\n           three four\n           five\n";
+        assert_eq!(shown(true), wrapped);
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod numbers;
 mod plan;
 mod rules;
 mod services;
+mod sysctl_rows;
+mod sysctls;
 mod table_change;
 mod timeouts;
 
@@ -31,4 +33,5 @@ pub use metrics::{ConnectionCounts, Metrics, plan_metrics};
 pub use plan::{plan_summary, write_plan};
 pub use rules::{Comments, SavedLines, SavedRules};
 pub use services::ServicesText;
+pub use sysctls::{Sysctls, TableLoad, sysctl_lines};
 pub use table_change::TableChange;

@@ -109,6 +109,8 @@ mod schedulers;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod sync;

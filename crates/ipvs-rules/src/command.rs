@@ -25,6 +25,8 @@ pub enum Command {
     List(List),
     /// Print the table as rule lines.
     Save(Save),
+    /// Print the kernel's settings that differ from the defaults, or replace a file with them.
+    SaveSysctls(Option<PathBuf>),
     /// Look for the faults of a director and of its network.
     Doctor(Doctor),
     /// Apply the lines of a file, or of standard input.
@@ -118,6 +120,11 @@ pub enum ListSubject {
     Changes,
     /// The state as metrics.
     Metrics(Box<MetricsQuery>),
+    /// The settings `net.ipv4.vs.*` of the kernel, and the load of the connection table.
+    Sysctls {
+        /// The tables have titles.
+        has_header: bool,
+    },
 }
 
 /// A listing of metrics.

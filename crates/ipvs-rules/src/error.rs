@@ -225,6 +225,9 @@ pub enum ValueError {
     /// `--metrics=` without a name.
     #[error("the name of the file is missing; without `=' the text goes to standard output")]
     NoFile,
+    /// `-L --settings=FILE`.
+    #[error("-L prints the settings; -S --settings=FILE writes a file")]
+    FileOfListing,
     /// Not a word of `--by`.
     #[error("the word is not one of: service")]
     NotByService,
@@ -334,6 +337,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         Probe => "illegal probe time specified",
         Sample => "illegal sample time specified",
         Metrics => "illegal metrics file specified",
+        Settings => "illegal settings file specified",
         By => "illegal by specified",
         Scheduler | Engine => "Scheduler or persistence engine not found",
         FwmarkService => return format!("invalid fwmark value `{value}' specified"),

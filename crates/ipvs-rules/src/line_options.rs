@@ -44,6 +44,8 @@ pub(super) struct Options<'a> {
     pub(super) for_doctor: DoctorOptions<'a>,
     pub(super) is_numeric: bool,
     pub(super) scopes: Vec<Scope>,
+    /// The file of `--settings`, or standard output.
+    pub(super) sysctls: Option<Option<PathBuf>>,
 }
 
 /// A value that cannot be known before names are looked up.
@@ -352,6 +354,8 @@ impl<'a> Options<'a> {
             Metrics => {
                 self.listing.metrics = Some(value.filter(|&file| file != "-").map(PathBuf::from))
             }
+            Settings if value == Some("") => return Err(bad(ValueError::NoFile)),
+            Settings => self.sysctls = Some(value.filter(|&file| file != "-").map(PathBuf::from)),
             By if text != "service" => return Err(bad(ValueError::NotByService)),
             By => self.listing.is_by_service = true,
             Client => self.listing.client = Some(parsed(text).map_err(bad)?),

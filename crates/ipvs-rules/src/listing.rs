@@ -7,7 +7,7 @@ use crate::command::{
     List, ListSubject, MetricsDetail, MetricsQuery, OutputFormat, ServiceColumns,
 };
 use crate::connection_query::{ConnectionColumns, ConnectionQuery, ConnectionReport};
-use crate::error::RuleError;
+use crate::error::{RuleError, ValueError};
 use crate::line_options::{ListOptions, Options};
 use crate::table::OptionName;
 use ipvs::model::{ConnectionFilter, RealServerKey};
@@ -17,6 +17,9 @@ impl Options<'_> {
     pub(super) fn list(mut self) -> Result<List, RuleError> {
         if let Some(file) = self.listing.metrics.take() {
             return self.metrics(file);
+        }
+        if let Some(file) = self.sysctls.take() {
+            return self.sysctls(file);
         }
         if self.listing.is_by_service {
             return Err(RuleError::Needed { needed: "metrics", option: "by", command: "list" });
@@ -36,6 +39,7 @@ impl Options<'_> {
             for_doctor: _,
             is_numeric,
             scopes: _,
+            sysctls: _,
         } = self;
         let ListOptions {
             connections,
@@ -163,6 +167,34 @@ impl Options<'_> {
         let format = if is_json { OutputFormat::Json } else { OutputFormat::Text };
         let interval = watch.or(monitor).map(|seconds| Duration::from_secs(seconds.into()));
         Ok(List { subject, is_numeric, format, interval })
+    }
+
+    /// The listing of `--settings`.
+    fn sysctls(self, file: Option<PathBuf>) -> Result<List, RuleError> {
+        if let Some(path) = file {
+            let (option, value) = (OptionName::Settings, path.to_string_lossy().into_owned());
+            return Err(RuleError::BadValue { option, value, reason: ValueError::FileOfListing });
+        }
+        let has_header = !self.listing.has_no_header;
+        self.grid("settings", OptionName::Settings, ListSubject::Sysctls { has_header })
+    }
+
+    /// A listing that is a table for people or JSON, without options about services or connections.
+    fn grid(
+        self,
+        title: &'static str,
+        option: OptionName,
+        subject: ListSubject,
+    ) -> Result<List, RuleError> {
+        use OptionName::{Json, NoHeader, Numeric, Sort, Watch};
+
+        let allowed = [option, Numeric, Json, NoHeader, Sort, Watch];
+        if let Some(spec) = self.groups.first_beside(&allowed) {
+            return Err(RuleError::ListConflict { later: spec.title, earlier: title });
+        }
+        let format = if self.listing.is_json { OutputFormat::Json } else { OutputFormat::Text };
+        let interval = self.listing.watch.map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(List { subject, is_numeric: self.is_numeric, format, interval })
     }
 
     /// The listing of `--metrics`, which has one form.

@@ -207,7 +207,7 @@ impl<'a> Options<'a> {
 
     /// Makes the command once all values are known.
     pub(super) fn finish(
-        self,
+        mut self,
         command: &'static CommandSpec,
         role: &str,
         arguments: &[&OsStr],
@@ -274,7 +274,10 @@ impl<'a> Options<'a> {
             }
             CommandName::StopDaemon => Change::StopDaemon(parse_role(command.command, role)?),
             CommandName::List => return Ok(Command::List(self.list()?)),
-            CommandName::Save => return Ok(Command::Save(self.save(file(arguments))?)),
+            CommandName::Save => match self.sysctls.take() {
+                Some(replaced) => return self.save_sysctls(replaced, arguments),
+                None => return Ok(Command::Save(self.save(file(arguments))?)),
+            },
             CommandName::Doctor => return Ok(Command::Doctor(self.doctor(role))),
             CommandName::Restore => return Ok(Command::Restore(file(arguments))),
             CommandName::Help => return Ok(Command::Help(Help::Full)),
@@ -371,6 +374,7 @@ impl<'a> Options<'a> {
             for_doctor: _,
             is_numeric: _,
             scopes: _,
+            sysctls: _,
         } = self;
         if let ServiceKey::Address { protocol, address, port } = key {
             if port == 0 && timeout.is_none() {
@@ -423,6 +427,7 @@ impl<'a> Options<'a> {
             for_doctor: _,
             is_numeric: _,
             scopes: _,
+            sysctls: _,
         } = self;
         let is_tunneled = forwarding == Some(OptionName::Ipip);
         if Family::of(key.address) != service.family() && !is_tunneled {
@@ -474,6 +479,7 @@ impl<'a> Options<'a> {
             for_doctor: _,
             is_numeric: _,
             scopes: _,
+            sysctls: _,
         } = self;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
         Ok(SyncDaemon {
@@ -500,6 +506,23 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// `-S --settings`, which saves no rules.
+    fn save_sysctls(
+        self,
+        file: Option<PathBuf>,
+        arguments: &[&OsStr],
+    ) -> Result<Command, RuleError> {
+        let (command, other) = ("save", "settings");
+        let allowed = [OptionName::Settings, OptionName::Numeric, OptionName::Sort];
+        if let Some(spec) = self.groups.first_beside(&allowed) {
+            return Err(RuleError::Conflict { option: spec.title, other, command });
+        }
+        match arguments.first() {
+            Some(word) => Err(unexpected(word, None)),
+            None => Ok(Command::SaveSysctls(file)),
+        }
+    }
+
     fn save(self, file: Option<PathBuf>) -> Result<Save, RuleError> {
         let Options {
             waiting: _,
@@ -516,6 +539,7 @@ impl<'a> Options<'a> {
             for_doctor: _,
             is_numeric,
             scopes,
+            sysctls: _,
         } = self;
         let title = "save";
         if !scopes.is_empty() {

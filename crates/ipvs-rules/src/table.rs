@@ -122,6 +122,7 @@ pub enum OptionName {
     DryRun,
     Watch,
     Monitor,
+    Settings,
 }
 
 /// The value of a command or an option.

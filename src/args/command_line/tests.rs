@@ -209,7 +209,7 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Probe => &["3", ""],
         Sample => &["10"],
         Against => &["other.rules", "-"],
-        Metrics => &["ipvs.prom"],
+        Metrics | Settings => &["ipvs.prom"],
         By => &["service"],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum

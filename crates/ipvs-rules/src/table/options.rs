@@ -489,6 +489,15 @@ pub static OPTIONS: &[OptionSpec] = &[
         WITH_LIST,
         "Print changes of the table until Ctrl-C; look for them every 2 seconds by default",
     ),
+    option(
+        Settings,
+        None,
+        "settings",
+        GluedValue("FILE"),
+        &[List, Save],
+        "With -L: list the kernel's settings net.ipv4.vs.*; with -S: print those that differ from the \
+         defaults as sysctl.conf(5) has them, or replace FILE with them",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

@@ -23,7 +23,7 @@ const COLUMNS: [CommandName; 15] = [
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set, the two of daemons,
 /// and --doctor.
-const MATRIX: [(&str, &[&str]); 25] = [
+const MATRIX: [(&str, &[&str]); 26] = [
     // The service of -S is ours.
     ("+++ +++ ooo ..... o", &["service-address"]),
     // The real server of -L -c is ours.
@@ -61,6 +61,7 @@ const MATRIX: [(&str, &[&str]); 25] = [
         ],
     ),
     ("... ... o.. ..... .", &["metrics", "by"]),
+    ("... ... o.o ..... .", &["settings"]),
     ("..o .oo ... ..... .", &["drain", "force"]),
     ("... ... ..o ..... .", &["all", "allow-empty"]),
     ("... oo. ... ..... .", &["own-port"]),

@@ -127,6 +127,44 @@ fn condition_on_connections_needs_their_listing() {
     ]);
 }
 
+#[test]
+fn settings_of_the_kernel_are_listed_or_saved() {
+    let settings = list("-L --settings --no-header -n");
+    assert_eq!(settings.subject, ListSubject::Sysctls { has_header: false });
+    assert_eq!(list("-L --settings --json").format, OutputFormat::Json);
+    for (line, file) in [
+        ("-S --settings", None),
+        ("-S -n --settings=-", None),
+        ("-S --settings=/etc/sysctl.d/ipvs.conf", Some("/etc/sysctl.d/ipvs.conf")),
+    ] {
+        assert_eq!(read(line).unwrap(), Command::SaveSysctls(file.map(Into::into)), "{line}");
+    }
+    all_are_refused([
+        (
+            "-L --settings=a",
+            "illegal settings file specified (-L prints the settings; -S --settings=FILE writes a file)",
+        ),
+        ("-S --settings=", "illegal settings file specified (the name of the file is missing"),
+        (
+            "-L --settings -c",
+            "The option 'connection' conflicts with the 'settings' option in the 'list'",
+        ),
+        (
+            "-L --settings -t 10.0.0.1:80",
+            "The option 'service-address' conflicts with the 'settings'",
+        ),
+        ("-L --settings --stats", "The option 'stats' conflicts with the 'settings' option"),
+        ("-L --settings --metrics", "The option 'settings' conflicts with the 'metrics' option"),
+        (
+            "-S --settings --all",
+            "The option 'all' conflicts with the 'settings' option in the 'save'",
+        ),
+        ("-S --settings --within 10.0.0.0/8", "The option 'within' conflicts with the 'settings'"),
+        ("-S --settings rules", "unexpected argument rules"),
+        ("-C --settings", "Illegal 'settings' option with the 'flush' command"),
+    ]);
+}
+
 /// The listing of a command line: rule lines have no `--watch`.
 fn typed(line: &str) -> Result<List, RuleError> {
     let tokens = Tokens::new(line.split(' '));

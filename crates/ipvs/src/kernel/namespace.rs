@@ -16,7 +16,8 @@ use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::ConnectionFilter;
 use crate::netlink::Client;
 use crate::procfs::{
-    self, Connections, CpuCounters, NetFile, ServicesFile, Totals, read_cpu_counters,
+    self, Connections, CpuCounters, NetFile, ServicesFile, StatusLine, Sysctl, Totals,
+    read_cpu_counters, read_status, read_sysctls,
 };
 
 /// A network namespace of the machine. Each has its own IPVS table.
@@ -147,6 +148,30 @@ impl Namespace {
     /// As [`read_cpu_counters`], and when the file cannot be opened or the namespace cannot be entered.
     pub fn cpu_counters(&self) -> Result<Vec<CpuCounters>, Error> {
         read_cpu_counters(self.enter(|| NetFile::StatsPerCpu.open())??)
+    }
+
+    /// Reads the settings of IPVS in the namespace: `net.ipv4.vs.*`, in the order of their names. There are none without
+    /// ip_vs, nor in the namespaces of other user namespaces on kernels before 7.1.
+    ///
+    /// # Errors
+    /// When the settings cannot be read or the namespace cannot be entered.
+    pub fn sysctls(&self) -> Result<Vec<Sysctl>, Error> {
+        self.enter(read_sysctls)?
+    }
+
+    /// Reads the load of the tables of the namespace: `/proc/net/ip_vs_status`. `None` if the kernel is older than the
+    /// file, or if the caller may not read it.
+    ///
+    /// # Errors
+    /// As [`read_status`], and when the namespace cannot be entered.
+    pub fn status(&self) -> Result<Option<Vec<StatusLine>>, Error> {
+        match self.enter(|| NetFile::Status.open())? {
+            Ok(file) => read_status(file).map(Some),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotPermitted) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes the lock of the namespace. Programs that replace all rules of a namespace take it, so that one of them works

@@ -1,10 +1,12 @@
-//! The files of IPVS under `/proc/net`, which everybody may read: streaming readers.
+//! The files of IPVS under `/proc/net` and `/proc/sys`, which everybody may read: streaming readers.
 
 mod connections;
 mod fields;
 mod lines;
 mod services;
 mod stats;
+mod status;
+mod sysctls;
 
 use std::fs::File;
 use std::io;
@@ -14,6 +16,9 @@ use crate::error::{Error, ErrorKind, Operation, Subject};
 pub use connections::{Connections, has_connections};
 pub use services::{ListedService, ServicesFile};
 pub use stats::{CpuCounters, Totals, read_cpu_counters};
+pub use status::{StatusLine, read_status};
+pub use sysctls::Sysctl;
+pub(crate) use sysctls::read_sysctls;
 
 /// A file of IPVS under `/proc/net`. Each network namespace has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,8 @@ pub enum NetFile {
     Stats,
     /// `ip_vs_stats_percpu`: the totals of each CPU.
     StatsPerCpu,
+    /// `ip_vs_status`: the load of the tables.
+    Status,
 }
 
 impl NetFile {
@@ -39,6 +46,7 @@ impl NetFile {
             Self::ConnectionsSync => "/proc/thread-self/net/ip_vs_conn_sync",
             Self::Stats => "/proc/thread-self/net/ip_vs_stats",
             Self::StatsPerCpu => "/proc/thread-self/net/ip_vs_stats_percpu",
+            Self::Status => "/proc/thread-self/net/ip_vs_status",
         }
     }
 
@@ -50,6 +58,7 @@ impl NetFile {
             Self::ConnectionsSync => "/proc/net/ip_vs_conn_sync",
             Self::Stats => "/proc/net/ip_vs_stats",
             Self::StatsPerCpu => "/proc/net/ip_vs_stats_percpu",
+            Self::Status => "/proc/net/ip_vs_status",
         }
     }
 

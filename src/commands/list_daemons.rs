@@ -1,19 +1,10 @@
-//! Lists the timeouts and the sync daemons.
+//! Lists the sync daemons.
 
 use ipvs::netlink::Transport;
 use ipvs_rules::OutputFormat;
 
 use super::{Error, Session};
 use crate::output::{Buffered, Daemons, write_document};
-
-pub(super) fn list_timeouts<T: Transport>(
-    format: OutputFormat,
-    session: &mut Session<T>,
-    out: &mut Buffered<'_>,
-) -> Result<(), Error> {
-    let timeouts = session.client()?.timeouts()?;
-    out.add(|buffer| write_document(buffer, &timeouts, format)).map_err(Error::Output)
-}
 
 pub(super) fn list_daemons<T: Transport>(
     format: OutputFormat,

@@ -212,9 +212,73 @@ fn reference_libraries() -> PathBuf {
     Path::new(ROOT).join(format!("target/debian/root/usr/lib/{}-linux-gnu", std::env::consts::ARCH))
 }
 
+/// A director and two real servers with NAT, each on a network of its own. The director is also the client. One network
+/// namespace has both servers, and few processes set it up, since they start slowly under User Mode Linux.
+const BEHIND_NAT: &str = "
+echo 1 >/proc/sys/net/ipv4/ip_forward
+ip -force -batch - 2>/dev/null <<'END' || true
+netns delete page-servers
+netns add page-servers
+link add eth0 type dummy
+link set eth0 up
+address add 203.0.113.1/24 dev eth0
+address add 203.0.113.80/32 dev eth0
+link add eth1 type veth peer name eth1 netns page-servers
+link add eth2 type veth peer name eth2 netns page-servers
+address add 10.0.1.1/24 dev eth1
+address add 10.0.2.1/24 dev eth2
+link set eth1 up
+link set eth2 up
+END
+ip -n page-servers -batch - <<END
+link set eth1 up
+link set eth2 up
+address add 10.0.1.11/24 dev eth1
+address add 10.0.2.11/24 dev eth2
+route add default via 10.0.1.1
+END
+for n in 1 2; do
+    ip netns exec page-servers busybox httpd -f -p 10.0.$n.11:80 -h /etc >/dev/null 2>&1 &
+    server[n]=$!
+done
+ipvsadm -R <<END
+-A -t 203.0.113.80:80 -s rr
+-a -t 203.0.113.80:80 -r 10.0.1.11:80 -m
+-a -t 203.0.113.80:80 -r 10.0.2.11:80 -m
+END
+until ipvsadm --doctor --probe >/dev/null; do sleep 0.1; done
+";
+
+/// Sixteen requests at once; each server gets eight.
+const REQUESTS: &str = "curl -sZ --parallel-immediate --interface 203.0.113.1 --connect-timeout 0.5 \
+'http://203.0.113.80/hosts?[1-16]' >/dev/null 2>&1 || true";
+
 #[test]
 fn migrating_works() {
     Page { name: "migrating", scenes: &[] }.works();
+}
+
+#[test]
+fn troubleshooting_works() {
+    let without_route =
+        format!("{BEHIND_NAT}ip -n page-servers rule add from 10.0.2.11 blackhole\n{REQUESTS}");
+    let without_server = format!("{BEHIND_NAT}kill ${{server[2]}}\nwait ${{server[2]}} || true");
+    let persistent =
+        format!("{BEHIND_NAT}ipvsadm -E -t 203.0.113.80:80 -s rr -p 300 -M 24\n{REQUESTS}");
+    let deleted = format!(
+        "{BEHIND_NAT}exec 5<>/dev/tcp/203.0.113.80/80
+ipvsadm -d -t 203.0.113.80:80 -r 10.0.2.11:80"
+    );
+    let without_address = format!("{BEHIND_NAT}ip address delete 203.0.113.80/32 dev eth0");
+    let scenes = &[
+        ("Connections stay in SYN_RECV", without_route.as_str()),
+        ("Connection refused, now and then", &without_server),
+        ("All connections go to one server", &persistent),
+        ("Clients hang after a reload", &deleted),
+        ("The counters stand still", &without_address),
+        ("A server has lost a setting", BEHIND_NAT),
+    ];
+    Page { name: "troubleshooting", scenes }.works();
 }
 
 #[test]

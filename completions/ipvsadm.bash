@@ -92,8 +92,9 @@ b sched-flags sched-flags value add-service,edit-service
 , watch watch nothing list
 , monitor monitor nothing list
 , settings settings nothing save,list
+, digest digest nothing save
 '
-_ipvsadm_save='--netns --color -n --all --allow-empty --within -h --help -v -V --version'
+_ipvsadm_save='--netns --color -n --all --allow-empty --within --digest -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
 # --- End of the table.
 

@@ -45,6 +45,7 @@ const PACKAGES: [Package; 4] = [
             ("line_options", 4),
             ("edits", 5),
             ("listing", 5),
+            ("saving", 5),
             ("waiting", 5),
             ("parser", 6),
             ("writer", 7),

@@ -30,6 +30,7 @@ Usage:
   ipvsadm -Z [SERVICE]
   ipvsadm -C [--within SCOPE]...
   ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE | --within SCOPE]... [FILE]
+  ipvsadm -S --digest[=all] [SERVICE | --within SCOPE]...
   ipvsadm -R [FILE]
   ipvsadm --set TCP TCPFIN UDP
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]

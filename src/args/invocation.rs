@@ -9,7 +9,9 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ipvs::model::{InvalidScope, Scope};
-use ipvs_rules::{ColorChoice, OPTIONS, OptionName, OptionSpec, UnknownColorChoice, ValueSpec};
+use ipvs_rules::{
+    ColorChoice, OPTIONS, OptionName, OptionSpec, UnknownColorChoice, UnknownDigest, ValueSpec,
+};
 
 use crate::errors::{Failure, FailureKind};
 
@@ -156,7 +158,11 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
     };
     let failure = Failure::new(FailureKind::WrongWord, message);
     let failure = match std::error::Error::source(error) {
-        Some(reason) if reason.is::<UnknownColorChoice>() || reason.is::<InvalidScope>() => {
+        Some(reason)
+            if reason.is::<UnknownColorChoice>()
+                || reason.is::<InvalidScope>()
+                || reason.is::<UnknownDigest>() =>
+        {
             failure.with_context(reason.to_string())
         }
         _ => failure,

@@ -5,14 +5,14 @@ use std::io::Write;
 use ipvs::netlink::Transport;
 use ipvs::state::{ListedRules, Selection, read_consistent, read_rules, same_entries};
 use ipvs::{Client, ErrorKind};
-use ipvs_rules::{CommandName, Save, Token, Tokens, lines, words};
+use ipvs_rules::{CommandName, Save, SaveForm, Token, Tokens, lines, words};
 
 use super::{Error, Session};
-use crate::output::{SavedLines, SavedRules};
+use crate::output::{SavedLines, SavedRules, write_digest};
 use crate::process::AtomicFile;
 use crate::resolve::Labels;
 
-/// Reads the table once and saves it. A save into a file reads until two readings agree.
+/// Reads the table once and saves it. A digest, and a save into a file, read until two readings agree.
 ///
 /// # Errors
 /// The kernel's refusal, or the output's. If no line can express a rule, all lines are written, with that rule as a
@@ -22,9 +22,9 @@ pub fn save<T: Transport>(
     session: &mut Session<T>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    match &save.file {
-        Some(_) => save_consistently(save, session, out),
-        None => {
+    match (&save.file, save.form) {
+        (Some(_), _) | (None, SaveForm::Digest(_)) => save_consistently(save, session, out),
+        (None, SaveForm::Lines) => {
             let client = session.client()?;
             let services = read_rules(client, selection(save))?;
             let rules = rules_of(services, save, client)?;
@@ -88,7 +88,7 @@ fn rules_of<T: Transport>(
     Ok(rules)
 }
 
-/// Writes the lines to a stream, also if some are comments.
+/// Writes the lines or their digest to a stream, also if some are comments.
 fn print<T: Transport>(
     rules: &SavedRules,
     save: &Save,
@@ -96,7 +96,11 @@ fn print<T: Transport>(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let lines = lines_of(rules, save, session)?;
-    out.write_all(&lines.text).map_err(Error::Output)?;
+    let written = match save.form {
+        SaveForm::Lines => out.write_all(&lines.text),
+        SaveForm::Digest(weights) => write_digest(out, &lines.text, weights),
+    };
+    written.map_err(Error::Output)?;
     match lines.comments {
         None => Ok(()),
         Some(comments) => {

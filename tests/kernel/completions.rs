@@ -70,6 +70,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm -R Carg", &["Cargo.lock", "Cargo.toml"]),
     ("ipvsadm-restore --no", &["--no-empty", "--noflush"]),
     ("ipvsadm-save --color n", &["never"]),
+    ("ipvsadm -S --di", &["--digest"]),
     ("ipvsadm-save --al", &["--all", "--allow-empty"]),
 ];
 

@@ -23,6 +23,8 @@ mod connection_queries;
 #[cfg(test)]
 mod differences;
 #[cfg(test)]
+mod digest;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod doctor_healthy;

@@ -87,11 +87,11 @@ fn options() -> Vec<Row> {
 }
 
 /// The value of an option of ipvsadm-save or ipvsadm-restore.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Takes {
     Nothing,
-    /// Seconds, glued to the option or omitted.
-    MaybeSeconds,
+    /// A value that is glued to the option or omitted: its name in the help.
+    Maybe(String),
     /// A value that ipvsadm's option of the same name has too.
     Value,
 }
@@ -106,7 +106,9 @@ fn companion_options(program: &str) -> Vec<(Vec<String>, Takes, String)> {
             let (names, text) = line.split_once("  ").unwrap();
             let takes = match names.split_once(['[', '<']) {
                 None => Takes::Nothing,
-                Some(_) if names.contains('[') => Takes::MaybeSeconds,
+                Some((_, value)) if names.contains('[') => {
+                    Takes::Maybe(value.trim_matches(['=', '<', '>', ']']).to_owned())
+                }
                 Some(_) => Takes::Value,
             };
             let names =
@@ -163,9 +165,16 @@ fn zsh() -> String {
             let help = help.replace('[', "\\[").replace(']', "\\]");
             let others = names.join(" ");
             for name in &names {
-                let spec = match (takes, name.strip_prefix("--")) {
-                    (Takes::MaybeSeconds, Some(_)) => {
-                        format!("({others}){name}=-[{help}]::seconds:")
+                let spec = match (&takes, name.strip_prefix("--")) {
+                    (Takes::Maybe(value), Some(_)) => {
+                        // A word in capitals names a value; another word is the value.
+                        let label = value.to_lowercase();
+                        let action = match label.as_str() {
+                            "file" => "_files".to_owned(),
+                            _ if label == *value => format!("({value})"),
+                            _ => String::new(),
+                        };
+                        format!("({others}){name}=-[{help}]::{label}:{action}")
                     }
                     (Takes::Value, Some(long)) => {
                         format!("({others}){name}=[{help}]:{long}: _ipvsadm_values {long}")

@@ -227,4 +227,41 @@ pub struct Save {
     pub file: Option<PathBuf>,
     /// An empty table may replace a file that holds rules.
     pub may_be_empty: bool,
+    /// The form of the rules.
+    pub form: SaveForm,
+}
+
+/// The form of saved rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SaveForm {
+    /// Rule lines.
+    #[default]
+    Lines,
+    /// The digest of the lines.
+    Digest(DigestedWeights),
+}
+
+/// The weights in a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestedWeights {
+    /// The digest is that of the lines without their weights, which health checks change.
+    Omitted,
+    /// The digest is that of the whole lines.
+    Included,
+}
+
+/// A text that is not a value of `--digest`.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}' is not one of: all")]
+pub struct UnknownDigest(String);
+
+impl FromStr for DigestedWeights {
+    type Err = UnknownDigest;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDigest> {
+        match text {
+            "all" => Ok(Self::Included),
+            _ => Err(UnknownDigest(text.to_owned())),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::command::UnknownColorChoice;
+use crate::command::{UnknownColorChoice, UnknownDigest};
 use crate::connection_query::{UnknownGrouping, UnknownOrigin, UnknownState};
 use crate::hints;
 use crate::table::{CommandName, OptionName};
@@ -286,6 +286,9 @@ pub enum ValueError {
     /// Not a choice of colours.
     #[error(transparent)]
     ColorChoice(#[from] UnknownColorChoice),
+    /// Not a value of `--digest`.
+    #[error(transparent)]
+    Digest(#[from] UnknownDigest),
     /// Not a network of clients.
     #[error(transparent)]
     Network(#[from] InvalidNetwork),
@@ -345,6 +348,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         McastGroup if value.contains(':') => return format!("invalid IPv6 mcast-group `{value}'"),
         McastGroup => return format!("invalid IPv4 mcast-group `{value}'"),
         Within => "illegal scope specified",
+        Digest => "illegal digest specified",
         _ => "illegal value specified",
     };
     sentence.to_owned()

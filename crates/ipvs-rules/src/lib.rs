@@ -29,6 +29,7 @@ mod line;
 mod line_options;
 mod listing;
 mod parser;
+mod saving;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -40,8 +41,9 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    ColorChoice, Command, Doctor, Drain, Help, List, ListSubject, MetricsDetail, MetricsQuery,
-    OutputFormat, ProgramOptions, Save, ServiceColumns, UnknownColorChoice,
+    ColorChoice, Command, DigestedWeights, Doctor, Drain, Help, List, ListSubject, MetricsDetail,
+    MetricsQuery, OutputFormat, ProgramOptions, Save, SaveForm, ServiceColumns, UnknownColorChoice,
+    UnknownDigest,
 };
 pub use connection_query::{
     ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, UnknownGrouping,

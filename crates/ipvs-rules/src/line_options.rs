@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::answers::Answers;
+use crate::command::DigestedWeights;
 use crate::connection_query::{ConnectionGrouping, parse_origin, parse_states};
 use crate::error::{RuleError, ValueError};
 use crate::table::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, Presence};
@@ -180,6 +181,7 @@ pub(super) struct ListOptions {
 
 #[derive(Debug, Default)]
 pub(super) struct SaveOptions {
+    pub(super) digest: Option<DigestedWeights>,
     pub(super) with_settings: bool,
     pub(super) may_be_empty: bool,
 }
@@ -376,6 +378,12 @@ impl<'a> Options<'a> {
             Monitor => self.listing.monitor = Some(interval(value).map_err(bad)?),
             All => self.for_save.with_settings = true,
             AllowEmpty => self.for_save.may_be_empty = true,
+            Digest => {
+                self.for_save.digest = Some(match value {
+                    Some(text) => parsed(text).map_err(bad)?,
+                    None => DigestedWeights::Omitted,
+                });
+            }
             // The parser keeps the options of the program.
             Sort | Netns | Color => {}
             // The groups tell whether the line has them.

@@ -6,12 +6,13 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
-use crate::command::{Command, Doctor, Drain, Help, OutputFormat, ProgramOptions, Save};
+use crate::command::{Command, Doctor, Drain, Help, OutputFormat, ProgramOptions};
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::line_options::{
-    DaemonOptions, DoctorOptions, DrainOptions, Options, SaveOptions, ServerOptions, ServiceOptions,
+    DaemonOptions, DoctorOptions, DrainOptions, Options, ServerOptions, ServiceOptions,
 };
+use crate::saving::file;
 use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};
 use crate::tokens::{Token, TokenError, Tokens};
 use crate::values::number;
@@ -276,10 +277,12 @@ impl<'a> Options<'a> {
             CommandName::List => return Ok(Command::List(self.list()?)),
             CommandName::Save => match self.sysctls.take() {
                 Some(replaced) => return self.save_sysctls(replaced, arguments),
-                None => return Ok(Command::Save(self.save(file(arguments))?)),
+                None => return Ok(Command::Save(self.save(arguments.first().copied())?)),
             },
             CommandName::Doctor => return Ok(Command::Doctor(self.doctor(role))),
-            CommandName::Restore => return Ok(Command::Restore(file(arguments))),
+            CommandName::Restore => {
+                return Ok(Command::Restore(arguments.first().copied().and_then(file)));
+            }
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
         };
@@ -522,46 +525,6 @@ impl<'a> Options<'a> {
             None => Ok(Command::SaveSysctls(file)),
         }
     }
-
-    fn save(self, file: Option<PathBuf>) -> Result<Save, RuleError> {
-        let Options {
-            waiting: _,
-            groups: _,
-            service,
-            real_server: _,
-            has_server_port: _,
-            for_service: _,
-            for_server: _,
-            listing: _,
-            for_save: SaveOptions { with_settings, may_be_empty },
-            for_daemon: _,
-            for_drain: _,
-            for_doctor: _,
-            is_numeric,
-            scopes,
-            sysctls: _,
-        } = self;
-        let title = "save";
-        if !scopes.is_empty() {
-            let other = "within";
-            if service.is_some() {
-                return Err(RuleError::Conflict {
-                    option: "service-address",
-                    other,
-                    command: title,
-                });
-            }
-            if with_settings {
-                return Err(RuleError::Conflict { option: "all", other, command: title });
-            }
-        }
-        Ok(Save { is_numeric, service, scopes, with_settings, file, may_be_empty })
-    }
-}
-
-/// The file of `-S` or `-R`. `None` for a standard stream, which is also the meaning of a lone dash.
-fn file(arguments: &[&OsStr]) -> Option<PathBuf> {
-    arguments.first().filter(|&&word| word != "-").map(PathBuf::from)
 }
 
 fn missing(option: &'static str, command: &'static CommandSpec) -> RuleError {

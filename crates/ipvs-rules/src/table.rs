@@ -123,6 +123,7 @@ pub enum OptionName {
     Watch,
     Monitor,
     Settings,
+    Digest,
 }
 
 /// The value of a command or an option.

@@ -3,6 +3,7 @@
 
 mod edits;
 mod listings;
+mod saves;
 
 use std::net::IpAddr;
 
@@ -147,6 +148,7 @@ fn option_of_every_title_may_be_given_once() {
             OptionName::Origin => "=local",
             OptionName::CountBy => "=state",
             OptionName::By => "=service",
+            OptionName::Digest => "=all",
             _ if spec.value == ValueSpec::Nothing => "",
             _ => "=5",
         };
@@ -549,28 +551,4 @@ fn command_without_a_service_is_for_all_of_them() {
     assert_eq!(change("-Z"), Change::Zero(None));
     assert_eq!(change("-C --sort"), Change::Flush);
     assert!(matches!(change("-Z -f 4294967295"), Change::Zero(Some(ServiceKey::Fwmark { .. }))));
-}
-
-#[test]
-fn scope_excludes_a_service_and_settings() {
-    all_are_refused([
-        (
-            "-S --within 10.0.0.0/8 -t 10.0.0.1:80",
-            "The option 'service-address' conflicts with the 'within' option in the 'save' command",
-        ),
-        (
-            "-S --all --within 10.0.0.0/8",
-            "The option 'all' conflicts with the 'within' option in the 'save' command",
-        ),
-        (
-            "-C --within 10.0.0.0/8 --dry-run",
-            "The option 'dry-run' conflicts with the 'within' option in the 'flush' command",
-        ),
-        ("-Z --within 10.0.0.0/8", "Illegal 'within' option with the 'zero' command"),
-        (
-            "-C --within fwmark:9-7",
-            "illegal scope specified (`fwmark:9-7' is neither a network such as 192.0.2.0/24 nor firewall marks such \
-             as fwmark:1-99)",
-        ),
-    ]);
 }

@@ -211,6 +211,7 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Against => &["other.rules", "-"],
         Metrics | Settings => &["ipvs.prom"],
         By => &["service"],
+        Digest => &["all", ""],
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6

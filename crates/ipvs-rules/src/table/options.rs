@@ -498,6 +498,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         "With -L: list the kernel's settings net.ipv4.vs.*; with -S: print those that differ from the \
          defaults as sysctl.conf(5) has them, or replace FILE with them",
     ),
+    option(
+        Digest,
+        None,
+        "digest",
+        GluedValue("all"),
+        &[Save],
+        "Print the SHA-256 digest of the saved lines without weights, or of all that they say",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

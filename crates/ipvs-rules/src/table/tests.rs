@@ -63,7 +63,7 @@ const MATRIX: [(&str, &[&str]); 26] = [
     ("... ... o.. ..... .", &["metrics", "by"]),
     ("... ... o.o ..... .", &["settings"]),
     ("..o .oo ... ..... .", &["drain", "force"]),
-    ("... ... ..o ..... .", &["all", "allow-empty"]),
+    ("... ... ..o ..... .", &["all", "allow-empty", "digest"]),
     ("... oo. ... ..... .", &["own-port"]),
     ("... ... ..o o.... .", &["within"]),
     ("... ... ... ..... o", &["probe", "sample", "against"]),

@@ -345,6 +345,7 @@ fn faults_of_services_are_found_in_the_table() {
         "-A -t 192.0.2.100:80 -s rr\n-a -t 192.0.2.100:80 -r 10.0.0.11:8080 -m -w 0\n\
          -a -t 192.0.2.100:80 -r 10.0.0.12:8080 -m",
         "-A -u 192.0.2.100:53 -s rr -o\n-a -u 192.0.2.100:53 -r 10.0.0.11:53 -g",
+        "-A -u 192.0.2.100:5060 -s rr -p 60 --pe sip -o\n-a -u 192.0.2.100:5060 -r 10.0.0.11:5060 -m",
         "-A -f 1 -s rr\n-a -f 1 -r 10.0.0.11 -m",
     ] {
         assert_eq!(codes(&facts(healthy)), [""; 0], "{healthy}");

@@ -203,13 +203,14 @@ pub(super) fn thresholds_reached(facts: &Facts) -> Vec<Found> {
     })
 }
 
+/// A persistence engine brings the answers back: the kernel makes an entry for each packet of a real server.
 pub(super) fn one_packet_nat(facts: &Facts) -> Vec<Found> {
     each(facts, |service, entry| {
         let nat = entry.servers.iter().find(|state| {
             state.server.forwarding == Forwarding::Masquerading
                 && !facts.host.is_local(&state.server.key.address)
         });
-        let nat = nat.filter(|_| service.one_packet)?;
+        let nat = nat.filter(|_| service.one_packet && service.engine.is_none())?;
         let seen = format!("{} has -o, and {} has -m", options_of(&service.key), nat.server.key);
         let edited = VirtualService { one_packet: false, ..service.clone() };
         Some(Found::new(seen).here(command(&Change::EditService(edited))))

@@ -282,6 +282,18 @@ ipvsadm -d -t 203.0.113.80:80 -r 10.0.2.11:80"
 }
 
 #[test]
+fn faq_works() {
+    let scenes = &[
+        (
+            "Can the director hide the client's address (SNAT, full NAT)?",
+            "iptables() { iptables-legacy \"$@\"; }",
+        ),
+        ("Does it work in containers?", "ip netns add faq-box\nip -n faq-box link set lo up"),
+    ];
+    Page { name: "faq", scenes }.works();
+}
+
+#[test]
 fn cookbook_works() {
     let namespaces = "
 for namespace in shop-blue shop-green; do

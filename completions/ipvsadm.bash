@@ -88,7 +88,8 @@ b sched-flags sched-flags value add-service,edit-service
 , if-exists if-exists nothing edit-service,delete-service,edit-server,delete-server
 , if-not-exists if-not-exists nothing add-service,add-server
 , replace replace nothing add-service,add-server
-, dry-run dry-run nothing add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon
+, dry-run dry-run nothing add-service,edit-service,delete-service,clear,restore,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon
+, confirm confirm value add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon
 , watch watch nothing list
 , monitor monitor nothing list
 , settings settings nothing save,list

@@ -86,7 +86,8 @@ set -g __ipvsadm_table \
     ', if-exists if-exists nothing edit-service,delete-service,edit-server,delete-server' \
     ', if-not-exists if-not-exists nothing add-service,add-server' \
     ', replace replace nothing add-service,add-server' \
-    ', dry-run dry-run nothing add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon' \
+    ', dry-run dry-run nothing add-service,edit-service,delete-service,clear,restore,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon' \
+    ', confirm confirm value add-service,edit-service,delete-service,clear,add-server,edit-server,delete-server,zero,set,start-daemon,stop-daemon' \
     ', watch watch nothing list' \
     ', monitor monitor nothing list' \
     ', settings settings nothing save,list' \
@@ -175,6 +176,7 @@ complete -c ipvsadm -n '__ipvsadm_takes if-exists' -l if-exists -d 'Do nothing i
 complete -c ipvsadm -n '__ipvsadm_takes if-not-exists' -l if-not-exists -d 'Do nothing if the same service or server exists'
 complete -c ipvsadm -n '__ipvsadm_takes replace' -l replace -d 'Add the service or the server, or edit it if it exists'
 complete -c ipvsadm -n '__ipvsadm_takes dry-run' -l dry-run -d 'Print the entries that would change, before and after; change nothing'
+complete -c ipvsadm -n '__ipvsadm_takes confirm' -l confirm -x -a '(__ipvsadm_values confirm)' -d 'Undo the change unless Enter is pressed on the terminal in time'
 complete -c ipvsadm -n '__ipvsadm_takes watch' -l watch -d 'Repeat the listing until Ctrl-C [default: every 2 seconds]'
 complete -c ipvsadm -n '__ipvsadm_takes monitor' -l monitor -d 'Print changes of the table until Ctrl-C; look for them every 2 seconds by default'
 complete -c ipvsadm -n '__ipvsadm_takes settings' -l settings -d 'With -L: list the kernel\'s settings net.ipv4.vs.*; with -S: print those that differ from the defaults as sysctl.conf(5) has them, or replace FILE with them'

@@ -31,7 +31,7 @@ Usage:
   ipvsadm -C [--within SCOPE]...
   ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE | --within SCOPE]... [FILE]
   ipvsadm -S --digest[=all] [SERVICE | --within SCOPE]...
-  ipvsadm -R [FILE]
+  ipvsadm -R [--dry-run] [FILE]
   ipvsadm --set TCP TCPFIN UDP
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]
   ipvsadm --stop-daemon master|backup

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Error, Session, lock};
 use ipvs::Request;
+use ipvs::kernel::Lock;
 use ipvs::netlink::Transport;
 use ipvs::plan::perform;
 
@@ -19,11 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The kernel's refusal. A restore that holds the lock for too long.
 pub fn change<T: Transport>(request: &Request, session: &mut Session<T>) -> Result<(), Error> {
     let _lock = match keeps_settings(request) {
-        true => lock(session.namespace(), PATIENCE, |_| {})?,
+        true => lock_edits(session)?,
         false => None,
     };
     perform(request, session.client()?)?;
     Ok(())
+}
+
+/// Takes the lock of restores for an edit. If the lock's file cannot be opened, the edit goes on without a lock.
+///
+/// # Errors
+/// When a restore holds the lock for too long.
+pub fn lock_edits<T: Transport>(session: &Session<T>) -> Result<Option<Lock>, Error> {
+    lock(session.namespace(), PATIENCE, |_| {})
 }
 
 fn keeps_settings(request: &Request) -> bool {

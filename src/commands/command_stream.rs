@@ -26,7 +26,7 @@ const ROOM: usize = 64 * 1024;
 /// An event that the caller handles.
 #[derive(Debug)]
 pub enum Event {
-    /// A command that is not a plain change. All lines before it have taken effect.
+    /// A command that is not a plain change, or any if no change is made. All lines before it have taken effect.
     Do {
         /// The number of its line, from 1.
         line: u64,
@@ -74,6 +74,8 @@ struct Due {
     /// The line of each change.
     numbers: Vec<u64>,
     events: VecDeque<Event>,
+    /// The caller gets changes too, and none is sent.
+    is_dry: bool,
 }
 
 impl<I: Read + AsFd> CommandStream<I> {
@@ -92,8 +94,16 @@ impl<I: Read + AsFd> CommandStream<I> {
                 changes: Vec::with_capacity(BATCH),
                 numbers: Vec::with_capacity(BATCH),
                 events: VecDeque::new(),
+                is_dry: false,
             },
         }
+    }
+
+    /// Reads commands from a stream, and hands all of them to the caller. No change is made.
+    pub fn without_changes(input: I) -> Self {
+        let mut stream = Self::new(input);
+        stream.due.is_dry = true;
+        stream
     }
 
     /// Applies changes up to the next event. At the end of the stream, there is none.
@@ -199,7 +209,7 @@ impl Due {
         session: &mut Session,
     ) -> Result<(), Error> {
         match command {
-            Ok(Command::Request(Request::Change(change))) => {
+            Ok(Command::Request(Request::Change(change))) if !self.is_dry => {
                 // The lines before a `-C` are reported as refused before the table is cleared.
                 if change == Change::Flush || self.changes.len() >= BATCH {
                     self.flush(session)?;

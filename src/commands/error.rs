@@ -151,17 +151,20 @@ pub enum Error {
         /// The file of the lock.
         path: PathBuf,
     },
-    /// A restore was applied and not confirmed, so it was undone.
+    /// A line of a dry run is not a change.
+    #[error("cannot show this line: a dry run shows changes alone")]
+    NotAChange,
+    /// A restore or a change was applied and not confirmed, so it was undone.
     #[error("{}", unconfirmed_restore(.file, *.answer, .failed))]
     NotConfirmed {
-        /// The file's name.
+        /// The name of the file or of the change.
         file: String,
         /// The end of the wait.
         answer: Answer,
         /// The outcome of the rollback.
         failed: Box<ApplyError<LineNumber>>,
     },
-    /// There is no terminal to confirm a restore on.
+    /// There is no terminal to confirm a restore or a change on.
     #[error("cannot wait for a confirmation: there is no terminal (/dev/tty: {})", io_text(.0))]
     NoTerminal(#[source] io::Error),
     /// A plan was not applied, or only in part.

@@ -71,7 +71,7 @@ fn kind(error: &Error) -> FailureKind {
             DrainFailure::Interrupted { signal, .. } => FailureKind::Stopped(*signal),
         },
         Error::Locked { .. } | Error::NotApplied { .. } => FailureKind::Refused,
-        Error::Weight(_) | Error::NoTerminal(_) => FailureKind::WrongValue,
+        Error::Weight(_) | Error::NoTerminal(_) | Error::NotAChange => FailureKind::WrongValue,
         Error::NotConfirmed { answer: Answer::Signal(signal), .. } => FailureKind::Stopped(*signal),
         Error::NotConfirmed { .. } => FailureKind::NotConfirmed,
         Error::Input(_)

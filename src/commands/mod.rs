@@ -3,10 +3,12 @@
 //!
 //! Knows netlink, /proc and the outputs. Knows no standard streams and no exit status: it sets the kind of a failure.
 
+mod applied_plan;
 mod apply_lines;
 mod change;
 mod clear;
 mod command_stream;
+mod confirmed_change;
 mod doctor;
 mod drain;
 mod dry_run;
@@ -21,6 +23,7 @@ mod list_services;
 mod list_timeouts;
 mod monitor;
 mod notes;
+mod preview;
 mod restore;
 mod run;
 mod save;
@@ -30,8 +33,10 @@ mod sysctls;
 mod tests;
 mod watch;
 
-pub use apply_lines::apply_lines;
-pub use change::change;
+pub use applied_plan::AppliedPlan;
+pub use apply_lines::{apply_lines, show_lines};
+pub use change::{change, lock_edits};
+pub use confirmed_change::plan_change;
 pub use doctor::doctor;
 pub use drain::{DrainFailure, drain};
 pub use dry_run::dry_run;
@@ -39,7 +44,7 @@ pub use error::Error;
 pub use failures::{of_change, of_listing, of_output};
 pub use find_namespace::find_namespace;
 pub use list::list;
-pub use notes::{TypedOptions, change_with_notes};
+pub use notes::{TypedOptions, change_with_notes, notes_on};
 pub use restore::{Restore, Watcher, check, diff, diff_metrics, lock, prepare};
 pub use run::run;
 pub use save::{save, save_consistently};

@@ -1,9 +1,9 @@
 //! Notes on changes that may surprise people who typed them. Only a terminal gets them.
 
-use super::{Error, Session, change};
+use super::{AppliedPlan, Error, Session, change};
 use ipvs::model::{Change, Forwarding, RealServer, Request, ServiceKey, VirtualService};
 use ipvs::netlink::Transport;
-use ipvs_rules::OptionName;
+use ipvs_rules::{OptionName, TableChange};
 
 /// The options of a command line, as far as notes depend on them.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +45,7 @@ pub fn change_with_notes<T: Transport>(
     typed: &TypedOptions,
     session: &mut Session<T>,
 ) -> Result<Vec<String>, Error> {
-    let plain = match request {
-        Request::IfExists(request) => request,
-        request => request,
-    };
+    let plain = plain(request);
     // An entry that cannot be read has no notes; the change itself reports the failure.
     let before = match plain {
         Request::Change(Change::EditService(service)) => {
@@ -62,8 +59,39 @@ pub fn change_with_notes<T: Transport>(
         _ => None,
     };
     change(request, session)?;
+    Ok(notes(plain, typed, before))
+}
+
+/// The notes on a change that was made.
+pub fn notes_on(change: &TableChange, typed: &TypedOptions, applied: &AppliedPlan) -> Vec<String> {
+    let TableChange::Request(request) = change else { return Vec::new() };
+    let before = match plain(request) {
+        Request::Change(Change::EditService(service)) => {
+            let rules = applied.before().service(&service.key);
+            rules.map(|rules| Before::Service(rules.service().clone()))
+        }
+        Request::Change(Change::EditServer(key, server)) => {
+            let rules = applied.before().service(key);
+            let mut servers = rules.into_iter().flat_map(|rules| rules.servers());
+            let old = servers.find(|rule| rule.server.key == server.key);
+            old.map(|rule| Before::Server(rule.server))
+        }
+        _ => None,
+    };
+    notes(plain(request), typed, before)
+}
+
+/// The request itself, without a condition.
+fn plain(request: &Request) -> &Request {
+    match request {
+        Request::IfExists(request) => request,
+        request => request,
+    }
+}
+
+fn notes(request: &Request, typed: &TypedOptions, before: Option<Before>) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Request::Change(change) = plain {
+    if let Request::Change(change) = request {
         notes.extend(before.and_then(|before| reset(&before, change, typed)));
         notes.extend(unused_port(change, typed));
     }
@@ -74,7 +102,7 @@ pub fn change_with_notes<T: Transport>(
             text.trim_start_matches('+')
         ));
     }
-    Ok(notes)
+    notes
 }
 
 /// The settings that an edit has changed although the line does not have them.

@@ -9,23 +9,22 @@ use std::time::Duration;
 use ipvs::error::Subject;
 use ipvs::kernel::{Lock, Namespace};
 use ipvs::model::{Change, Request, Scope};
-use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries, revert};
+use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries};
 use ipvs::state::{Selection, read_selected, read_settings};
 use ipvs::{Client, ErrorKind, Ruleset};
 use ipvs_rules::other_interpreter;
 
 pub(super) use failure::{failed_restore, unconfirmed_restore};
 
-use super::Error;
 use super::list_metrics::replace;
 use super::session::Session;
+use super::{AppliedPlan, Error};
 use crate::args::{EmptyTable, Existing, Weights};
-use crate::output::{plan_metrics, plan_summary, write_plan};
-use crate::process::Answer;
+use crate::output::{plan_metrics, write_plan};
 use crate::resolve::Resolver;
 use crate::rules_file::{LineNumber, Rule, RuleFile};
 
-/// Observes a restore, and knows the signal that stops it.
+/// Observes a restore or a change, and knows the signal that stops it.
 pub trait Watcher: Progress {
     /// The signal that arrived, if one did.
     fn signal(&self) -> Option<i32>;
@@ -208,7 +207,7 @@ impl PreparedRestore<'_> {
         self,
         session: &mut Session,
         watcher: &mut impl Watcher,
-    ) -> Result<AppliedRestore, Error> {
+    ) -> Result<AppliedPlan, Error> {
         let Self { restore, prepared } = self;
         let mut resolver = std::mem::take(&mut session.resolver);
         let result: Applied<LineNumber, Error> =
@@ -222,42 +221,9 @@ impl PreparedRestore<'_> {
         session.resolver = resolver;
         let (file, signal) = (restore.name.to_owned(), watcher.signal());
         match result? {
-            Ok(applied) => Ok(AppliedRestore { file, applied }),
+            Ok(applied) => Ok(AppliedPlan::new(file, applied)),
             Err(failed) => Err(Error::NotApplied { file, signal, failed }),
         }
-    }
-}
-
-/// A restore that is applied, and can be undone.
-#[derive(Debug)]
-pub struct AppliedRestore {
-    file: String,
-    applied: Prepared<LineNumber>,
-}
-
-impl AppliedRestore {
-    /// True if the restore has changed nothing.
-    pub fn is_empty(&self) -> bool {
-        self.applied.plan.is_empty()
-    }
-
-    /// The line that tells what the restore has done.
-    pub fn summary(&self) -> String {
-        let Prepared { plan, current } = &self.applied;
-        plan_summary(&plan.counts(current))
-    }
-
-    /// Undoes the restore unless it was confirmed.
-    ///
-    /// # Errors
-    /// Always without a confirmation; the error has the outcome of the rollback.
-    pub fn confirm(&self, answer: Answer, session: &mut Session) -> Result<(), Error> {
-        if answer == Answer::Confirmed {
-            return Ok(());
-        }
-        let Self { file, applied: Prepared { plan, current } } = self;
-        let failed = revert(plan, current, session.client()?);
-        Err(Error::NotConfirmed { file: file.clone(), answer, failed })
     }
 }
 

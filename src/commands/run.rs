@@ -18,7 +18,7 @@ use ipvs_rules::{Command, LineError, RuleError};
 pub fn run(command: &Command, session: &mut Session, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         Command::Request(request) => change(request, session).map_err(of_change),
-        Command::DryRun(request) => dry_run(request, session, out).map_err(of_change),
+        Command::DryRun(change) => dry_run(change, session, out).map_err(of_change),
         Command::Drain(asked) => drain(asked, session, out).map_err(of_change),
         Command::ClearWithin(scopes) => clear_within(scopes, session).map_err(of_change),
         Command::List(listing) => list(listing, session, out).map_err(of_listing),
@@ -30,8 +30,8 @@ pub fn run(command: &Command, session: &mut Session, out: &mut dyn Write) -> Res
             write_help(out, *length, TerminalStyle::of_standard_output()).map_err(of_output)
         }
         Command::Version => write_version(out, "ipvsadm").map_err(of_output),
-        // Its exit status depends on its findings, so the program runs it.
-        Command::Doctor(_) | Command::Restore(_) => {
+        // The program runs these: it has the terminal, and a finding decides about the exit status.
+        Command::Confirm(..) | Command::Doctor(_) | Command::Restore(_) => {
             Err(LineError::Rule(RuleError::RestoreInside).into())
         }
     }

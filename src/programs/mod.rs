@@ -7,8 +7,11 @@ use std::io::{self, IsTerminal, LineWriter, Read, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use ipvs_rules::{ColorChoice, Command, Doctor, OptionName, ProgramOptions, Save};
+use ipvs_rules::{
+    ColorChoice, Command, Doctor, Lines, OptionName, ProgramOptions, Save, TableChange,
+};
 use rustix::io::Errno;
 
 use crate::args::{
@@ -16,7 +19,8 @@ use crate::args::{
     save_arguments, typed_color, write_version,
 };
 use crate::commands::{
-    self, Error, Restore, Session, TypedOptions, Watcher, of_change, of_listing, of_output,
+    self, AppliedPlan, Error, Restore, Session, TypedOptions, Watcher, of_change, of_listing,
+    of_output,
 };
 use crate::errors::{Failure, FailureKind, SUCCESS};
 use crate::process::{
@@ -41,19 +45,72 @@ pub fn ipvsadm() -> ExitCode {
             enter(program.namespace.map(OsStr::new), session)?;
         }
         match command {
-            Command::Restore(file) => apply_lines(file.as_deref(), session, &mut standard_output()),
+            Command::Restore(lines) => apply_lines(&lines, session, &mut standard_output()),
+            Command::Confirm(change, seconds) => {
+                let time = Duration::from_secs(seconds.into());
+                confirmed_change(&change, time, &typed_options(&line), session)
+            }
             Command::Request(request) if io::stderr().is_terminal() => {
                 let typed = typed_options(&line);
                 let notes = commands::change_with_notes(&request, &typed, session);
-                for note in notes.map_err(of_change)? {
-                    let _ = writeln!(io::stderr(), "Note: {note}");
-                }
+                print_notes(&notes.map_err(of_change)?);
                 Ok(SUCCESS)
             }
             Command::Doctor(asked) => doctor(&asked, session),
             command => with_output(|out| commands::run(&command, session, out).map(|()| SUCCESS)),
         }
     })
+}
+
+fn print_notes(notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(io::stderr(), "Note: {note}");
+    }
+}
+
+/// `--confirm` with a single command.
+fn confirmed_change(
+    change: &TableChange,
+    time: Duration,
+    typed: &TypedOptions,
+    session: &mut Session,
+) -> Result<u8, Failure> {
+    // Without a terminal, nothing is done.
+    let mut terminal = open_terminal()?;
+    let mut watch = watch_signals()?;
+    let _lock = commands::lock_edits(session).map_err(of_change)?;
+    let planned = commands::plan_change(change, session).map_err(of_change)?;
+    watch.begin();
+    let applied = planned.carry_out(session, &mut watch).map_err(of_change)?;
+    if io::stderr().is_terminal() {
+        print_notes(&commands::notes_on(change, typed, &applied));
+    }
+    confirm(&applied, "The change is made", (&mut terminal, time), &watch, session)?;
+    Ok(SUCCESS)
+}
+
+fn open_terminal() -> Result<Confirmation, Failure> {
+    Confirmation::open().map_err(Error::NoTerminal).map_err(of_change)
+}
+
+fn watch_signals() -> Result<Watch, Failure> {
+    Watch::new().map_err(Error::Signals).map_err(of_change)
+}
+
+/// Asks for a confirmation of a plan, unless the plan has no steps. Without one, undoes the plan.
+fn confirm(
+    applied: &AppliedPlan,
+    done: &str,
+    (terminal, time): (&mut Confirmation, Duration),
+    watch: &Watch,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    if applied.is_empty() {
+        return Ok(());
+    }
+    let question = format!("{done}. Press Enter within {} seconds to keep it: ", time.as_secs());
+    let answer = terminal.ask(&question, time, || watch.signal());
+    applied.confirm(answer, session).map_err(of_change)
 }
 
 /// The options of a command line that notes depend on.
@@ -129,15 +186,10 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
         RestoreMode::Restore => {
             // Without a terminal, nothing is done.
             let confirmation = match arguments.confirmation {
-                Some(time) => {
-                    let terminal = Confirmation::open().map_err(Error::NoTerminal);
-                    Some((terminal.map_err(of_change)?, time))
-                }
+                Some(time) => Some((open_terminal()?, time)),
                 None => None,
             };
-            let mut watch = Watch::new().map_err(|error| {
-                Failure::new(FailureKind::Refused, format!("cannot catch signals: {error}"))
-            })?;
+            let mut watch = watch_signals()?;
             let lock = commands::lock(session.namespace(), arguments.patience, |error| {
                 if has_readers(&io::stderr()) {
                     let _ = writeln!(io::stderr(), "{error}; restoring without a lock");
@@ -147,13 +199,9 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
             let prepared = commands::prepare(&restore, session).map_err(of_change)?;
             watch.begin();
             let applied = prepared.carry_out(session, &mut watch).map_err(of_change)?;
-            if let Some((mut terminal, time)) = confirmation.filter(|_| !applied.is_empty()) {
-                let question = format!(
-                    "The rules are in place. Press Enter within {} seconds to keep them: ",
-                    time.as_secs()
-                );
-                let answer = terminal.ask(&question, time, || watch.signal());
-                applied.confirm(answer, session).map_err(of_change)?;
+            if let Some((mut terminal, time)) = confirmation {
+                let done = "The restore is done";
+                confirm(&applied, done, (&mut terminal, time), &watch, session)?;
             }
             if has_readers(&io::stderr()) {
                 let _ = writeln!(io::stderr(), "{}", applied.summary());
@@ -276,13 +324,13 @@ fn doctor(asked: &Doctor, session: &mut Session) -> Result<u8, Failure> {
 }
 
 /// `-R`: every line takes effect or fails by itself. The status is that of the first line that failed.
-fn apply_lines(
-    file: Option<&Path>,
-    session: &mut Session,
-    out: &mut dyn Write,
-) -> Result<u8, Failure> {
-    let input = open_lines(file).map_err(of_change)?;
-    let first = commands::apply_lines((input, file), session, out, &mut report)?;
+fn apply_lines(lines: &Lines, session: &mut Session, out: &mut dyn Write) -> Result<u8, Failure> {
+    let file = lines.file.as_deref();
+    let input = (open_lines(file).map_err(of_change)?, file);
+    let first = match lines.is_dry_run {
+        true => commands::show_lines(input, session, out, &mut report)?,
+        false => commands::apply_lines(input, session, out, &mut report)?,
+    };
     Ok(first.map_or(SUCCESS, FailureKind::status))
 }
 

@@ -49,6 +49,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm -E -f 7 --p", &["--pe", "--persistent"]),
     ("ipvsadm -E -f 7 --i", &["--if-exists", "--ipv6"]),
     ("ipvsadm -E -t 10.0.0.1:80 --i", &["--if-exists"]),
+    ("ipvsadm -D -t 10.0.0.1:80 --co", &["--color", "--confirm"]),
+    ("ipvsadm -R --d", &["--dry-run"]),
     ("ipvsadm -a -f 7 -r 10.0.0.2 --tun-", &[]),
     (
         "ipvsadm -a -f 7 -r 10.0.0.2 -i --tun-",

@@ -19,6 +19,8 @@ mod compliance;
 #[cfg(test)]
 mod conduct;
 #[cfg(test)]
+mod confirm;
+#[cfg(test)]
 mod connection_queries;
 #[cfg(test)]
 mod differences;
@@ -68,8 +70,6 @@ mod pages;
 mod program;
 #[cfg(test)]
 mod reasons;
-#[cfg(test)]
-mod restore_confirm;
 #[cfg(test)]
 mod restore_empty;
 #[cfg(test)]

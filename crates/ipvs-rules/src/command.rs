@@ -15,8 +15,10 @@ use crate::connection_query::ConnectionQuery;
 pub enum Command {
     /// Change the kernel's table.
     Request(Request),
-    /// Print the entries that a request would change, before and after.
-    DryRun(Request),
+    /// Print the entries that a change would affect, before and after.
+    DryRun(TableChange),
+    /// Make a change, and undo it unless somebody confirms it within this many seconds.
+    Confirm(TableChange, u32),
     /// Take real servers out of service, and wait for the end of their connections.
     Drain(Drain),
     /// Delete the services inside scopes.
@@ -30,11 +32,29 @@ pub enum Command {
     /// Look for the faults of a director and of its network.
     Doctor(Doctor),
     /// Apply the lines of a file, or of standard input.
-    Restore(Option<PathBuf>),
+    Restore(Lines),
     /// Print the help.
     Help(Help),
     /// Print the version.
     Version,
+}
+
+/// A change of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableChange {
+    /// Change one entry or one setting, or delete all services.
+    Request(Request),
+    /// Delete the services inside scopes.
+    ClearWithin(Vec<Scope>),
+}
+
+/// The lines of `-R`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// The file; `None` for standard input.
+    pub file: Option<PathBuf>,
+    /// Print what the lines would change, and change nothing.
+    pub is_dry_run: bool,
 }
 
 /// The options about the run of a program, which a command line may also have before its command.

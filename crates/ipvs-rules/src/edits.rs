@@ -1,12 +1,13 @@
-//! Makes requests of lines with `--keep`, `--if-exists`, `--if-not-exists` or `--replace`.
+//! Makes requests of lines with `--keep`, `--if-exists`, `--if-not-exists` or `--replace`, and commands of lines with
+//! `--dry-run` or `--confirm`.
 
-use crate::command::Command;
+use crate::command::{Command, TableChange};
 use crate::error::RuleError;
 use crate::line_options::{OptionGroups, Options};
 use crate::table::{CommandName, CommandSpec, OptionName};
 use ipvs::model::{
     Change, Entry, Family, Forwarding, ForwardingEdit, Netmask, Persistence, Protocol,
-    RealServerKey, Request, SchedulerFlags, ServerEdit, ServiceEdit, ServiceKey,
+    RealServerKey, Request, SchedulerFlags, Scope, ServerEdit, ServiceEdit, ServiceKey,
 };
 
 impl OptionGroups {
@@ -38,14 +39,6 @@ impl OptionGroups {
         }
     }
 
-    /// The command that makes a request, or shows it.
-    pub(super) fn command(self, request: Request) -> Command {
-        match self.contains(OptionName::DryRun) {
-            true => Command::DryRun(request),
-            false => Command::Request(request),
-        }
-    }
-
     /// A request, with what the line says about an entry that is missing.
     pub(super) fn if_exists(self, request: Request) -> Request {
         match self.contains(OptionName::IfExists) {
@@ -55,7 +48,55 @@ impl OptionGroups {
     }
 }
 
+/// The way in which a change is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Manner {
+    Plain,
+    /// Only show it.
+    DryRun,
+    /// Undo it unless somebody confirms it within this many seconds.
+    Confirm(u32),
+}
+
+impl Manner {
+    /// The command that makes a request.
+    pub(super) fn command(self, request: Request) -> Command {
+        match self {
+            Self::Plain => Command::Request(request),
+            Self::DryRun => Command::DryRun(TableChange::Request(request)),
+            Self::Confirm(seconds) => Command::Confirm(TableChange::Request(request), seconds),
+        }
+    }
+
+    /// The command that deletes the services inside scopes.
+    pub(super) fn clear_within(self, scopes: Vec<Scope>) -> Command {
+        match self {
+            Self::Plain => Command::ClearWithin(scopes),
+            Self::DryRun => Command::DryRun(TableChange::ClearWithin(scopes)),
+            Self::Confirm(seconds) => Command::Confirm(TableChange::ClearWithin(scopes), seconds),
+        }
+    }
+}
+
 impl Options<'_> {
+    /// The way in which the line makes its change.
+    ///
+    /// # Errors
+    /// When the line has two.
+    pub(super) fn manner(&self, command: &'static CommandSpec) -> Result<Manner, RuleError> {
+        let is_dry_run = self.groups.contains(OptionName::DryRun);
+        match self.confirmation {
+            Some(_) if is_dry_run => Err(RuleError::Conflict {
+                option: "confirm",
+                other: "dry-run",
+                command: command.title,
+            }),
+            Some(seconds) => Ok(Manner::Confirm(seconds)),
+            None if is_dry_run => Ok(Manner::DryRun),
+            None => Ok(Manner::Plain),
+        }
+    }
+
     /// The edit of the settings of a service that the line has.
     pub(super) fn service_edit(
         self,

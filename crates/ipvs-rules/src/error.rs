@@ -331,6 +331,7 @@ fn complaint(option: OptionName, value: &str, reason: &ValueError) -> String {
         McastTtl => "illegal mcast-ttl specified",
         Color => "illegal color specified",
         Drain => "illegal drain time specified",
+        Confirm => "illegal confirmation time specified",
         Client => "illegal client specified",
         State => "illegal state specified",
         Origin => "illegal origin specified",

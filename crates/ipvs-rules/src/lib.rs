@@ -41,9 +41,9 @@ mod writer;
 
 pub use answers::{Answers, NamesRefused};
 pub use command::{
-    ColorChoice, Command, DigestedWeights, Doctor, Drain, Help, List, ListSubject, MetricsDetail,
-    MetricsQuery, OutputFormat, ProgramOptions, Save, SaveForm, ServiceColumns, UnknownColorChoice,
-    UnknownDigest,
+    ColorChoice, Command, DigestedWeights, Doctor, Drain, Help, Lines, List, ListSubject,
+    MetricsDetail, MetricsQuery, OutputFormat, ProgramOptions, Save, SaveForm, ServiceColumns,
+    TableChange, UnknownColorChoice, UnknownDigest,
 };
 pub use connection_query::{
     ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, UnknownGrouping,

@@ -26,6 +26,9 @@ const MAX_SIGNED: i64 = i32::MAX as i64;
 /// The most seconds that the doctor waits.
 const MAX_WAIT: i64 = 3600;
 
+/// The most seconds that a change waits for a confirmation: a day.
+const MAX_CONFIRMATION: i64 = 24 * 60 * 60;
+
 /// The options of a line with their values.
 #[derive(Debug, Default)]
 pub(super) struct Options<'a> {
@@ -47,6 +50,8 @@ pub(super) struct Options<'a> {
     pub(super) scopes: Vec<Scope>,
     /// The file of `--settings`, or standard output.
     pub(super) sysctls: Option<Option<PathBuf>>,
+    /// The seconds of `--confirm`.
+    pub(super) confirmation: Option<u32>,
 }
 
 /// A value that cannot be known before names are looked up.
@@ -393,6 +398,7 @@ impl<'a> Options<'a> {
                 self.for_drain.limit = limit.transpose()?;
             }
             Force => self.for_drain.is_forced = true,
+            Confirm => self.confirmation = Some(number(text, 1..=MAX_CONFIRMATION).map_err(bad)?),
             Probe => {
                 self.for_doctor.probe = Some(match value {
                     Some(text) => number(text, 1..=MAX_WAIT).map_err(bad)?,

@@ -40,6 +40,7 @@ impl Options<'_> {
             is_numeric,
             scopes: _,
             sysctls: _,
+            confirmation: _,
         } = self;
         let ListOptions {
             connections,

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::answers::NamesRefused;
-use crate::command::{Command, Doctor, Drain, Help, OutputFormat, ProgramOptions};
+use crate::command::{Command, Doctor, Drain, Help, Lines, OutputFormat, ProgramOptions};
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::line_options::{
@@ -229,29 +229,30 @@ impl<'a> Options<'a> {
         self.check_drain_options(command)?;
         let groups = self.groups;
         groups.check_addition(command)?;
+        let manner = self.manner(command)?;
         let change = match command.command {
             CommandName::AddService => {
                 let entry = Entry::Service(self.virtual_service(command)?);
-                return Ok(groups.command(groups.addition(entry)));
+                return Ok(manner.command(groups.addition(entry)));
             }
             CommandName::EditService if self.groups.contains(OptionName::Keep) => {
                 let key = self.service_key(command)?;
                 let flags = self.check_scheduler_flags()?;
                 let request = Request::EditService(key, self.service_edit(key, flags)?);
-                return Ok(groups.command(groups.if_exists(request)));
+                return Ok(manner.command(groups.if_exists(request)));
             }
             CommandName::EditService => Change::EditService(self.virtual_service(command)?),
             CommandName::DeleteService => Change::DeleteService(self.service_key(command)?),
             CommandName::AddServer => {
                 let (service, server) = self.server(command)?;
-                return Ok(groups.command(groups.addition(Entry::Server(service, server))));
+                return Ok(manner.command(groups.addition(Entry::Server(service, server))));
             }
             CommandName::EditServer if self.groups.contains(OptionName::Keep) => {
                 let service = self.service_key(command)?;
                 let key = self.real_server_key(command)?;
                 let (key, edit) = self.server_edit(service, key)?;
                 let request = Request::EditServer(service, key, edit);
-                return Ok(groups.command(groups.if_exists(request)));
+                return Ok(manner.command(groups.if_exists(request)));
             }
             CommandName::EditServer => {
                 let (service, server) = self.server(command)?;
@@ -262,11 +263,7 @@ impl<'a> Options<'a> {
             }
             CommandName::Zero => Change::Zero(self.service),
             CommandName::Clear if !self.scopes.is_empty() => {
-                if self.groups.contains(OptionName::DryRun) {
-                    let (option, other) = ("dry-run", "within");
-                    return Err(RuleError::Conflict { option, other, command: command.title });
-                }
-                return Ok(Command::ClearWithin(self.scopes));
+                return Ok(manner.clear_within(self.scopes));
             }
             CommandName::Clear => Change::Flush,
             CommandName::Set => Change::SetTimeouts(parse_timeouts(arguments)?),
@@ -281,12 +278,14 @@ impl<'a> Options<'a> {
             },
             CommandName::Doctor => return Ok(Command::Doctor(self.doctor(role))),
             CommandName::Restore => {
-                return Ok(Command::Restore(arguments.first().copied().and_then(file)));
+                let is_dry_run = self.groups.contains(OptionName::DryRun);
+                let file = arguments.first().copied().and_then(file);
+                return Ok(Command::Restore(Lines { file, is_dry_run }));
             }
             CommandName::Help => return Ok(Command::Help(Help::Full)),
             CommandName::Version => return Ok(Command::Version),
         };
-        Ok(groups.command(groups.if_exists(change.into())))
+        Ok(manner.command(groups.if_exists(change.into())))
     }
 
     /// Checks the words of `-b`. 1.31 does so before it checks that the command accepts the option.
@@ -378,6 +377,7 @@ impl<'a> Options<'a> {
             is_numeric: _,
             scopes: _,
             sysctls: _,
+            confirmation: _,
         } = self;
         if let ServiceKey::Address { protocol, address, port } = key {
             if port == 0 && timeout.is_none() {
@@ -431,6 +431,7 @@ impl<'a> Options<'a> {
             is_numeric: _,
             scopes: _,
             sysctls: _,
+            confirmation: _,
         } = self;
         let is_tunneled = forwarding == Some(OptionName::Ipip);
         if Family::of(key.address) != service.family() && !is_tunneled {
@@ -483,6 +484,7 @@ impl<'a> Options<'a> {
             is_numeric: _,
             scopes: _,
             sysctls: _,
+            confirmation: _,
         } = self;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
         Ok(SyncDaemon {

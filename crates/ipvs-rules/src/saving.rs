@@ -26,6 +26,7 @@ impl Options<'_> {
             is_numeric,
             scopes,
             sysctls: _,
+            confirmation: _,
         } = self;
         let title = "save";
         if !scopes.is_empty() {

@@ -120,6 +120,7 @@ pub enum OptionName {
     IfNotExists,
     Replace,
     DryRun,
+    Confirm,
     Watch,
     Monitor,
     Settings,
@@ -223,10 +224,12 @@ impl OptionSpec {
         matches!(self.option, OptionName::Netns | OptionName::Color)
     }
 
-    /// True for options that rule lines refuse: those of the program, and those that make a command run until it is
-    /// stopped.
+    /// True for options that rule lines refuse: those of the program, those that make a command run until it is stopped,
+    /// and the one that waits for a person.
     pub const fn is_of_command_line(&self) -> bool {
-        self.is_of_program() || matches!(self.option, OptionName::Watch | OptionName::Monitor)
+        use OptionName::{Confirm, Monitor, Watch};
+
+        self.is_of_program() || matches!(self.option, Watch | Monitor | Confirm)
     }
 
     /// The relation of a command to this option.

@@ -166,7 +166,7 @@ fn file_keeps_bytes_that_are_not_utf8() {
         let words = [command.into(), file.clone()];
         match CommandLine::new(&words).parse(&mut ProgramOptions::default()).unwrap() {
             Parsed::Command(
-                ipvs_rules::Command::Restore(path)
+                ipvs_rules::Command::Restore(ipvs_rules::Lines { file: path, .. })
                 | ipvs_rules::Command::Save(Save { file: path, .. }),
             ) => assert_eq!(path.unwrap().as_os_str(), file),
             other => panic!("{other:?}"),
@@ -197,6 +197,7 @@ fn values(option: OptionName) -> &'static [&'static str] {
         McastGroup => &["224.0.0.81", "ff02::81"],
         McastTtl => &["1"],
         Drain => &["0", "600", ""],
+        Confirm => &["1", "86400"],
         Netns => &["blue", "/run/netns/blue", "-5"],
         Color => &["auto", "always", "never"],
         Client => &["10.0.0.0/8", "2001:db8::1"],

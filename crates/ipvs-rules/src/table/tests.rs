@@ -23,7 +23,7 @@ const COLUMNS: [CommandName; 15] = [
 
 /// Which option each command needs (+), takes (o) and refuses (.): AED aed LZS CR, then --set, the two of daemons,
 /// and --doctor.
-const MATRIX: [(&str, &[&str]); 26] = [
+const MATRIX: [(&str, &[&str]); 27] = [
     // The service of -S is ours.
     ("+++ +++ ooo ..... o", &["service-address"]),
     // The real server of -L -c is ours.
@@ -69,7 +69,8 @@ const MATRIX: [(&str, &[&str]); 26] = [
     ("... ... ... ..... o", &["probe", "sample", "against"]),
     ("ooo ooo ooo ooooo o", &["netns", "color"]),
     (".o. .o. ... ..... .", &["keep"]),
-    ("ooo ooo .o. o.ooo .", &["dry-run"]),
+    ("ooo ooo .o. ooooo .", &["dry-run"]),
+    ("ooo ooo .o. o.ooo .", &["confirm"]),
     (".oo .oo ... ..... .", &["if-exists"]),
     ("o.. o.. ... ..... .", &["if-not-exists", "replace"]),
 ];

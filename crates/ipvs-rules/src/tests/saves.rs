@@ -38,10 +38,6 @@ fn scope_excludes_a_service_and_settings() {
             "-S --all --within 10.0.0.0/8",
             "The option 'all' conflicts with the 'within' option in the 'save' command",
         ),
-        (
-            "-C --within 10.0.0.0/8 --dry-run",
-            "The option 'dry-run' conflicts with the 'within' option in the 'flush' command",
-        ),
         ("-Z --within 10.0.0.0/8", "Illegal 'within' option with the 'zero' command"),
         (
             "-C --within fwmark:9-7",

@@ -20,35 +20,14 @@ use crate::table::{Kernel, Service, Table};
 const DEBIAN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
 const CONFIG: &str = "/run/web.cf";
 
-/// One service deletes a failed server and has a fallback server; the other sets a failed server's weight to 0.
-const SETTINGS: &str = "\
-checktimeout=3
-checkinterval=1
-autoreload=no
-logfile=\"/run/ldirectord.log\"
-virtual=10.1.0.100:80
-\treal=10.2.0.1:80 masq
-\treal=10.2.0.2:80 masq 3
-\tfallback=127.0.0.1:80 gate
-\tservice=http
-\tcheckport=8000
-\trequest=\"index.html\"
-\treceive=\"alive\"
-\tscheduler=wrr
-\tpersistent=600
-\tnetmask=255.255.255.0
-\tprotocol=tcp
-\tchecktype=negotiate
-\tquiescent=no
-virtual6=[2001:db8:1::1]:80
-\treal6=[2001:db8:2::1]:80 gate
-\tservice=http
-\tcheckport=8000
-\tscheduler=sed
-\tprotocol=tcp
-\tchecktype=connect
-\tquiescent=yes
-";
+/// The configuration on the page, with a log file that tests can read. One service deletes a failed server and has a
+/// fallback server; the other sets a failed server's weight to 0.
+fn settings() -> String {
+    let page = include_str!("../../docs/keepalived.md");
+    let (_, rest) = page.split_once("```ldirectord\n").unwrap();
+    let (settings, _) = rest.split_once("```").unwrap();
+    format!("logfile=\"/run/ldirectord.log\"\n{settings}")
+}
 
 /// A web server for ldirectord's health checks, which stops when this value is dropped.
 struct WebServer(Child);
@@ -147,7 +126,7 @@ fn servers(service: &Service) -> Vec<(IpAddr, u32)> {
 fn steps(ipvsadm: &Path, libraries: &str) -> Vec<Table> {
     machine("");
     own_file_tree(ipvsadm, libraries);
-    fs::write(CONFIG, SETTINGS).unwrap();
+    fs::write(CONFIG, settings()).unwrap();
     let kernel = Kernel::open();
     let mut tables = Vec::new();
     let mut step = |name: &str, four: &[(&str, u32)], six: &[(&str, u32)]| {

@@ -4,7 +4,8 @@
 //! A page may begin with a block `rules`, which each section finds in the kernel and in the file `shop.rules`. A block
 //! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
 //! exit status. `sh elsewhere` needs a program that a test machine lacks, such as systemd as the first process: bash
-//! checks its syntax. The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`.
+//! checks its syntax. The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of
+//! ldirectord runs the block `ldirectord`.
 
 use std::fmt::Write;
 use std::fs;
@@ -95,6 +96,7 @@ impl Section {
             let text = match language.as_str() {
                 "sh elsewhere" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
                 "yaml" => commands(text),
+                "ldirectord" => String::new(),
                 "rules" => format!("ipvsadm-restore --check <<'RULES'\n{text}RULES"),
                 "text" => continue,
                 _ => format!("{text}{}", commands(text)),
@@ -156,7 +158,11 @@ impl Section {
         while let Some(Block { language, text }) = blocks.next() {
             let wanted_status = match language.split_once(" exit=") {
                 Some(("sh", status)) => status,
-                None if ["sh", "sh elsewhere", "yaml", "rules"].contains(&language.as_str()) => "0",
+                None if ["sh", "sh elsewhere", "yaml", "rules", "ldirectord"]
+                    .contains(&language.as_str()) =>
+                {
+                    "0"
+                }
                 _ => panic!("{place}: a block of {language}"),
             };
             let wanted = blocks.next_if(|block| block.language == "text");
@@ -291,6 +297,27 @@ fn faq_works() {
         ("Does it work in containers?", "ip netns add faq-box\nip -n faq-box link set lo up"),
     ];
     Page { name: "faq", scenes }.works();
+}
+
+#[test]
+fn fleet_works() {
+    Page { name: "fleet", scenes: &[] }.works();
+}
+
+#[test]
+fn keepalived_works() {
+    let keepalived = format!(
+        "keepalived() {{ LD_LIBRARY_PATH='{}' '{ROOT}/target/debian/root/usr/sbin/keepalived' \"$@\"; }}\n\
+         ip link add eth0 type dummy\nip link set eth0 multicast on up",
+        reference_libraries().display()
+    );
+    let address = "ip address add 10.0.0.1/8 dev lo";
+    let scenes = &[
+        ("keepalived", keepalived.as_str()),
+        ("Nothing: a rule file", address),
+        ("Beside a health checker", address),
+    ];
+    Page { name: "keepalived", scenes }.works();
 }
 
 #[test]

@@ -120,6 +120,7 @@ installed = { for program in $(PROGRAMS); do \
 		echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/$$program"; \
 		echo "644|completions/$$program.fish|$(DATADIR)/fish/vendor_completions.d/$$program.fish"; \
 	done; \
+	echo "644|man/ipvsadm-rules.5|$(DATADIR)/man/man5/ipvsadm-rules.5"; \
 	echo "644|completions/_ipvsadm|$(ZSHDIR)/_ipvsadm"; \
 	echo "755|systemd/boot|$(LIBEXECDIR)/ipvsadm/boot"; \
 	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }

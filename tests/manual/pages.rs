@@ -7,7 +7,31 @@ use std::process::Command;
 
 use ipvs_rules::{COMMANDS, LineError, OPTIONS, RuleError, ValueSpec, parse_numeric_line};
 
-const PAGES: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
+const PAGES: [&str; 4] = ["ipvsadm.8", "ipvsadm-save.8", "ipvsadm-restore.8", "ipvsadm-rules.5"];
+
+/// Words by which people search the manual, for example with `man -K`.
+const SEARCHED: [&str; 20] = [
+    "ARP",
+    "JSON",
+    "NAT",
+    "Prometheus",
+    "VIP",
+    "atomic",
+    "direct routing",
+    "drain",
+    "dry run",
+    "failover",
+    "health check",
+    "idempotent",
+    "keepalived",
+    "load balancer",
+    "namespace",
+    "real server",
+    "rollback",
+    "sticky session",
+    "tunnel",
+    "weight",
+];
 
 fn project(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -15,7 +39,7 @@ fn project(path: &str) -> String {
 }
 
 fn page(name: &str) -> String {
-    project(&format!("man/{name}.8"))
+    project(&format!("man/{name}"))
 }
 
 /// The text of a line of man(7) macros: without the macro, the quotes, the font changes and the escapes.
@@ -85,14 +109,14 @@ fn manual_has_every_command_once() {
         };
         heading(spec.short, spec.alias, spec.long, &(value(spec.value) + &words))
     });
-    assert_same(expected.collect(), tags(&page("ipvsadm"), "COMMANDS", "OPTIONS"));
+    assert_same(expected.collect(), tags(&page("ipvsadm.8"), "COMMANDS", "OPTIONS"));
 }
 
 #[test]
 fn manual_has_every_option_once() {
     let expected =
         OPTIONS.iter().map(|spec| heading(spec.short, None, spec.long, &value(spec.value)));
-    assert_same(expected.collect(), tags(&page("ipvsadm"), "OPTIONS", "ADDRESSES AND PORTS"));
+    assert_same(expected.collect(), tags(&page("ipvsadm.8"), "OPTIONS", "ADDRESSES AND PORTS"));
 }
 
 /// The options at the beginning of the help's lines, as the manual writes them.
@@ -124,7 +148,7 @@ fn help_of_save_and_restore_matches_their_manual() {
         ("ipvsadm-save", env!("CARGO_BIN_EXE_ipvsadm-save")),
         ("ipvsadm-restore", env!("CARGO_BIN_EXE_ipvsadm-restore")),
     ] {
-        assert_same(help(program), tags(&page(name), "OPTIONS", "EXIT STATUS"));
+        assert_same(help(program), tags(&page(&format!("{name}.8")), "OPTIONS", "EXIT STATUS"));
     }
 }
 
@@ -142,8 +166,16 @@ fn manual_is_of_this_version() {
 }
 
 #[test]
+fn manual_has_the_words_that_people_search_for() {
+    let pages = PAGES.map(page);
+    let missing: Vec<&str> =
+        SEARCHED.into_iter().filter(|word| !pages.iter().any(|page| page.contains(word))).collect();
+    assert!(missing.is_empty(), "no page has {missing:?}");
+}
+
+#[test]
 fn synopsis_has_every_command() {
-    let page = page("ipvsadm");
+    let page = page("ipvsadm.8");
     let synopsis = &page[page.find(".SH SYNOPSIS").unwrap()..page.find(".SH DESCRIPTION").unwrap()];
     let synopsis = synopsis.replace("\\-", "-");
     for spec in COMMANDS {
@@ -160,7 +192,7 @@ fn synopsis_has_every_command() {
 fn schedulers_of_the_help_are_those_of_the_manual() {
     let spec = OPTIONS.iter().find(|spec| spec.long == "scheduler").unwrap();
     let (names, _) = spec.help.split_once(" or ").unwrap();
-    let described = tags(&page("ipvsadm"), "SCHEDULERS", "PERSISTENCE ENGINES");
+    let described = tags(&page("ipvsadm.8"), "SCHEDULERS", "PERSISTENCE ENGINES");
     for name in names.split(", ") {
         assert!(described.iter().any(|tag| tag == name), "{name}: {described:?}");
     }
@@ -231,7 +263,7 @@ fn read_example(line: &str) -> bool {
             assert!(matches!(command, Ok(Some(_))), "{line}: {command:?}");
         }
         Some(program @ ("ipvsadm-save" | "ipvsadm-restore")) => {
-            let known = tags(&page(program), "OPTIONS", "EXIT STATUS");
+            let known = tags(&page(&format!("{program}.8")), "OPTIONS", "EXIT STATUS");
             let known: Vec<&str> =
                 known.iter().flat_map(|tag| tag.split([',', ' ', '['])).collect();
             for word in words.skip(1).filter(|word| word.starts_with('-')) {
@@ -272,7 +304,7 @@ fn every_example_in_the_readme_and_the_labs_is_a_command_line() {
 fn lint(tool: &str, arguments: &[&str]) {
     let output = Command::new(tool)
         .args(arguments)
-        .args(PAGES.map(|name| format!("{}/man/{name}.8", env!("CARGO_MANIFEST_DIR"))))
+        .args(PAGES.map(|name| format!("{}/man/{name}", env!("CARGO_MANIFEST_DIR"))))
         .output()
         .unwrap_or_else(|error| panic!("{tool}: {error}; `make check` installs it"));
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());

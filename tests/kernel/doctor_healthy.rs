@@ -1,6 +1,8 @@
 //! `--doctor` stays quiet on set-ups that differ from a mistake in one thing, and on which traffic flows.
 
-use crate::doctor::{Lab, NAT, faults};
+use std::fs;
+
+use crate::doctor::{Lab, NAT, faults, run};
 
 /// Both servers answer, and the doctor has no finding above a note.
 #[track_caller]
@@ -46,4 +48,46 @@ fn doctor_is_quiet_about_unusual_directors() {
         lab.rules(lines);
         is_healthy(&lab, name);
     }
+}
+
+/// The scripts of docs/persistent, as their units call them, and the files for sysctl.d.
+#[test]
+fn doctor_is_quiet_about_the_scripts_of_the_documentation() {
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/persistent");
+    let lab = Lab::new();
+    lab.serve();
+    let (director, server) = (&lab.director, &lab.servers[0]);
+    run(server, &format!("{place}/lvs-real-server start 10.0.0.100 10.0.0.101"));
+    run(server, &format!("{place}/lvs-real-server status 10.0.0.100 10.0.0.101"));
+    assert_eq!(faults(server), [""; 0]);
+    let silent = || {
+        let path = "/proc/sys/net/ipv4/conf/all/arp_ignore";
+        server.within(|| fs::read_to_string(path).unwrap())
+    };
+    for (address, is_silent) in [("10.0.0.100", "1\n"), ("10.0.0.101", "0\n")] {
+        run(server, &format!("{place}/lvs-real-server stop {address}"));
+        run(server, &format!("! {place}/lvs-real-server status {address}"));
+        assert_eq!(silent(), is_silent);
+    }
+    run(server, &format!("sysctl -q -p {place}/90-lvs-real-server.conf"));
+    assert_eq!(silent(), "1\n");
+
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    fs::write(&rules, format!("{NAT}\n")).unwrap();
+    director.ip("address del 192.0.2.100/32 dev eth0");
+    director.sysctl("ipv4/ip_forward", "0");
+    let rules = rules.display();
+    let command = |verb: &str| format!("{place}/lvs-director {verb} eth0 {rules} 192.0.2.100");
+    run(director, &command("start"));
+    run(director, &command("status"));
+    is_healthy(&lab, "lvs-director");
+    run(director, &command("stop"));
+    run(director, &format!("! {}", command("status")));
+    assert_eq!(lab.answers(1), 0);
+    director.sysctl("ipv4/ip_forward", "0");
+    run(director, &format!("sysctl -q -p {place}/90-lvs-director.conf"));
+    director.ip("address add 192.0.2.100/32 dev eth0");
+    lab.rules(NAT);
+    is_healthy(&lab, "90-lvs-director.conf");
 }

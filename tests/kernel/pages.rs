@@ -321,6 +321,11 @@ fn keepalived_works() {
 }
 
 #[test]
+fn persistent_works() {
+    Page { name: "persistent", scenes: &[] }.works();
+}
+
+#[test]
 fn cookbook_works() {
     let namespaces = "
 for namespace in shop-blue shop-green; do

@@ -321,6 +321,14 @@ fn keepalived_works() {
 }
 
 #[test]
+fn health_works() {
+    // The section's first round finds one server.
+    let one_server = "busybox httpd -p 10.2.0.1:8080 -h /etc
+PATH=$PATH:/bin";
+    Page { name: "health", scenes: &[("A script and a timer", one_server)] }.works();
+}
+
+#[test]
 fn persistent_works() {
     Page { name: "persistent", scenes: &[] }.works();
 }

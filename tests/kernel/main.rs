@@ -111,6 +111,8 @@ mod schedulers;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod streams;

@@ -14,6 +14,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tempfile::TempDir;
+
 use crate::network::fresh_namespace;
 use crate::program::Program;
 
@@ -109,32 +111,9 @@ impl Section {
     /// Runs the section, and compares its outputs with those on the page.
     fn works(&self, place: &str, rules: &str, scene: &str) {
         fresh_namespace();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder_with_programs();
         fs::write(folder.path().join("shop.rules"), rules).unwrap();
-        let programs = folder.path().join("programs");
-        fs::create_dir(&programs).unwrap();
-        for program in [Program::ours(), Program::save(), Program::restore()] {
-            let name = Path::new(program.name()).file_name().unwrap();
-            symlink(program.name(), programs.join(name)).unwrap();
-        }
-        let old = format!(
-            "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
-            reference_libraries().display(),
-            Program::reference().name()
-        );
-        let place_of_old = programs.join("ipvsadm-1.31");
-        fs::write(&place_of_old, old).unwrap();
-        fs::set_permissions(&place_of_old, fs::Permissions::from_mode(0o755)).unwrap();
-        let output = Command::new("bash")
-            .args(["-c", &self.script(scene)])
-            .current_dir(folder.path())
-            .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display()))
-            .env("LC_ALL", "C")
-            .env("PAUSE", "0")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let output = String::from_utf8(output.stdout).unwrap();
+        let output = bash(&self.script(scene), folder.path());
         let mut outputs = output
             .split_inclusive('\n')
             .map(str::to_owned)
@@ -188,6 +167,41 @@ fi
 ";
 const CLOSE: &str = "printf '%s%s\\n' '--- end of the block, exit status ' $?\n";
 
+/// A folder for a script, with our programs and ipvsadm 1.31 in its folder `programs`.
+pub(crate) fn folder_with_programs() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = folder.path().join("programs");
+    fs::create_dir(&programs).unwrap();
+    for program in [Program::ours(), Program::save(), Program::restore()] {
+        let name = Path::new(program.name()).file_name().unwrap();
+        symlink(program.name(), programs.join(name)).unwrap();
+    }
+    let old = format!(
+        "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
+        reference_libraries().display(),
+        Program::reference().name()
+    );
+    let place_of_old = programs.join("ipvsadm-1.31");
+    fs::write(&place_of_old, old).unwrap();
+    fs::set_permissions(&place_of_old, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// Runs a script in such a folder, and returns its standard output.
+pub(crate) fn bash(script: &str, folder: &Path) -> String {
+    let programs = folder.join("programs");
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .current_dir(folder)
+        .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display()))
+        .env("LC_ALL", "C")
+        .env("PAUSE", "0")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Compares a text with a wanted one, in which a line … replaces any lines.
 fn is_like(printed: &str, wanted: &str) -> bool {
     let lines: Vec<&str> = wanted.lines().collect();
@@ -220,7 +234,7 @@ fn reference_libraries() -> PathBuf {
 
 /// A director and two real servers with NAT, each on a network of its own. The director is also the client. One network
 /// namespace has both servers, and few processes set it up, since they start slowly under User Mode Linux.
-const BEHIND_NAT: &str = "
+pub(crate) const BEHIND_NAT: &str = "
 echo 1 >/proc/sys/net/ipv4/ip_forward
 ip -force -batch - 2>/dev/null <<'END' || true
 netns delete page-servers
@@ -256,7 +270,7 @@ until ipvsadm --doctor --probe >/dev/null; do sleep 0.1; done
 ";
 
 /// Sixteen requests at once; each server gets eight.
-const REQUESTS: &str = "curl -sZ --parallel-immediate --interface 203.0.113.1 --connect-timeout 0.5 \
+pub(crate) const REQUESTS: &str = "curl -sZ --parallel-immediate --interface 203.0.113.1 --connect-timeout 0.5 \
 'http://203.0.113.80/hosts?[1-16]' >/dev/null 2>&1 || true";
 
 #[test]

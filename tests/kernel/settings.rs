@@ -31,7 +31,7 @@ fn listed() -> Value {
     serde_json::from_str(Program::ours().line("-L --settings --json").succeeded()).unwrap()
 }
 
-/// The lines that are no comments.
+/// The lines without comments.
 fn settings(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with('#')).collect()
 }

@@ -27,6 +27,11 @@ LINTED_WITH := 1.95
 RUST = $(shell $(CARGO) --version | sed 's/^cargo \([0-9]*\.[0-9]*\).*/\1/')
 LINTS = $(if $(filter $(LINTED_WITH) $(if $(CI),$(lastword $(shell printf '%s\n' $(RUST) $(LINTED_WITH) | sort -V))),$(RUST)),-D warnings,--cap-lints warn)
 
+# ipvsadm-top needs a newer Rust than the three other programs. An older Rust builds and checks those alone, and says so.
+has_top = $(filter 1.88,$(firstword $(shell printf '%s\n' 1.88 $(RUST) | sort -V)))
+FEATURES = $(if $(has_top),--features top)
+say_without_top = $(if $(has_top),,echo 'make: without ipvsadm-top, which needs Rust 1.88 (here is $(RUST))' >&2)
+
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # Packages come from a separate build without paths of this machine, and have the date of the commit.
 PACKAGES := $(CURDIR)/target/packages
@@ -59,33 +64,36 @@ ROOT := $(filter 0,$(shell id -u))
 RELEASE ?= trixie
 TARGETS ?= test
 
-build: rust ## the three programs, optimised, in target/release (the default)
-	$(CARGO) build --locked --release
+build: rust ## the programs, optimised, in target/release (the default)
+	@$(say_without_top)
+	$(CARGO) build --locked --release $(FEATURES)
 
 check: provided ## format, lints, documentation, and the tests that need no kernel
+	@$(say_without_top)
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- $(LINTS)
-	$(CARGO) clippy --locked --test kernel -- $(LINTS)
-	RUSTDOCFLAGS="$(LINTS)" $(CARGO) doc --locked --workspace --no-deps
-	$(CARGO) test --locked --workspace --lib --bins --tests
+	$(if $(has_top),$(CARGO) clippy --locked --all-targets -- $(LINTS))
+	$(CARGO) clippy --locked --workspace --all-targets $(FEATURES) -- $(LINTS)
+	$(CARGO) clippy --locked --test kernel $(FEATURES) -- $(LINTS)
+	RUSTDOCFLAGS="$(LINTS)" $(CARGO) doc --locked --workspace --no-deps $(FEATURES)
+	$(CARGO) test --locked --workspace --lib --bins --tests $(FEATURES)
 	$(CARGO) test --locked --workspace --doc
 
 # The last targets of `make test`. Some machines cannot run them: `make test` names those at its start and its end.
 last = $(if $(can_deny),licenses) $(if $(ROOT),test-boot)
-can_deny = $(filter 1.88,$(firstword $(shell printf '%s\n' 1.88 $(RUST) | sort -V)))
+can_deny = $(has_top)
 skipped = $(if $(ROOT),,test-boot (needs root)) $(if $(can_deny),,licenses (cargo-deny needs Rust 1.88))
 say_skipped = $(if $(strip $(skipped)),echo 'make test $(1) $(strip $(skipped))' >&2)
 
 test: provided check ## all tests: check, then the tests on a real IPVS kernel, compared with ipvsadm 1.31
 	$(CARGO) build --locked --package ipvs-client --examples
-	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel | tee "$(BUILT)/kernel-tests.log"
+	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel $(FEATURES) | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 	$(if $(strip $(last)),$(MAKE) --no-print-directory $(last))
 	@$(call say_skipped,skipped)
 
 test-completions: provided ## bash, zsh and fish complete command lines, on a real IPVS kernel
-	$(CARGO) $(ON_IPVS) test --locked --test kernel -- completions
+	$(CARGO) $(ON_IPVS) test --locked --test kernel $(FEATURES) -- completions
 
 test-short: provided build check demo test-completions deb ## a short form of test, for test-debian: the programs, check, demo, completions, the .deb
 
@@ -113,8 +121,8 @@ bench: rust ## benchmarks of whole commands against ipvsadm 1.31 and bare system
 	$(if $(QUICK),$(bench_commands) --quick,{ $(bench_commands) --document BENCHMARKS.md; } || failed=1; \
 		$(CARGO) bench --locked --bench parts; exit $${failed:-0})
 
-# Each installed file: its mode, its source, and its destination.
-installed = { for program in $(PROGRAMS); do \
+# Each installed file: its mode, its source, and its destination. Those of ipvsadm-top are installed if it was built.
+installed = { for program in $(PROGRAMS) ipvsadm-top; do \
 		echo "755|$(BUILT)/release/$$program|$(SBINDIR)/$$program"; \
 		echo "644|man/$$program.8|$(DATADIR)/man/man8/$$program.8"; \
 		echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/$$program"; \
@@ -127,7 +135,10 @@ installed = { for program in $(PROGRAMS); do \
 
 # If root has no cargo, this installs the programs that the user has built.
 install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions and unit into DESTDIR, PREFIX (/usr/local), SBINDIR
-	$(installed) | while IFS='|' read -r mode file place; do install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; done
+	$(installed) | while IFS='|' read -r mode file place; do \
+		[[ $$file != *ipvsadm-top* || -x "$(BUILT)/release/ipvsadm-top" ]] || continue; \
+		install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; \
+	done
 	sed -i 's|^sbin=.*|sbin=$(SBINDIR)|' "$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
 	sed -i 's|=/usr/libexec/|=$(LIBEXECDIR)/|' "$(DESTDIR)$(UNITDIR)/ipvsadm.service"
 
@@ -158,7 +169,8 @@ $(CARGO_DENY):
 
 packaged: rust
 	mkdir -p "$(PACKAGES)"
-	$(PACKAGING) $(CARGO) build --locked --release
+	@$(say_without_top)
+	$(PACKAGING) $(CARGO) build --locked --release $(FEATURES)
 
 # The epoch is that of Debian's package, so that 1.31 is older.
 deb: packaged $(CARGO_DEB) ## the package for Debian and its relatives, in target/packages

@@ -1,5 +1,5 @@
-# Completion of ipvsadm, ipvsadm-save and ipvsadm-restore for bash: options that fit the command typed so far, and
-# values that the kernel has. It needs only bash, and prints no errors if there is no IPVS or no permission.
+# Completion of ipvsadm, ipvsadm-save, ipvsadm-restore and ipvsadm-top for bash: options that fit the command typed so
+# far, and values that the kernel has. It needs only bash, and prints no errors if there is no IPVS or no permission.
 
 # --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.
 _ipvsadm_commands='
@@ -98,6 +98,9 @@ b sched-flags sched-flags value add-service,edit-service
 _ipvsadm_save='--netns --color -n --all --allow-empty --within --digest -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
 # --- End of the table.
+# --- From ipvsadm-top's own table; `UPDATE=1 cargo test --features top --test manual` writes it.
+_ipvsadm_top='--netns --color -n --numeric -i --interval -h --help -v -V --version'
+# --- End of ipvsadm-top's table.
 
 # Splits a text into the array `lines`. The builtins read and mapfile read a pipe with one system call for each byte,
 # and a here-string may be a pipe; a command substitution is read in blocks.
@@ -386,6 +389,7 @@ _ipvsadm_companion() {
   [[ $before != = ]] || before=${COMP_WORDS[COMP_CWORD-2]}
   case ${1##*/} in
   ipvsadm-save) options=$_ipvsadm_save ;;
+  ipvsadm-top) options=$_ipvsadm_top ;;
   *) options=$_ipvsadm_restore ;;
   esac
   COMPREPLY=()
@@ -395,10 +399,10 @@ _ipvsadm_companion() {
     for option in $options; do
       [[ $option != "$typed"* || " ${COMP_WORDS[*]:1:COMP_CWORD-1} " = *" $option "* ]] || COMPREPLY+=("$option")
     done
-  else
+  elif [[ ${1##*/} != ipvsadm-top ]]; then
     _ipvsadm_files "$typed"
   fi
 }
 
 complete -F _ipvsadm ipvsadm
-complete -F _ipvsadm_companion ipvsadm-save ipvsadm-restore
+complete -F _ipvsadm_companion ipvsadm-save ipvsadm-restore ipvsadm-top

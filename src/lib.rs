@@ -1,4 +1,4 @@
-//! The programs ipvsadm, ipvsadm-save and ipvsadm-restore. The library for other programs is the crate `ipvs-client`;
+//! The programs ipvsadm, ipvsadm-save, ipvsadm-restore and ipvsadm-top. The library for other programs is the crate `ipvs-client`;
 //! this one promises nothing and may change with every release.
 #![doc(hidden)]
 
@@ -12,6 +12,8 @@ mod errors;
 pub mod host;
 mod process;
 pub mod programs;
+#[cfg(feature = "top")]
+mod top;
 // Public for the benchmarks.
 pub mod output;
 

@@ -68,7 +68,8 @@ const PACKAGES: [Package; 4] = [
             ("args", 2),
             ("doctor", 3),
             ("commands", 5),
-            ("programs", 6),
+            ("top", 6),
+            ("programs", 7),
         ],
     },
 ];

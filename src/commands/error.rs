@@ -58,6 +58,10 @@ pub enum Error {
     /// Interfaces, routes or neighbours cannot be listed.
     #[error("cannot look at this machine: {}", io_text(.0))]
     Host(#[source] io::Error),
+    /// There is no terminal for a screen.
+    #[cfg(feature = "top")]
+    #[error("cannot show the screen: {}; `ipvsadm -L --watch' prints anywhere", io_text(.0))]
+    NoScreen(#[source] io::Error),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {}", io_text(.0))]
     Output(#[source] io::Error),

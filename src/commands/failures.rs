@@ -71,6 +71,8 @@ fn kind(error: &Error) -> FailureKind {
             DrainFailure::Interrupted { signal, .. } => FailureKind::Stopped(*signal),
         },
         Error::Locked { .. } | Error::NotApplied { .. } => FailureKind::Refused,
+        #[cfg(feature = "top")]
+        Error::NoScreen(_) => FailureKind::WrongValue,
         Error::Weight(_) | Error::NoTerminal(_) | Error::NotAChange => FailureKind::WrongValue,
         Error::NotConfirmed { answer: Answer::Signal(signal), .. } => FailureKind::Stopped(*signal),
         Error::NotConfirmed { .. } => FailureKind::NotConfirmed,

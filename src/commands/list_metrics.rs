@@ -1,18 +1,13 @@
 //! Lists the state as metrics, or replaces a file with them.
 
-use std::collections::BTreeMap;
-
-use ipvs::ErrorKind;
-use ipvs::kernel::Namespace;
-use ipvs::model::{
-    ConnectionFilter, Family, Forwarding, RealServerState, ServiceKey, ServiceState,
-};
-use ipvs::netlink::Transport;
-use ipvs::procfs::ServicesFile;
-use ipvs::state::{ServiceSnapshot, Snapshot};
-use ipvs_rules::MetricsQuery;
 use std::path::Path;
 
+use ipvs::kernel::Namespace;
+use ipvs::model::ConnectionFilter;
+use ipvs::netlink::Transport;
+use ipvs_rules::MetricsQuery;
+
+use super::current_table::{CurrentTable, read_table};
 use super::{Error, Session};
 use crate::output::{Buffered, ConnectionCounts, Metrics};
 use crate::process::AtomicFile;
@@ -42,19 +37,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Error> {
 
 /// Reads the state; without rights, as much as the files of `/proc` have.
 fn read_metrics<T: Transport>(session: &mut Session<T>) -> Result<Metrics, Error> {
-    let (info, mut services, daemons) = match session.client().and_then(Snapshot::read) {
-        Ok(Snapshot { info, services, daemons, .. }) => (info, services, Some(daemons)),
-        Err(error) if error.kind() == ErrorKind::NotPermitted => {
-            let file = session.namespace().services_file()?;
-            (file.info, services_of_file(&file), None)
-        }
-        Err(error) => return Err(error.into()),
-    };
-    // The kernel may list an entry twice if others change the table meanwhile.
-    services.dedup_by_key(|snapshot| snapshot.service.service.key);
-    for snapshot in &mut services {
-        snapshot.servers.dedup_by_key(|state| state.server.key);
-    }
+    let CurrentTable { info, services, daemons } = read_table(session)?;
     let namespace = session.namespace();
     let connections = count_connections(namespace)?;
     // Kernels without proc files of statistics exist; the rest is useful without them.
@@ -72,60 +55,4 @@ fn count_connections(namespace: &Namespace) -> Result<ConnectionCounts, Error> {
         }
     }
     Ok(counts)
-}
-
-/// The services of the file, each key once and in order. The file lacks the family of a mark: the family of a real server
-/// decides, unless it is tunneled. Marks of the same family that cannot be told apart are one service.
-fn services_of_file(file: &ServicesFile) -> Vec<ServiceSnapshot> {
-    let mut services: BTreeMap<ServiceKey, ServiceSnapshot> = BTreeMap::new();
-    for (place, listed) in file.services.iter().enumerate() {
-        let servers = file.servers(place);
-        let mut service = listed.service.clone();
-        let is_ipv6 = servers.iter().any(|server| {
-            server.key.address.is_ipv6() && !matches!(server.forwarding, Forwarding::Tunneling(_))
-        });
-        if let ServiceKey::Fwmark { family, .. } = &mut service.key {
-            *family = if is_ipv6 { Family::Ipv6 } else { Family::Ipv4 };
-        }
-        let snapshot = services.entry(service.key).or_insert_with(|| ServiceSnapshot {
-            service: ServiceState::new(service),
-            servers: Vec::new(),
-        });
-        snapshot.servers.extend(servers.iter().map(|summary| {
-            let mut server = ipvs::model::RealServer::new(summary.key);
-            (server.weight, server.forwarding) = (summary.weight, summary.forwarding);
-            let mut state = RealServerState::new(server);
-            state.active_connections = summary.active_connections;
-            state.inactive_connections = summary.inactive_connections;
-            state
-        }));
-        snapshot.servers.sort_unstable_by_key(|state| state.server.key);
-    }
-    services.into_values().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ipvs_rules::MetricsDetail;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn mark_of_both_families_in_the_file_has_series_for_each() {
-        let file = "IP Virtual Server version 1.2.1 (size=4096)\n\
-                    Prot LocalAddress:Port Scheduler Flags\n\
-                    \u{20} -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n\
-                    FWM  00000007 wlc  \n\
-                    \u{20} -> [2001:0db8:0000:0000:0000:0000:0000:0002]:0000      Route   1      2          0         \n\
-                    FWM  00000007 wlc  \n\
-                    \u{20} -> 0A000003:0000      Route   1      1          0         \n\
-                    FWM  00000008 wlc  \n\
-                    FWM  00000008 wlc  \n";
-        let services = services_of_file(&ServicesFile::from_reader(file.as_bytes()).unwrap());
-        let keys: BTreeSet<_> =
-            services.iter().map(|snapshot| snapshot.service.service.key.to_string()).collect();
-        assert_eq!(services.len(), keys.len());
-        assert_eq!(keys.len(), 3, "{keys:?}");
-        assert_eq!(MetricsDetail::default(), MetricsDetail::Servers);
-    }
 }

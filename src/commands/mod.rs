@@ -9,6 +9,7 @@ mod change;
 mod clear;
 mod command_stream;
 mod confirmed_change;
+mod current_table;
 mod doctor;
 mod drain;
 mod dry_run;
@@ -37,6 +38,8 @@ pub use applied_plan::AppliedPlan;
 pub use apply_lines::{apply_lines, show_lines};
 pub use change::{change, lock_edits};
 pub use confirmed_change::plan_change;
+#[cfg(feature = "top")]
+pub use current_table::{CurrentTable, read_table};
 pub use doctor::doctor;
 pub use drain::{DrainFailure, drain};
 pub use dry_run::dry_run;

@@ -35,5 +35,7 @@ pub use metrics::{ConnectionCounts, Metrics, plan_metrics};
 pub use plan::{plan_summary, write_plan};
 pub use rules::{Comments, SavedLines, SavedRules};
 pub use services::ServicesText;
+#[cfg(feature = "top")]
+pub use services::forwarding_name;
 pub use sysctls::{Sysctls, TableLoad, sysctl_lines};
 pub use table_change::TableChange;

@@ -186,7 +186,7 @@ impl ServicesText<'_> {
     ) {
         self.server_endpoint(out, service, &server.key);
         out.push(b' ');
-        left(out, forwarding(server.forwarding), 7);
+        left(out, forwarding_name(server.forwarding), 7);
         out.push(b' ');
         left_number(out, server.weight, 6);
         trailing(out, [server.active_connections, server.inactive_connections]);
@@ -201,7 +201,7 @@ impl ServicesText<'_> {
             ServiceColumns::Tunnels => {
                 self.server_endpoint(out, service, &server.key);
                 out.push(b' ');
-                left(out, forwarding(server.forwarding), 7);
+                left(out, forwarding_name(server.forwarding), 7);
                 out.push(b' ');
                 let start = out.len();
                 tunnel(out, server.forwarding);
@@ -316,7 +316,8 @@ fn scheduling(out: &mut Vec<u8>, service: &VirtualService) {
     }
 }
 
-fn forwarding(forwarding: Forwarding) -> &'static str {
+/// A way of forwarding as listings print it.
+pub fn forwarding_name(forwarding: Forwarding) -> &'static str {
     match forwarding {
         Forwarding::Masquerading => "Masq",
         Forwarding::DirectRouting => "Route",

@@ -157,7 +157,7 @@ fn is_kept_by_c_library(signal: i32, error: &io::Error) -> bool {
 }
 
 /// The signals that are ignored, number N as bit N-1, as proc_pid_status(5) has them.
-fn ignored_signals() -> u64 {
+pub(super) fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()

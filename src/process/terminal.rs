@@ -81,6 +81,21 @@ pub fn has_colours(stream: &impl IsTerminal) -> bool {
         && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// Tests whether the terminal of the process can move its cursor, by the variable TERM.
+#[cfg(feature = "top")]
+pub(super) fn has_cursor() -> bool {
+    env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Tests whether the locale of the process has Unicode, as the variables of locale(7) name it.
+#[cfg(feature = "top")]
+pub fn has_unicode() -> bool {
+    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(value).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.ends_with("utf-8") || locale.ends_with("utf8")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

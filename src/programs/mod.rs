@@ -1,4 +1,4 @@
-//! The main functions of the three programs: they parse the arguments, run the command and report its failure.
+//! The main functions of the programs: they parse the arguments, run the command and report its failure.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,6 +14,8 @@ use ipvs_rules::{
 };
 use rustix::io::Errno;
 
+#[cfg(feature = "top")]
+use crate::args::top_arguments;
 use crate::args::{
     CommandLine, Invocation, Request, RestoreArguments, RestoreMode, restore_arguments,
     save_arguments, typed_color, write_version,
@@ -23,9 +25,14 @@ use crate::commands::{
     of_output,
 };
 use crate::errors::{Failure, FailureKind, SUCCESS};
+#[cfg(feature = "top")]
+use crate::process::has_unicode;
 use crate::process::{
     Confirmation, TerminalWriter, WaitingStream, Watch, choose_colours, has_colours, has_readers,
 };
+
+#[cfg(feature = "top")]
+use crate::top;
 
 /// The status of `--diff` where a restore would change something.
 const CHANGES: u8 = 1;
@@ -146,6 +153,28 @@ pub fn ipvsadm_restore() -> ExitCode {
         choose(typed_color(&words));
         invoke("ipvsadm-restore", restore_arguments(words)?, session, |arguments, session| {
             restore(&arguments, session)
+        })
+    })
+}
+
+/// ipvsadm-top(8).
+#[cfg(feature = "top")]
+pub fn ipvsadm_top() -> ExitCode {
+    run(|words, session| {
+        choose(typed_color(&words));
+        let invocation = top_arguments(words)?;
+        let namespace =
+            invocation.namespace.as_ref().map(|word| word.to_string_lossy().into_owned());
+        invoke("ipvsadm-top", invocation, session, |arguments, session| {
+            let settings = top::Settings {
+                interval: arguments.interval,
+                is_numeric: arguments.is_numeric,
+                namespace,
+                has_colours: has_colours(&io::stdout()),
+                has_unicode: has_unicode(),
+            };
+            top::run(&settings, session).map_err(of_listing)?;
+            Ok(SUCCESS)
         })
     })
 }

@@ -9,7 +9,7 @@ use ipvs_rules::{EndpointNames, EndpointText};
 use super::hosts::{Patience, Reply, ask_all};
 
 /// A cache of the names of addresses and ports.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Labels {
     /// `None` for an address without a name.
     hosts: HashMap<IpAddr, Option<String>>,

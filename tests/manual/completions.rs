@@ -125,6 +125,12 @@ fn companion_options(program: &str) -> Vec<(Vec<String>, Takes, String)> {
         .collect()
 }
 
+/// The marks of ipvsadm-top's table, which only a build with this program can write.
+#[cfg(feature = "top")]
+const TOP_BEGIN: &str = "# --- From ipvsadm-top's own table; `UPDATE=1 cargo test --features top --test manual` writes it.\n";
+#[cfg(feature = "top")]
+const TOP_END: &str = "# --- End of ipvsadm-top's table.\n";
+
 const COMPANIONS: [(&str, &str); 2] = [
     ("save", env!("CARGO_BIN_EXE_ipvsadm-save")),
     ("restore", env!("CARGO_BIN_EXE_ipvsadm-restore")),
@@ -142,11 +148,15 @@ fn bash() -> String {
         writeln!(text, "_ipvsadm_{name}='\n{lines}'").unwrap();
     }
     for (name, program) in COMPANIONS {
-        let names: Vec<String> =
-            companion_options(program).into_iter().flat_map(|(names, ..)| names).collect();
-        writeln!(text, "_ipvsadm_{name}='{}'", names.join(" ")).unwrap();
+        text += &bash_companion(name, program);
     }
     text
+}
+
+fn bash_companion(name: &str, program: &str) -> String {
+    let names: Vec<String> =
+        companion_options(program).into_iter().flat_map(|(names, ..)| names).collect();
+    format!("_ipvsadm_{name}='{}'\n", names.join(" "))
 }
 
 fn zsh() -> String {
@@ -160,32 +170,41 @@ fn zsh() -> String {
         text.push_str(")\n");
     }
     for (name, program) in COMPANIONS {
-        writeln!(text, "typeset -ga _ipvsadm_{name}=(").unwrap();
-        for (names, takes, help) in companion_options(program) {
-            let help = help.replace('[', "\\[").replace(']', "\\]");
-            let others = names.join(" ");
-            for name in &names {
-                let spec = match (&takes, name.strip_prefix("--")) {
-                    (Takes::Maybe(value), Some(_)) => {
-                        // A word in capitals names a value; another word is the value.
-                        let label = value.to_lowercase();
-                        let action = match label.as_str() {
-                            "file" => "_files".to_owned(),
-                            _ if label == *value => format!("({value})"),
-                            _ => String::new(),
-                        };
-                        format!("({others}){name}=-[{help}]::{label}:{action}")
-                    }
-                    (Takes::Value, Some(long)) => {
-                        format!("({others}){name}=[{help}]:{long}: _ipvsadm_values {long}")
-                    }
-                    _ => format!("({others}){name}[{help}]"),
-                };
-                writeln!(text, "  {}", quoted(&spec, "'\\''")).unwrap();
-            }
-        }
-        text.push_str(")\n");
+        text += &zsh_companion(name, program);
     }
+    text
+}
+
+fn zsh_companion(name: &str, program: &str) -> String {
+    let mut text = format!("typeset -ga _ipvsadm_{name}=(\n");
+    for (names, takes, help) in companion_options(program) {
+        let help = help.replace('[', "\\[").replace(']', "\\]");
+        let others = names.join(" ");
+        let long = names.iter().find_map(|name| name.strip_prefix("--")).unwrap_or_default();
+        for name in &names {
+            let spec = match (&takes, name.starts_with("--")) {
+                (Takes::Maybe(value), true) => {
+                    // A word in capitals names a value; another word is the value.
+                    let label = value.to_lowercase();
+                    let action = match label.as_str() {
+                        "file" => "_files".to_owned(),
+                        _ if label == *value => format!("({value})"),
+                        _ => String::new(),
+                    };
+                    format!("({others}){name}=-[{help}]::{label}:{action}")
+                }
+                (Takes::Value, true) => {
+                    format!("({others}){name}=[{help}]:{long}: _ipvsadm_values {long}")
+                }
+                (Takes::Value, false) => {
+                    format!("({others}){name}+[{help}]:{long}: _ipvsadm_values {long}")
+                }
+                _ => format!("({others}){name}[{help}]"),
+            };
+            writeln!(text, "  {}", quoted(&spec, "'\\''")).unwrap();
+        }
+    }
+    text.push_str(")\n");
     text
 }
 
@@ -223,6 +242,7 @@ fn fish_companion(name: &str, program: &str) -> String {
                     write!(text, " -l netns -x -a '(command ls /run/netns 2>/dev/null)'").unwrap();
                 }
                 Some("color") => write!(text, " -l color -x -a 'auto always never'").unwrap(),
+                Some("interval") => write!(text, " -l interval -x").unwrap(),
                 Some(long) => write!(text, " -l {long}").unwrap(),
                 None => write!(text, " -s {}", &name[1..]).unwrap(),
             }
@@ -234,12 +254,16 @@ fn fish_companion(name: &str, program: &str) -> String {
 
 /// Compares the text between the marks of a file with the generated table, or writes the table.
 fn check(name: &str, table: &str) {
+    check_between((BEGIN, END), name, table);
+}
+
+fn check_between((begin, end): (&str, &str), name: &str, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
     let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (found, after) = rest.split_once(END).unwrap();
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (found, after) = rest.split_once(end).unwrap();
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        fs::write(&path, format!("{before}{begin}{table}{end}{after}")).unwrap();
     } else {
         assert_eq!(found, table, "{name}: run UPDATE=1 cargo test --test manual");
     }
@@ -261,4 +285,14 @@ fn fish_completes_what_the_table_has() {
     for (name, program) in COMPANIONS {
         check(&format!("ipvsadm-{name}.fish"), &fish_companion(name, program));
     }
+}
+
+#[cfg(feature = "top")]
+#[test]
+fn options_of_ipvsadm_top_are_completed() {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_ipvsadm-top");
+    let marks = (TOP_BEGIN, TOP_END);
+    check_between(marks, "ipvsadm.bash", &bash_companion("top", PROGRAM));
+    check_between(marks, "_ipvsadm", &zsh_companion("top", PROGRAM));
+    check_between(marks, "ipvsadm-top.fish", &fish_companion("top", PROGRAM));
 }

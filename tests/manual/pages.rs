@@ -7,7 +7,8 @@ use std::process::Command;
 
 use ipvs_rules::{COMMANDS, LineError, OPTIONS, RuleError, ValueSpec, parse_numeric_line};
 
-const PAGES: [&str; 4] = ["ipvsadm.8", "ipvsadm-save.8", "ipvsadm-restore.8", "ipvsadm-rules.5"];
+const PAGES: [&str; 5] =
+    ["ipvsadm.8", "ipvsadm-save.8", "ipvsadm-restore.8", "ipvsadm-top.8", "ipvsadm-rules.5"];
 
 /// Words by which people search the manual, for example with `man -K`.
 const SEARCHED: [&str; 20] = [
@@ -152,6 +153,13 @@ fn help_of_save_and_restore_matches_their_manual() {
     }
 }
 
+#[cfg(feature = "top")]
+#[test]
+fn help_of_top_matches_its_manual() {
+    let described = tags(&page("ipvsadm-top.8"), "OPTIONS", "SCREEN");
+    assert_same(help(env!("CARGO_BIN_EXE_ipvsadm-top")), described);
+}
+
 #[test]
 fn manual_is_of_this_version() {
     for name in PAGES {
@@ -262,8 +270,9 @@ fn read_example(line: &str) -> bool {
             let command = parse_numeric_line(line.as_bytes());
             assert!(matches!(command, Ok(Some(_))), "{line}: {command:?}");
         }
-        Some(program @ ("ipvsadm-save" | "ipvsadm-restore")) => {
-            let known = tags(&page(&format!("{program}.8")), "OPTIONS", "EXIT STATUS");
+        Some(program @ ("ipvsadm-save" | "ipvsadm-restore" | "ipvsadm-top")) => {
+            let next = if program == "ipvsadm-top" { "SCREEN" } else { "EXIT STATUS" };
+            let known = tags(&page(&format!("{program}.8")), "OPTIONS", next);
             let known: Vec<&str> =
                 known.iter().flat_map(|tag| tag.split([',', ' ', '['])).collect();
             for word in words.skip(1).filter(|word| word.starts_with('-')) {

@@ -121,7 +121,7 @@ bench: rust ## benchmarks of whole commands against ipvsadm 1.31 and bare system
 	$(if $(QUICK),$(bench_commands) --quick,{ $(bench_commands) --document BENCHMARKS.md; } || failed=1; \
 		$(CARGO) bench --locked --bench parts; exit $${failed:-0})
 
-# Each installed file: its mode, its source, and its destination. Those of ipvsadm-top are installed if it was built.
+# Each installed file: its mode, its source, and its destination. `make install` skips ipvsadm-top if it was not built.
 installed = { for program in $(PROGRAMS) ipvsadm-top; do \
 		echo "755|$(BUILT)/release/$$program|$(SBINDIR)/$$program"; \
 		echo "644|man/$$program.8|$(DATADIR)/man/man8/$$program.8"; \

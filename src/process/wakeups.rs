@@ -43,7 +43,7 @@ pub struct Wakeups {
 }
 
 impl Wakeups {
-    /// Blocks the signals. Those that the process ignores, such as SIGHUP under nohup(1), stay ignored.
+    /// Blocks the signals. Signals that the process ignores, such as SIGHUP under nohup(1), stay ignored.
     ///
     /// # Errors
     /// When the kernel gives no descriptor.

@@ -1,8 +1,8 @@
 //! The screen of ipvsadm-top: the services and their real servers with rates since the last sample.
 //!
-//! `sample` computes rates from two readings of the table, `history` keeps those of the last minute, `view` holds what the
-//! user has chosen, and `draw` makes a picture of all of them. `run` waits for keys, signals and the next sample. Changes
-//! nothing in the kernel.
+//! `sample` computes rates from two readings of the table, and `history` keeps those of the last minute. `view` holds the
+//! choices of the user, and `draw` makes a picture. `run` waits for keys, signals and the next sample. Nothing here changes
+//! the kernel's table.
 
 mod columns;
 mod connections;

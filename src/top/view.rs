@@ -1,4 +1,4 @@
-//! What the user has chosen to see: the order, the filter, the services that show their servers, and the place of the
+//! The choices of the user: the order, the filter, the services that show their servers, and the place of the
 //! cursor.
 
 use std::cmp::Reverse;

@@ -326,11 +326,7 @@ fn keepalived_works() {
         reference_libraries().display()
     );
     let address = "ip address add 10.0.0.1/8 dev lo";
-    let scenes = &[
-        ("keepalived", keepalived.as_str()),
-        ("Nothing: a rule file", address),
-        ("Beside a health checker", address),
-    ];
+    let scenes = &[("keepalived", keepalived.as_str()), ("Nothing: a rule file", address)];
     Page { name: "keepalived", scenes }.works();
 }
 
@@ -345,6 +341,18 @@ PATH=$PATH:/bin";
 #[test]
 fn persistent_works() {
     Page { name: "persistent", scenes: &[] }.works();
+}
+
+#[test]
+fn first_use_of_the_readme_works() {
+    fresh_namespace();
+    let (_, sections) = Page { name: "../README", scenes: &[] }.read();
+    let first = sections.iter().find(|section| section.title == "First use").unwrap();
+    let commands = &first.blocks[0].text;
+    let folder = folder_with_programs();
+    let script = format!("{START}{BEHIND_NAT}ipvsadm -C\n{commands}echo done");
+    let output = bash(&script, folder.path());
+    assert!(output.contains("0 errors") && output.ends_with("done\n"), "{output}");
 }
 
 #[test]

@@ -3,9 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Child;
+use std::process::{Child, Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use ipvs::{Client, RealServer, ServiceKey};
 
 use crate::network::{Host, fresh_namespace};
 use crate::program::Program;
@@ -176,6 +180,67 @@ fn of_relative_weights_at_once_none_is_lost() {
     table(&format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n"));
     assert_eq!(at_once("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w +1", 8), [0; 8]);
     assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 8\n"));
+}
+
+/// Edits a weight to 7, with a pause before each request from the reading behind the edit on. `rival` gets a client
+/// and runs until it returns or the edit has ended.
+fn contested_edit(mut rival: impl FnMut(&mut Client) -> bool + Send + 'static) -> Output {
+    table(&format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 5 -x 9\n"));
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&has_ended);
+    let rival = thread::spawn(move || {
+        let mut client = Client::connect().unwrap();
+        while !seen.load(Ordering::SeqCst) && !rival(&mut client) {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    // The first three requests ask for the family, read the server and edit it.
+    let output = Command::new("strace")
+        .args(["-o", "/dev/null", "-e", "inject=sendto:delay_enter=700000:when=4+"])
+        .arg(Program::ours().name())
+        .args("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w 7".split(' '))
+        .output()
+        .expect("strace is missing: run `make test`, which installs it");
+    has_ended.store(true, Ordering::SeqCst);
+    rival.join().unwrap();
+    output
+}
+
+fn service_key() -> ServiceKey {
+    ServiceKey::tcp(([10, 0, 0, 1], 80).into())
+}
+
+fn current(client: &mut Client) -> RealServer {
+    client.server(&service_key(), &"10.1.0.1:80".parse().unwrap()).unwrap().server
+}
+
+#[test]
+fn edit_is_made_once_more_if_another_program_was_faster() {
+    let output = contested_edit(|client| {
+        let now = current(client);
+        let is_edited = now.weight == 7;
+        if is_edited {
+            client.edit_server(&service_key(), &RealServer { weight: 3, ..now }).unwrap();
+        }
+        is_edited
+    });
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{output:?}");
+    assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 7 -x 9\n"));
+}
+
+#[test]
+fn edit_that_another_program_undoes_each_time_fails() {
+    let output = contested_edit(|client| {
+        let now = current(client);
+        if now.weight == 7 {
+            client.edit_server(&service_key(), &RealServer { weight: 3, ..now }).unwrap();
+        }
+        false
+    });
+    assert_eq!(output.status.code(), Some(255), "{output:?}");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("another program keeps changing the same settings"), "{message}");
+    assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3 -x 9\n"));
 }
 
 #[test]

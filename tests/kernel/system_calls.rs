@@ -31,6 +31,7 @@ fn calls_of(program: &Program, names: &str, arguments: &str, input: &str) -> Vec
         .env_remove("LD_LIBRARY_PATH")
         .stdin(fs::File::open(&rules).unwrap())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .status()
         .expect("strace is missing: run `make test`, which installs it");
     assert!(status.success(), "{arguments}: {status}");
@@ -85,6 +86,31 @@ fn a_thousand_lines_take_few_system_calls() {
         let most = OTHERS + HANDLERS + sends * 5;
         assert!(calls.len() <= most, "{} of {most}: {calls:#?}", calls.len());
     }
+}
+
+#[test]
+fn edit_reads_the_old_settings_for_its_notes_on_a_terminal_only() {
+    fresh_namespace();
+    let rules = "-A -t 10.0.0.1:80\n-a -t 10.0.0.1:80 -r 10.0.0.2 -m -w 5\n";
+    Program::ours().feed(["-R"], rules.as_bytes()).succeeded();
+    for edit in ["-e -t 10.0.0.1:80 -r 10.0.0.2 -w 0", "-E -t 10.0.0.1:80 -s rr"] {
+        let sent = calls_of(&Program::ours(), "sendto", edit, "");
+        assert_eq!(sent.len(), 2, "the family and the edit: {sent:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "strace -o log -e trace=sendto {} -e -t 10.0.0.1:80 -r 10.0.0.2 -w 3",
+        Program::ours().name()
+    );
+    let shown = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(shown.status.success(), "{shown:?}");
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.matches("sendto(").count() > 2, "{log}");
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use ipvs::model::{Change, RealServerKey, Ruleset, ServiceKey, VirtualService};
+use ipvs::model::{Change, RealServerKey, Ruleset, Scope, ServiceKey, VirtualService};
 use ipvs::netlink::Client;
-use ipvs::plan::{ApplyError, Cause, Plan, Rollback, apply};
+use ipvs::plan::{ApplyError, Cause, Plan, PlanOptions, Rollback, apply};
 use ipvs::state::{read_ruleset, read_settings};
 use ipvs_test::kernel::{Kernel, Service, Socket};
 use ipvs_test::values;
@@ -86,6 +86,11 @@ fn sorted(kernel: &Kernel) -> Vec<Service> {
     services
 }
 
+/// A service outside of all scopes, which no history has.
+fn outside() -> VirtualService {
+    VirtualService::new(ServiceKey::tcp(([192, 0, 2, 77], 7777).into()))
+}
+
 fn read(kernel: &Kernel) -> Ruleset {
     read_ruleset(&mut Client::new(kernel.socket()).unwrap()).unwrap()
 }
@@ -146,6 +151,41 @@ proptest! {
             for change in &left {
                 client.apply(change).unwrap();
             }
+            prop_assert_eq!(sorted(&kernel), sorted(&old), "step {}", step);
+        }
+    }
+
+    #[test]
+    fn failed_rollback_of_a_plan_with_scopes_has_a_way_back_inside_them([old, new] in tables()) {
+        let scopes: [Scope; 2] = ["10.0.0.0/8", "fwmark:1-7"].map(|scope| scope.parse().unwrap());
+        let mut options = PlanOptions::default();
+        options.scopes = scopes.to_vec();
+        let (current, target) = (read(&old), read(&new));
+        let plan = Plan::with_options(&current, &target, &options);
+        for step in 1..=plan.len() {
+            let kernel = copy(&old);
+            let mut rival = Client::new(kernel.socket()).unwrap();
+            let socket = kernel.socket().before_request(move |request| match request.change {
+                Some(change) if change == step => {
+                    // Another program changes the rest of the table.
+                    let _ = rival.add_service(&outside());
+                    Err(Errno::NOMEM)
+                }
+                Some(change) if change > step => Err(Errno::NOMEM),
+                _ => Ok(()),
+            });
+            let left = match apply_over(&plan, &current, socket).unwrap_err().rollback {
+                Rollback::Complete => Vec::new(),
+                Rollback::Partial { left, .. } => left,
+                Rollback::Unknown(error) => panic!("step {step}: {error}"),
+            };
+            let mut client = Client::new(kernel.socket()).unwrap();
+            for change in &left {
+                let key = change.service().unwrap();
+                prop_assert!(Scope::any_contains(&scopes, key), "step {}: {:?}", step, change);
+                client.apply(change).unwrap();
+            }
+            client.delete_service(&outside().key).unwrap();
             prop_assert_eq!(sorted(&kernel), sorted(&old), "step {}", step);
         }
     }

@@ -1,6 +1,8 @@
-//! The manual, the help and the completions match the table of options.
+//! The manual, the help and the completions match the table of options; the documents match each other.
 
 #[cfg(test)]
 mod completions;
+#[cfg(test)]
+mod links;
 #[cfg(test)]
 mod pages;

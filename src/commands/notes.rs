@@ -1,5 +1,6 @@
 //! Notes on changes that may surprise people who typed them. Only a terminal gets them.
 
+use super::preview::plain;
 use super::{AppliedPlan, Error, Session, change};
 use ipvs::model::{Change, Forwarding, RealServer, Request, ServiceKey, VirtualService};
 use ipvs::netlink::Transport;
@@ -79,14 +80,6 @@ pub fn notes_on(change: &TableChange, typed: &TypedOptions, applied: &AppliedPla
         _ => None,
     };
     notes(plain(request), typed, before)
-}
-
-/// The request itself, without a condition.
-fn plain(request: &Request) -> &Request {
-    match request {
-        Request::IfExists(request) => request,
-        request => request,
-    }
 }
 
 fn notes(request: &Request, typed: &TypedOptions, before: Option<Before>) -> Vec<String> {

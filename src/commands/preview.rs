@@ -19,6 +19,7 @@ pub(super) fn perform_on<O: Copy>(
     match change {
         TableChange::Request(request) => {
             refuse_existing(request, table)?;
+            refuse_crossed_thresholds(request, table)?;
             table.perform(request, None).map_err(|conflict| refusal(request, &conflict))
         }
         TableChange::ClearWithin(scopes) => {
@@ -63,6 +64,30 @@ fn refuse_existing<O>(request: &Request, current: &Ruleset<O>) -> Result<(), Err
     };
     let (operation, subject, errno) = refusal;
     Err(ipvs::Error::refused(operation, subject, errno.raw_os_error()).into())
+}
+
+/// Refuses an edit that leaves the lower threshold of a real server above the upper one. A ruleset accepts it.
+fn refuse_crossed_thresholds<O>(request: &Request, current: &Ruleset<O>) -> Result<(), Error> {
+    let Request::EditServer(service, key, edit) = plain(request) else { return Ok(()) };
+    let rules = current.service(service);
+    let mut servers = rules.into_iter().flat_map(|rules| rules.servers());
+    let server = servers.find(|rule| rule.server.key == *key).map(|rule| &rule.server);
+    let edited = server.and_then(|server| edit.applied_to(server).ok());
+    match edited.filter(|server| server.lower_threshold > server.upper_threshold) {
+        None => Ok(()),
+        Some(server) => {
+            let change = Change::EditServer(*service, server);
+            Err(ipvs::Error::refused_change(&change, Errno::RANGE.raw_os_error()).into())
+        }
+    }
+}
+
+/// The request itself, without a condition.
+pub(super) fn plain(request: &Request) -> &Request {
+    match request {
+        Request::IfExists(request) => request,
+        request => request,
+    }
 }
 
 /// The kernel's refusal of a request that does not fit the table.

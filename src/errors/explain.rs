@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ipvs::Client;
 use ipvs::error::{Error, ErrorKind, Operation, Subject};
 use ipvs::model::{
-    Change, Family, InterfaceName, RealServerKey, ServiceKey, SyncDaemon, SyncRole, VirtualService,
+    Change, Family, InterfaceName, RealServer, RealServerKey, ServiceKey, SyncDaemon, SyncRole,
+    VirtualService,
 };
 
 use crate::host::{
@@ -56,6 +57,12 @@ pub fn reason(error: &Error) -> Option<String> {
             (Subject::Daemon(_), Operation::StartDaemon) => invalid_daemon(),
             _ => None,
         },
+        (ErrorKind::OutOfRange, _) => match error.change()? {
+            Change::AddServer(_, server) | Change::EditServer(_, server) => {
+                crossed_thresholds(server)
+            }
+            _ => None,
+        },
         (ErrorKind::Exists, _) => match error.subject()? {
             Subject::Service(service) => Some(format!("{service}; -E edits it")),
             Subject::Server(service, server) => Some(format!("{server} of {service}; -e edits it")),
@@ -73,6 +80,13 @@ pub fn reason(error: &Error) -> Option<String> {
         },
         _ => None,
     }
+}
+
+/// An edit that keeps a threshold may cross the other one.
+fn crossed_thresholds(server: &RealServer) -> Option<String> {
+    let RealServer { lower_threshold: lower, upper_threshold: upper, .. } = server;
+    let is_crossed = lower > upper;
+    is_crossed.then(|| format!("the lower threshold {lower} is above the upper one, {upper}"))
 }
 
 /// Without the module there is no family.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use ipvs::model::Forwarding;
 use ipvs::{Client, RealServer, ServiceKey};
 
 use crate::network::{Host, fresh_namespace};
@@ -154,6 +155,36 @@ fn relative_weight_that_leads_too_far_changes_nothing() {
          2147483647)"
     );
     assert_eq!(saved(), before);
+}
+
+#[test]
+fn threshold_that_crosses_the_kept_one_is_refused_with_the_reason() {
+    table(&format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1 -x 9 -y 5\n"));
+    let before = saved();
+    for (option, lower, upper) in [("-y 20", 20, 9), ("-x 3", 5, 3)] {
+        for dry_run in ["", " --dry-run"] {
+            let line = format!("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep {option}{dry_run}");
+            let message = format!(
+                "Numerical result out of range (the lower threshold {lower} is above the upper one, \
+                 {upper})"
+            );
+            assert_eq!(Program::ours().line(&line).refused(255), message, "{line}");
+        }
+    }
+    assert_eq!(saved(), before);
+}
+
+/// Only other programs make a server local.
+#[test]
+fn local_server_stays_local() {
+    table(SERVICE);
+    let mut client = Client::connect().unwrap();
+    let server = RealServer::new("127.0.0.1:80".parse().unwrap());
+    let server = RealServer { forwarding: Forwarding::LocalNode, ..server };
+    client.add_server(&service_key(), &server).unwrap();
+    assert_eq!(ours("-e -t 10.0.0.1:80 -r 127.0.0.1 --keep -w 7"), 0);
+    let now = client.server(&service_key(), &server.key).unwrap().server;
+    assert_eq!(now, RealServer { weight: 7, ..server });
 }
 
 /// Starts the same line many times at once.

@@ -142,13 +142,40 @@ fn the_last_server_with_a_weight_is_drained_with_its_service_or_after_another_wa
     assert_eq!(weights(), [0, 0]);
 }
 
-/// Runs our program at a terminal, and returns the output.
-fn at_a_terminal(arguments: &str) -> String {
+/// Runs our program at a terminal, and returns its status and the output.
+fn at_a_terminal_with_status(arguments: &str) -> (Option<i32>, String) {
     let line = format!("{} {arguments}", Program::ours().name());
     let mut script = Command::new("script");
     let output = script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
-    let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{shown}");
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn terminal_shows_the_fate_of_connections_that_are_left() {
+    machine(&service("-t", "-s rr", &[1, 1]));
+    let servers = TcpServers::new(2);
+    let connections = [servers.open(), servers.open()];
+    let drain = |n, more: &str| {
+        at_a_terminal_with_status(&format!("-d -t {VIRTUAL} -r {} --drain=0{more}", real(n)))
+    };
+    let (status, shown) = drain(0, "");
+    assert_eq!(status, Some(1), "{shown}");
+    assert!(shown.contains("1 active connection left after 0 s; the weight stays 0"), "{shown}");
+    assert!(shown.contains("are dropped, without an answer to the client"), "{shown}");
+    let (_, setting) = shown.split_once("sysctl -w ").unwrap();
+    let (name, value) = setting.lines().next().unwrap().trim().split_once('=').unwrap();
+    fs::write(format!("/proc/sys/{}", name.replace('.', "/")), value).unwrap();
+    let (status, shown) = drain(0, " --force");
+    assert_eq!(status, Some(0), "{shown}");
+    assert!(shown.contains("1 active connection left after 0 s"), "{shown}");
+    assert!(shown.contains("ends at its next packet"), "{shown}");
+    drop(connections);
+}
+
+/// Runs our program at a terminal, and returns the output.
+fn at_a_terminal(arguments: &str) -> String {
+    let (status, shown) = at_a_terminal_with_status(arguments);
+    assert_eq!(status, Some(0), "{shown}");
     shown
 }
 

@@ -362,13 +362,15 @@ fn only_a_terminal_shows_the_progress_of_a_large_restore() {
     let (code, shown) = on_a_terminal(&path);
     assert_eq!(code, Some(0));
     assert!(shown.contains("of 10100 changes"), "{shown:?}");
-    assert!(shown.ends_with("\n"), "{shown:?}");
+    let summary = "10100 of 10100 changes\r\n10100 added, 0 edited, 0 deleted, 0 unchanged\r\n";
+    assert!(shown.ends_with(summary), "{shown:?}");
 
     let small = folder.path().join("small");
     fs::write(&small, "-A -t 10.0.0.1:1 -s rr\n").unwrap();
     Program::restore().run([&small]).succeeded();
     assert_eq!(Program::restore().line(&path).succeeded(), "", "not to a pipe");
-    assert_eq!(on_a_terminal(&path), (Some(0), String::new()), "nor for a small one");
+    let summary = "0 added, 0 edited, 0 deleted, 10100 unchanged\r\n";
+    assert_eq!(on_a_terminal(&path), (Some(0), summary.to_owned()), "nor for a small one");
 
     // An error message begins on a new line.
     Program::restore().run([&small]).succeeded();

@@ -180,7 +180,7 @@ pub enum RuleError {
         earlier: &'static str,
     },
     /// An option that excludes another one of the line.
-    #[error("The option '{option}' conflicts with the '{other}' option in the '{command}' command{}", hints::for_conflict(.other))]
+    #[error("The option '{option}' conflicts with the '{other}' option in the '{command}' command{}", hints::for_conflict(.option, .other))]
     Conflict {
         /// The title of the option.
         option: &'static str,

@@ -72,9 +72,10 @@ pub(crate) fn for_rejected_option(option: &str, command: &str) -> String {
 }
 
 /// For two options that exclude each other.
-pub(crate) fn for_conflict(other: &str) -> &'static str {
-    match other {
-        "drain" => " (a drain sets weight 0 and keeps all other settings)",
+pub(crate) fn for_conflict(option: &str, other: &str) -> &'static str {
+    match (option, other) {
+        ("dry-run" | "confirm" | "if-exists", _) => "",
+        (_, "drain") => " (a drain sets weight 0 and keeps all other settings)",
         _ => "",
     }
 }

@@ -82,8 +82,8 @@ impl Error {
         error
     }
 
-    /// The kernel's refusal of a change, with its errno(3).
-    pub(crate) fn refused_change(change: &Change, errno: i32) -> Self {
+    /// The kernel's refusal of a change, with its errno(3). A program that predicts a refusal makes one as well.
+    pub fn refused_change(change: &Change, errno: i32) -> Self {
         let mut error = Self::refused(change.into(), Subject::of(change), errno);
         error.0.change = Some(Box::new(change.clone()));
         error

@@ -53,7 +53,8 @@ pub struct Comments {
 impl SavedRules {
     /// The rules of services and their real servers.
     pub fn new(services: Vec<ListedRules>) -> Self {
-        let mut rules = Vec::with_capacity(services.len());
+        let count = services.iter().map(|listed| 1 + listed.servers.len()).sum();
+        let mut rules = Vec::with_capacity(count);
         for ListedRules { service, servers } in services {
             let key = service.entry.key;
             let add_service = Change::AddService(service.entry);

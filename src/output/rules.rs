@@ -1,35 +1,20 @@
 //! Saved rules: the lines of `-S`.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 
-use ipvs::model::{Change, ServiceKey, SyncDaemon, Timeouts};
+use ipvs::model::{Change, Configured, ServiceKey, SyncDaemon, Timeouts};
 use ipvs::state::ListedRules;
-use ipvs_rules::{has_line, write_change};
+use ipvs_rules::{ServiceText, has_line, has_server_line, has_service_line, write_change};
 
 use crate::resolve::Labels;
 
 /// The rules that make a table out of an empty one, in the order of a listing.
 #[derive(Debug, Default)]
 pub struct SavedRules {
-    rules: Vec<SavedRule>,
-}
-
-/// A change, and an attribute of a newer kernel that no line can express.
-#[derive(Debug)]
-struct SavedRule {
-    change: Change,
-    unknown_attribute: Option<u16>,
-}
-
-impl SavedRule {
-    fn new(change: Change, unknown_attributes: &[u16]) -> Self {
-        Self { change, unknown_attribute: unknown_attributes.first().copied() }
-    }
-
-    fn has_line(&self) -> bool {
-        self.unknown_attribute.is_none() && has_line(&self.change)
-    }
+    services: Vec<ListedRules>,
+    /// Timeouts and sync daemons.
+    settings: Vec<Change>,
 }
 
 /// Rules as text.
@@ -52,41 +37,29 @@ pub struct Comments {
 
 impl SavedRules {
     /// The rules of services and their real servers.
-    pub fn new(services: Vec<ListedRules>) -> Self {
-        let count = services.iter().map(|listed| 1 + listed.servers.len()).sum();
-        let mut rules = Vec::with_capacity(count);
-        for ListedRules { service, servers } in services {
-            let key = service.entry.key;
-            let add_service = Change::AddService(service.entry);
-            rules.push(SavedRule::new(add_service, &service.unknown_attributes));
-            rules.extend(servers.into_iter().map(|server| {
-                SavedRule::new(Change::AddServer(key, server.entry), &server.unknown_attributes)
-            }));
-        }
-        Self { rules }
+    pub const fn new(services: Vec<ListedRules>) -> Self {
+        Self { services, settings: Vec::new() }
     }
 
     /// Appends the timeouts and the sync daemons.
     pub fn add_settings(&mut self, timeouts: Timeouts, daemons: Vec<SyncDaemon>) {
-        let daemons = daemons.into_iter().map(Change::StartDaemon);
-        let settings = std::iter::once(Change::SetTimeouts(timeouts)).chain(daemons);
-        self.rules.extend(settings.map(|change| SavedRule::new(change, &[])));
+        self.settings.push(Change::SetTimeouts(timeouts));
+        self.settings.extend(daemons.into_iter().map(Change::StartDaemon));
     }
 
     /// Returns whether the table has a virtual service.
-    pub fn has_services(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.change, Change::AddService(_)))
+    pub const fn has_services(&self) -> bool {
+        !self.services.is_empty()
     }
 
     /// The addresses in the rules.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.rules.iter().filter_map(|rule| match &rule.change {
-            Change::AddServer(_, server) => Some(server.key.address),
-            Change::AddService(service) => match service.key {
+        self.services.iter().flat_map(|ListedRules { service, servers }| {
+            let address = match service.entry.key {
                 ServiceKey::Address { address, .. } => Some(address),
                 ServiceKey::Fwmark { .. } => None,
-            },
-            _ => None,
+            };
+            address.into_iter().chain(servers.iter().map(|server| server.entry.key.address))
         })
     }
 
@@ -97,37 +70,62 @@ impl SavedRules {
     /// When a line cannot be written.
     pub fn lines(&self, labels: &Labels) -> io::Result<SavedLines> {
         let mut lines = SavedLines { text: Vec::new(), comments: None };
-        let mut commented_service = None;
         let mut line = Vec::new();
-        for rule in &self.rules {
-            let has_line = rule.has_line();
-            let is_of_comment = match &rule.change {
-                Change::AddService(service) => {
-                    commented_service = (!has_line).then_some(service.key);
-                    false
-                }
-                Change::AddServer(key, _) => commented_service == Some(*key),
-                _ => false,
-            };
+        for ListedRules { service: listed, servers } in &self.services {
+            let service = &listed.entry;
+            let text = ServiceText::new(&service.key, labels);
             line.clear();
-            write_change(&mut line, &rule.change, labels)?;
-            if let Some(attribute) = rule.unknown_attribute {
-                write!(line, " <attribute {attribute}>")?;
+            text.add_service(&mut line, service)?;
+            let is_rule = is_known(listed, &mut line) && has_service_line(service);
+            lines.add(&line, if is_rule { Form::Rule } else { Form::Comment });
+            let form = if is_rule { Form::Rule } else { Form::OfComment };
+            for listed in servers {
+                line.clear();
+                text.add_server(&mut line, &listed.entry)?;
+                let has_line =
+                    is_known(listed, &mut line) && has_server_line(&service.key, &listed.entry);
+                lines.add(&line, if has_line { form } else { Form::Comment });
             }
-            if (!has_line || is_of_comment) && !line.starts_with(b"# ") {
-                lines.text.extend_from_slice(b"# ");
-            }
-            lines.text.extend_from_slice(&line);
-            lines.text.push(b'\n');
-            if !has_line {
-                lines.add_comment(&line);
-            }
+        }
+        for change in &self.settings {
+            line.clear();
+            write_change(&mut line, change, labels)?;
+            lines.add(&line, if has_line(change) { Form::Rule } else { Form::Comment });
         }
         Ok(lines)
     }
 }
 
+/// Returns whether this version knows all attributes that the kernel reported. Otherwise appends the first that it does
+/// not know.
+fn is_known<T>(listed: &Configured<T>, line: &mut Vec<u8>) -> bool {
+    let Some(attribute) = listed.unknown_attributes.first() else { return true };
+    line.extend_from_slice(format!(" <attribute {attribute}>").as_bytes());
+    false
+}
+
+/// The form in which a rule is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Rule,
+    /// No line can express the rule.
+    Comment,
+    /// The rule's service is a comment.
+    OfComment,
+}
+
 impl SavedLines {
+    fn add(&mut self, line: &[u8], form: Form) {
+        if form != Form::Rule && !line.starts_with(b"# ") {
+            self.text.extend_from_slice(b"# ");
+        }
+        self.text.extend_from_slice(line);
+        self.text.push(b'\n');
+        if form == Form::Comment {
+            self.add_comment(line);
+        }
+    }
+
     fn add_comment(&mut self, line: &[u8]) {
         match &mut self.comments {
             Some(comments) => comments.more += 1,

@@ -59,7 +59,7 @@ pub use table::{
 pub use tokens::{Token, TokenError, Tokens};
 pub use values::{is_host_name, looks_like_a_number};
 pub use waiting::{Parsed, WaitingCommand};
-pub use writer::{has_line, write_change};
+pub use writer::{ServiceText, has_line, has_server_line, has_service_line, write_change};
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

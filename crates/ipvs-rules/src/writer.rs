@@ -1,8 +1,7 @@
 //! The writer: changes as rule lines, in the form of `ipvsadm -S`.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
-use std::net::IpAddr;
 
 use ipvs::model::{
     Change, Family, Forwarding, Netmask, Persistence, Protocol, RealServer, RealServerKey,
@@ -13,16 +12,13 @@ use crate::endpoint::{EndpointNames, EndpointText};
 
 /// True if a line can express a change. Other programs can set values in the kernel for which there is no option.
 pub fn has_line(change: &Change) -> bool {
-    let is_named = |key: &ServiceKey| !matches!(key.protocol(), Some(Protocol::Other(_)));
     match change {
-        Change::AddService(service) | Change::EditService(service) => {
-            is_named(&service.key) && has_service_options(service)
-        }
+        Change::AddService(service) | Change::EditService(service) => has_service_line(service),
         Change::DeleteService(key) | Change::DeleteServer(key, _) | Change::Zero(Some(key)) => {
-            is_named(key)
+            has_option(key)
         }
         Change::AddServer(key, server) | Change::EditServer(key, server) => {
-            is_named(key) && has_server_options(key, server)
+            has_server_line(key, server)
         }
         Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
             [tcp, tcp_fin, udp].into_iter().all(|&seconds| is_timeout(seconds))
@@ -30,6 +26,21 @@ pub fn has_line(change: &Change) -> bool {
         Change::StartDaemon(daemon) => has_daemon_options(daemon),
         Change::Zero(None) | Change::Flush | Change::StopDaemon(_) => true,
     }
+}
+
+/// True if a line can express a virtual service.
+pub fn has_service_line(service: &VirtualService) -> bool {
+    has_option(&service.key) && has_service_options(service)
+}
+
+/// True if a line can express a real server.
+pub fn has_server_line(service: &ServiceKey, server: &RealServer) -> bool {
+    has_option(service) && has_server_options(service, server)
+}
+
+/// True if an option asks for the protocol of a service.
+fn has_option(key: &ServiceKey) -> bool {
+    !matches!(key.protocol(), Some(Protocol::Other(_)))
 }
 
 /// True if `--set` takes a timeout.
@@ -131,18 +142,18 @@ pub fn write_change(
     change: &Change,
     names: &dyn EndpointNames,
 ) -> io::Result<()> {
-    let line = Line { names };
     if !has_line(change) {
         out.write_all(b"# ")?;
     }
+    let of = |key| ServiceText::new(key, names);
     match change {
-        Change::AddService(service) => line.service(out, "-A", service),
-        Change::EditService(service) => line.service(out, "-E", service),
-        Change::DeleteService(key) => line.service_key(out, "-D", key),
-        Change::AddServer(key, server) => line.server(out, "-a", key, server),
-        Change::EditServer(key, server) => line.server(out, "-e", key, server),
-        Change::DeleteServer(key, server) => line.server_key(out, "-d", key, server),
-        Change::Zero(Some(key)) => line.service_key(out, "-Z", key),
+        Change::AddService(service) => of(&service.key).service(out, "-A", service),
+        Change::EditService(service) => of(&service.key).service(out, "-E", service),
+        Change::DeleteService(key) => of(key).key(out, "-D"),
+        Change::AddServer(key, server) => of(key).server(out, "-a", server),
+        Change::EditServer(key, server) => of(key).server(out, "-e", server),
+        Change::DeleteServer(key, server) => of(key).server_key(out, "-d", server),
+        Change::Zero(Some(key)) => of(key).key(out, "-Z"),
         Change::Zero(None) => out.write_all(b"-Z"),
         Change::Flush => out.write_all(b"-C"),
         Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
@@ -173,63 +184,95 @@ fn name(out: &mut (impl Write + ?Sized), short: &str, long: &str, name: &str) ->
     } else if name == "ipvsadm" || name == "\\" || name.starts_with('#') {
         write!(out, " {long}={name}")
     } else {
-        write!(out, " {short} {name}")
+        // Costs less than a format string: a save writes a scheduler for each service.
+        out.write_all(b" ")?;
+        out.write_all(short.as_bytes())?;
+        out.write_all(b" ")?;
+        out.write_all(name.as_bytes())
     }
 }
 
-struct Line<'a> {
+/// Writes the lines about one virtual service and its real servers. The option that names the service is the same on all
+/// of them, and is made once.
+pub struct ServiceText<'a> {
+    key: ServiceKey,
+    /// The option with its value, such as ` -t 10.0.0.1:80`.
+    option: Vec<u8>,
     names: &'a dyn EndpointNames,
 }
 
-impl Line<'_> {
-    fn service_key(
-        &self,
-        out: &mut (impl Write + ?Sized),
-        command: &str,
-        key: &ServiceKey,
-    ) -> io::Result<()> {
+impl fmt::Debug for ServiceText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceText").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl<'a> ServiceText<'a> {
+    /// Lines about a service, with names for hosts and ports where there are any.
+    pub fn new(key: &ServiceKey, names: &'a dyn EndpointNames) -> Self {
+        let mut option = Vec::with_capacity(64);
         match *key {
             ServiceKey::Address { protocol, address, port } => {
-                let option = match protocol {
-                    Protocol::Tcp => b" -t ".as_slice(),
-                    Protocol::Udp => b" -u ",
-                    Protocol::Sctp => b" --sctp-service ",
-                    _ => {
-                        write!(out, "{command} <protocol number {}> ", protocol.number())?;
-                        return self.endpoint(out, address, port, Some(protocol));
+                match protocol {
+                    Protocol::Tcp => option.extend_from_slice(b" -t "),
+                    Protocol::Udp => option.extend_from_slice(b" -u "),
+                    Protocol::Sctp => option.extend_from_slice(b" --sctp-service "),
+                    other => {
+                        let text = format!(" <protocol number {}> ", other.number());
+                        option.extend_from_slice(text.as_bytes());
                     }
-                };
-                out.write_all(command.as_bytes())?;
-                out.write_all(option)?;
-                self.endpoint(out, address, port, Some(protocol))
+                }
+                EndpointText::new(address, port, Some(protocol), names).append_to(&mut option);
             }
-            ServiceKey::Fwmark { mark, family: Family::Ipv4 } => write!(out, "{command} -f {mark}"),
-            ServiceKey::Fwmark { mark, family: Family::Ipv6 } => {
-                write!(out, "{command} -f {mark} -6")
+            ServiceKey::Fwmark { mark, family } => {
+                let family = if family == Family::Ipv6 { " -6" } else { "" };
+                option.extend_from_slice(format!(" -f {mark}{family}").as_bytes());
             }
         }
+        Self { key: *key, option, names }
+    }
+
+    /// Writes the line that adds the service, without the newline. A setting without an option ([`has_service_line`]) is
+    /// in angle brackets.
+    ///
+    /// # Errors
+    /// When writing to `out` fails.
+    pub fn add_service(
+        &self,
+        out: &mut (impl Write + ?Sized),
+        service: &VirtualService,
+    ) -> io::Result<()> {
+        self.service(out, "-A", service)
+    }
+
+    /// Writes the line that adds a real server, without the newline. A setting without an option ([`has_server_line`]) is
+    /// in angle brackets.
+    ///
+    /// # Errors
+    /// When writing to `out` fails.
+    pub fn add_server(
+        &self,
+        out: &mut (impl Write + ?Sized),
+        server: &RealServer,
+    ) -> io::Result<()> {
+        self.server(out, "-a", server)
+    }
+
+    fn key(&self, out: &mut (impl Write + ?Sized), command: &str) -> io::Result<()> {
+        out.write_all(command.as_bytes())?;
+        out.write_all(&self.option)
     }
 
     fn server_key(
         &self,
         out: &mut (impl Write + ?Sized),
         command: &str,
-        key: &ServiceKey,
         server: &RealServerKey,
     ) -> io::Result<()> {
-        self.service_key(out, command, key)?;
+        self.key(out, command)?;
         out.write_all(b" -r ")?;
-        self.endpoint(out, server.address, server.port, key.protocol())
-    }
-
-    fn endpoint(
-        &self,
-        out: &mut (impl Write + ?Sized),
-        address: IpAddr,
-        port: u16,
-        protocol: Option<Protocol>,
-    ) -> io::Result<()> {
-        let endpoint = EndpointText::new(address, port, protocol, self.names);
+        let protocol = self.key.protocol();
+        let endpoint = EndpointText::new(server.address, server.port, protocol, self.names);
         match endpoint.numbers() {
             Some((text, length)) => out.write_all(text.get(..length).unwrap_or_default()),
             None => write!(out, "{endpoint}"),
@@ -242,7 +285,7 @@ impl Line<'_> {
         command: &str,
         service: &VirtualService,
     ) -> io::Result<()> {
-        self.service_key(out, command, &service.key)?;
+        self.key(out, command)?;
         name(out, "-s", "--scheduler", service.scheduler.as_str())?;
         if let Some(persistence) = service.persistence {
             let netmask = persistence.netmask();
@@ -270,12 +313,11 @@ impl Line<'_> {
         &self,
         out: &mut (impl Write + ?Sized),
         command: &str,
-        key: &ServiceKey,
         server: &RealServer,
     ) -> io::Result<()> {
-        self.server_key(out, command, key, &server.key)?;
+        self.server_key(out, command, &server.key)?;
         let is_tunneled = matches!(server.forwarding, Forwarding::Tunneling(_));
-        if !is_tunneled && Family::of(server.key.address) != key.family() {
+        if !is_tunneled && Family::of(server.key.address) != self.key.family() {
             out.write_all(b" <another family than the service's>")?;
         }
         match server.forwarding {
@@ -303,7 +345,7 @@ impl Line<'_> {
         if lower != 0 {
             value(out, " -y", lower, is_signed(lower) && lower <= upper)?;
         }
-        if has_own_port(key, server) {
+        if has_own_port(&self.key, server) {
             out.write_all(b" --own-port")?;
         }
         Ok(())

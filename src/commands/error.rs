@@ -171,6 +171,9 @@ pub enum Error {
     /// There is no terminal to confirm a restore or a change on.
     #[error("cannot wait for a confirmation: there is no terminal (/dev/tty: {})", io_text(.0))]
     NoTerminal(#[source] io::Error),
+    /// The process is in the background of its terminal, where it gets no keys.
+    #[error("cannot wait for a confirmation: the process is in the background of its terminal")]
+    InBackground,
     /// A plan was not applied, or only in part.
     #[error("{}", failed_restore(.file, *.signal, .failed))]
     NotApplied {

@@ -73,7 +73,9 @@ fn kind(error: &Error) -> FailureKind {
         Error::Locked { .. } | Error::NotApplied { .. } => FailureKind::Refused,
         #[cfg(feature = "top")]
         Error::NoScreen(_) => FailureKind::WrongValue,
-        Error::Weight(_) | Error::NoTerminal(_) | Error::NotAChange => FailureKind::WrongValue,
+        Error::Weight(_) | Error::NoTerminal(_) | Error::InBackground | Error::NotAChange => {
+            FailureKind::WrongValue
+        }
         Error::NotConfirmed { answer: Answer::Signal(signal), .. } => FailureKind::Stopped(*signal),
         Error::NotConfirmed { .. } => FailureKind::NotConfirmed,
         Error::Input(_)

@@ -97,7 +97,11 @@ fn confirmed_change(
 }
 
 fn open_terminal() -> Result<Confirmation, Failure> {
-    Confirmation::open().map_err(Error::NoTerminal).map_err(of_change)
+    let terminal = Confirmation::open().map_err(Error::NoTerminal).map_err(of_change)?;
+    match terminal.is_in_foreground() {
+        true => Ok(terminal),
+        false => Err(of_change(Error::InBackground)),
+    }
 }
 
 fn watch_signals() -> Result<Watch, Failure> {

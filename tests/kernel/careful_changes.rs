@@ -101,7 +101,7 @@ fn keep_equals_reading_all_changing_one_and_writing_all() {
             format!("-t 10.0.0.1:80 -r 10.1.0.1:80 {method} -w {weight}{limits}")
         };
         let add = server(method, weight, &limits);
-        let (kept, whole) = match numbers.below(5) {
+        let (kept, whole) = match numbers.below(8) {
             0 => {
                 let new = numbers.below(9);
                 let whole = server(method, new, &limits);
@@ -119,6 +119,20 @@ fn keep_equals_reading_all_changing_one_and_writing_all() {
             3 => {
                 let whole = server("-m", weight, &limits);
                 ("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -m".to_owned(), format!("-e {whole}"))
+            }
+            4 => {
+                let mask = if persistence.contains("-M") { " -M 255.255.255.0" } else { "" };
+                let whole = format!("-E -t 10.0.0.1:80 -s {scheduler} -p 77{mask}");
+                ("-E -t 10.0.0.1:80 --keep -p 77".to_owned(), whole)
+            }
+            5 => {
+                let whole = format!("-E {service} --pe sip");
+                ("-E -t 10.0.0.1:80 --pe sip --keep".to_owned(), whole)
+            }
+            6 => {
+                let name = scheduler.split(' ').next().unwrap();
+                let whole = format!("-E -t 10.0.0.1:80 -s {name} -b flag-3{persistence}");
+                ("-E -t 10.0.0.1:80 --keep -b flag-3".to_owned(), whole)
             }
             _ => {
                 let flags = if scheduler.contains("sh") { " -b flag-2" } else { "" };

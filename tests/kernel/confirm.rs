@@ -245,6 +245,29 @@ fn change_stays_if_it_is_confirmed_and_the_lock_is_held_meanwhile() {
 }
 
 #[test]
+fn terminal_that_would_stop_the_process_has_the_change_undone() {
+    fresh_namespace();
+    Program::restore().feed::<&str>([], OLD.as_bytes()).succeeded();
+    let line = format!("{} -C --confirm=60", Program::ours().name());
+    // The shell puts the command in the background.
+    let mut confirming = Confirming::run(&format!("sh -c 'set -m; {line} & wait $!'"));
+    let _keys = confirming.script.stdin.take();
+    let text = "cannot wait for a confirmation: the process is in the background of its terminal\n";
+    assert_eq!(confirming.end(), (Some(2), text.to_owned()));
+    assert_eq!(saved(), OLD);
+
+    let mut confirming = Confirming::run(&line);
+    wait_for("");
+    let mut keys = confirming.script.stdin.take().unwrap();
+    // Ctrl-Z
+    keys.write_all(b"\x1a").unwrap();
+    let (status, message) = confirming.end();
+    assert_eq!(status, Some(128 + 20), "{message}");
+    assert!(message.contains("the change is not confirmed: signal 20 arrived"), "{message}");
+    assert_eq!(saved(), OLD);
+}
+
+#[test]
 fn change_is_not_made_without_a_terminal() {
     fresh_namespace();
     Program::restore().feed::<&str>([], OLD.as_bytes()).succeeded();

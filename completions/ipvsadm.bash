@@ -94,6 +94,7 @@ b sched-flags sched-flags value add-service,edit-service
 , monitor monitor nothing list
 , settings settings nothing save,list
 , digest digest nothing save
+, summary summary nothing list
 '
 _ipvsadm_save='--netns --color -n --all --allow-empty --within --digest -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'

@@ -91,7 +91,8 @@ set -g __ipvsadm_table \
     ', watch watch nothing list' \
     ', monitor monitor nothing list' \
     ', settings settings nothing save,list' \
-    ', digest digest nothing save'
+    ', digest digest nothing save' \
+    ', summary summary nothing list'
 complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
 complete -c ipvsadm -n '__ipvsadm_needs_command edit-service' -s E -l edit-service -d 'Edit a virtual service: options that are omitted return to their defaults'
 complete -c ipvsadm -n '__ipvsadm_needs_command delete-service' -s D -l delete-service -d 'Delete a virtual service with its real servers'
@@ -181,6 +182,7 @@ complete -c ipvsadm -n '__ipvsadm_takes watch' -l watch -d 'Repeat the listing u
 complete -c ipvsadm -n '__ipvsadm_takes monitor' -l monitor -d 'Print changes of the table until Ctrl-C; look for them every 2 seconds by default'
 complete -c ipvsadm -n '__ipvsadm_takes settings' -l settings -d 'With -L: list the kernel\'s settings net.ipv4.vs.*; with -S: print those that differ from the defaults as sysctl.conf(5) has them, or replace FILE with them'
 complete -c ipvsadm -n '__ipvsadm_takes digest' -l digest -d 'Print the SHA-256 digest of the saved lines without weights, or of all that they say'
+complete -c ipvsadm -n '__ipvsadm_takes summary' -l summary -d 'List one line for each service, the totals, the share of each CPU, and application helpers'
 # --- End of the table.
 
 # Parses the words typed so far as the program does. fish evaluates many conditions for the same line, so it is parsed

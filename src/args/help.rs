@@ -25,7 +25,7 @@ Usage:
   ipvsadm -d|-e SERVICE -r HOST[:PORT] [--drain[=SECONDS] [--force] [--json]]
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
   ipvsadm -L -c|--timeout|--daemon [-n] [--json]
-  ipvsadm -L --settings [--json]
+  ipvsadm -L --summary|--settings [-n] [--json]
   ipvsadm -S --settings[=FILE]
   ipvsadm -Z [SERVICE]
   ipvsadm -C [--within SCOPE]...

@@ -10,6 +10,7 @@ use super::list_connections::list_connections;
 use super::list_daemons::list_daemons;
 use super::list_metrics::list_metrics;
 use super::list_services::{ServicesListing, list_services};
+use super::list_summary::list_summary;
 use super::list_timeouts::list_timeouts;
 use super::monitor::monitor;
 use super::sysctls::list_sysctls;
@@ -60,6 +61,9 @@ pub(super) fn list_once<T: Transport>(
         ListSubject::Changes => {}
         ListSubject::Daemons => list_daemons(format, session, &mut out)?,
         ListSubject::Metrics(ref query) => list_metrics(query, session, &mut out)?,
+        ListSubject::Summary { has_header } => {
+            list_summary(has_header, is_numeric, format, session, &mut out)?;
+        }
         ListSubject::Sysctls { has_header } => {
             list_sysctls(has_header, format, session, &mut out)?;
         }

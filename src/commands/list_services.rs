@@ -12,7 +12,7 @@ use ipvs_rules::{OutputFormat, ServiceColumns};
 use rustix::io::Errno;
 
 use super::{Error, Session};
-use crate::output::{Buffered, JsonRows, Rows, ServicesText};
+use crate::output::{Buffered, JsonRows, PartialHead, PartialService, Rows, ServicesText};
 use crate::resolve::Labels;
 
 /// A listing of services.
@@ -48,10 +48,39 @@ fn list_json<T: Transport>(
     session: &mut Session<T>,
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
+    let info = match session.client().and_then(Client::info) {
+        Err(error) if lacks_rights(&error) => return list_partial_json(listing, session, out),
+        info => info?,
+    };
     let client = session.client()?;
-    let mut rows = JsonRows::new(client.info()?, "services");
+    let mut rows = JsonRows::new(info, "services");
     let listing = ServicesListing { order: Order::Sorted, ..*listing };
     stream(&listing, client, &mut rows, out)
+}
+
+/// Lists services as JSON without rights: from `/proc`, with the names of the members that it lacks.
+fn list_partial_json<T: Transport>(
+    listing: &ServicesListing,
+    session: &mut Session<T>,
+    out: &mut Buffered<'_>,
+) -> Result<(), Error> {
+    let file = session.namespace().services_file()?;
+    let mut rows = JsonRows::new(PartialHead::of_file(file.info), "services");
+    let mut summary = Summary::of_file(file);
+    if let Some(key) = listing.service {
+        select(&mut summary, &key)?;
+    }
+    summary.arrange(Order::Sorted);
+    print::<PartialService<'_>>(summary.services().map(PartialService), &mut rows, out)
+}
+
+/// Keeps one service, or fails as the kernel does if the service does not exist.
+fn select(summary: &mut Summary, key: &ServiceKey) -> Result<(), Error> {
+    if summary.select(key) {
+        return Ok(());
+    }
+    let errno = Errno::SRCH.raw_os_error();
+    Err(ipvs::Error::refused(Operation::ListServices, Some(Subject::Service(*key)), errno).into())
 }
 
 /// Lists the whole table in the plain format: from `/proc`, completed by one dump.
@@ -85,11 +114,7 @@ fn list_plain_service<T: Transport>(
     match list_walked(listing, None, session, out) {
         Err(Error::Library(error)) if lacks_rights(&error) => {
             let mut summary = Summary::of_file(session.namespace().services_file()?);
-            if !summary.select(&key) {
-                let subject = Some(Subject::Service(key));
-                let errno = Errno::SRCH.raw_os_error();
-                return Err(ipvs::Error::refused(Operation::ListServices, subject, errno).into());
-            }
+            select(&mut summary, &key)?;
             print_summary(listing, summary, None, session, out)
         }
         result => result,

@@ -21,6 +21,7 @@ mod list_connections;
 mod list_daemons;
 mod list_metrics;
 mod list_services;
+mod list_summary;
 mod list_timeouts;
 mod monitor;
 mod notes;

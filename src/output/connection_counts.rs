@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{
-    Connection, ConnectionOrigin, ConnectionState, Family, Network, RealServerKey, ServiceKey,
+    Connection, ConnectionOrigin, ConnectionState, Network, RealServerKey, ServiceKey,
 };
 use ipvs::state::{Attribution, Owner};
 use ipvs_rules::{ConnectionGrouping, EndpointNames as _};
@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use super::document::Document;
 use super::grid::{Column, Grid, GridStyle};
+use super::service_label::service_label;
 use crate::resolve::Labels;
 
 /// The number of entries. A template assigns a client to a real server and carries no packets, so it is not counted as a
@@ -169,8 +170,10 @@ impl GroupTable<'_> {
                 Some(address) => self.host(address),
                 None => network.to_string(),
             },
-            Group::Service(Owner::Service(key)) => self.service(key),
-            Group::Service(Owner::Deleted(key)) => format!("{} (deleted)", self.service(key)),
+            Group::Service(Owner::Service(key)) => service_label(key, self.labels),
+            Group::Service(Owner::Deleted(key)) => {
+                format!("{} (deleted)", service_label(key, self.labels))
+            }
             Group::Server(server) => {
                 self.labels.endpoint(server.ip(), server.port(), None).to_string()
             }
@@ -182,16 +185,6 @@ impl GroupTable<'_> {
 
     fn host(&self, address: IpAddr) -> String {
         self.labels.host(address).map_or_else(|| address.to_string(), str::to_owned)
-    }
-
-    fn service(&self, key: &ServiceKey) -> String {
-        match *key {
-            ServiceKey::Address { protocol, address, port } => {
-                format!("{protocol} {}", self.labels.endpoint(address, port, Some(protocol)))
-            }
-            ServiceKey::Fwmark { mark, family: Family::Ipv4 } => format!("FWM {mark}"),
-            ServiceKey::Fwmark { mark, family: Family::Ipv6 } => format!("FWM {mark} IPv6"),
-        }
     }
 }
 

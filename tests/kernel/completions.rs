@@ -65,6 +65,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm -L -c -t 10.0.0.1:80 -r ", &["10.0.0.2:8080", "10.0.0.3:8080"]),
     ("ipvsadm -L -n --n", &["--netns", "--nosort"]),
     ("ipvsadm -S --set", &["--settings"]),
+    ("ipvsadm -L --su", &["--summary"]),
     ("ipvsadm --net", &["--netns"]),
     ("ipvsadm --color ", &["always", "auto", "never"]),
     ("ipvsadm --color never --cl", &["--clear"]),

@@ -117,6 +117,8 @@ mod settings;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod summary;
+#[cfg(test)]
 mod sync;
 #[cfg(test)]
 mod system_calls;

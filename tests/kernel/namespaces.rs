@@ -91,6 +91,27 @@ fn listing_from_outside_is_the_one_inside() {
         }
     }
     assert!(lines > 20, "the listings have {lines} lines");
+    // Counters and seconds change from one listing to the next; all other words stay.
+    let words = |text: &str| -> Vec<String> {
+        let is_word = |word: &&str| word.starts_with(|first: char| first.is_ascii_alphabetic());
+        text.split_whitespace().filter(is_word).map(str::to_owned).collect()
+    };
+    blue.host.within(|| fs::write("/proc/sys/net/ipv4/vs/conntrack", "1").unwrap());
+    for (line, is_steady) in [
+        ("-L -n --summary", false),
+        ("-L --metrics", false),
+        ("-L --settings", true),
+        ("-S --settings", true),
+    ] {
+        let inside = blue.host.within(|| Program::ours().line(line).succeeded().to_owned());
+        let outside = Program::ours().line(&format!("{line} --netns blue"));
+        let without = Program::ours().line(line);
+        assert_ne!(without.succeeded(), inside, "{line}");
+        match is_steady {
+            true => assert_eq!(outside.succeeded(), inside, "{line}"),
+            false => assert_eq!(words(outside.succeeded()), words(&inside), "{line}"),
+        }
+    }
     let alone = Program::ours().line("--netns blue");
     assert!(alone.succeeded().contains(VIRTUAL), "{}", alone.text());
     assert!(outside.rules().services.is_empty());

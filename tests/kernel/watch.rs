@@ -82,6 +82,13 @@ fn listing_is_repeated_while_the_table_changes() {
         }
     }
     assert_eq!(counts.end(Signal::SIGTERM), Some(128 + 15));
+
+    let mut summaries = Running::start("-L --summary --watch=1 --json");
+    for _ in 0..2 {
+        let summary: serde_json::Value = serde_json::from_str(&summaries.line()).unwrap();
+        assert_eq!(summary["services"].as_array().unwrap().len(), 2);
+    }
+    assert_eq!(summaries.end(Signal::SIGINT), Some(0));
 }
 
 #[test]

@@ -140,6 +140,11 @@ pub enum ListSubject {
     Changes,
     /// The state as metrics.
     Metrics(Box<MetricsQuery>),
+    /// One line for each service, the totals, and the helpers of applications.
+    Summary {
+        /// The tables have titles.
+        has_header: bool,
+    },
     /// The settings `net.ipv4.vs.*` of the kernel, and the load of the connection table.
     Sysctls {
         /// The tables have titles.

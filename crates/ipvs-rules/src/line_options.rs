@@ -182,6 +182,7 @@ pub(super) struct ListOptions {
     /// The file of `--metrics`, or standard output.
     pub(super) metrics: Option<Option<PathBuf>>,
     pub(super) is_by_service: bool,
+    pub(super) is_summary: bool,
 }
 
 #[derive(Debug, Default)]
@@ -363,6 +364,7 @@ impl<'a> Options<'a> {
             }
             Settings if value == Some("") => return Err(bad(ValueError::NoFile)),
             Settings => self.sysctls = Some(value.filter(|&file| file != "-").map(PathBuf::from)),
+            Summary => self.listing.is_summary = true,
             By if text != "service" => return Err(bad(ValueError::NotByService)),
             By => self.listing.is_by_service = true,
             Client => self.listing.client = Some(parsed(text).map_err(bad)?),

@@ -21,6 +21,10 @@ impl Options<'_> {
         if let Some(file) = self.sysctls.take() {
             return self.sysctls(file);
         }
+        if self.listing.is_summary {
+            let has_header = !self.listing.has_no_header;
+            return self.grid("summary", OptionName::Summary, ListSubject::Summary { has_header });
+        }
         if self.listing.is_by_service {
             return Err(RuleError::Needed { needed: "metrics", option: "by", command: "list" });
         }
@@ -65,6 +69,7 @@ impl Options<'_> {
             monitor,
             metrics: _,
             is_by_service: _,
+            is_summary: _,
         } = listing;
         let mut subjects = [
             (connections, "connection"),

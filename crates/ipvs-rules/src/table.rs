@@ -125,6 +125,7 @@ pub enum OptionName {
     Monitor,
     Settings,
     Digest,
+    Summary,
 }
 
 /// The value of a command or an option.

@@ -216,7 +216,7 @@ fn values(option: OptionName) -> &'static [&'static str] {
         Numeric | Connection | Gatewaying | Ipip | Masquerading | Timeout | Daemon | Stats
         | Rate | Thresholds | PersistentConn | Nosort | Exact | Ops | TunInfo | TunNocsum
         | TunCsum | TunRemcsum | Json | All | AllowEmpty | OwnPort | Force | Sort | Ipv6
-        | Count | NoHeader | Keep | IfExists | IfNotExists | Replace | DryRun => &[],
+        | Summary | Count | NoHeader | Keep | IfExists | IfNotExists | Replace | DryRun => &[],
     }
 }
 

@@ -527,6 +527,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         &[Save],
         "Print the SHA-256 digest of the saved lines without weights, or of all that they say",
     ),
+    option(
+        Summary,
+        None,
+        "summary",
+        Nothing,
+        WITH_LIST,
+        "List one line for each service, the totals, the share of each CPU, and application helpers",
+    ),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

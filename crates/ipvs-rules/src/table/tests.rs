@@ -60,7 +60,7 @@ const MATRIX: [(&str, &[&str]); 27] = [
             "monitor",
         ],
     ),
-    ("... ... o.. ..... .", &["metrics", "by"]),
+    ("... ... o.. ..... .", &["metrics", "by", "summary"]),
     ("... ... o.o ..... .", &["settings"]),
     ("..o .oo ... ..... .", &["drain", "force"]),
     ("... ... ..o ..... .", &["all", "allow-empty", "digest"]),

@@ -165,6 +165,28 @@ fn settings_of_the_kernel_are_listed_or_saved() {
     ]);
 }
 
+#[test]
+fn summary_is_a_listing_of_its_own() {
+    let summary = list("-L --summary -n --no-header --sort --json");
+    assert_eq!(summary.subject, ListSubject::Summary { has_header: false });
+    assert_eq!((summary.is_numeric, summary.format), (true, OutputFormat::Json));
+    assert_eq!(list("-L --summary").subject, ListSubject::Summary { has_header: true });
+    all_are_refused([
+        (
+            "-L --summary -c",
+            "The option 'connection' conflicts with the 'summary' option in the 'list'",
+        ),
+        (
+            "-L --summary -t 10.0.0.1:80",
+            "The option 'service-address' conflicts with the 'summary'",
+        ),
+        ("-L --summary --rate", "The option 'rate' conflicts with the 'summary' option"),
+        ("-L --summary --settings", "The option 'summary' conflicts with the 'settings' option"),
+        ("-L --summary --limit 5", "The option 'limit' conflicts with the 'summary' option"),
+        ("-S --summary", "Illegal 'summary' option with the 'save' command (it goes with -L)"),
+    ]);
+}
+
 /// The listing of a command line: rule lines have no `--watch`.
 fn typed(line: &str) -> Result<List, RuleError> {
     let tokens = Tokens::new(line.split(' '));

@@ -16,8 +16,8 @@ use crate::error::{Error, ErrorKind, Operation, Subject};
 use crate::model::ConnectionFilter;
 use crate::netlink::Client;
 use crate::procfs::{
-    self, Connections, CpuCounters, NetFile, ServicesFile, StatusLine, Sysctl, Totals,
-    read_cpu_counters, read_status, read_sysctls,
+    self, Application, Connections, CpuCounters, NetFile, ServicesFile, StatusLine, Sysctl, Totals,
+    read_applications, read_cpu_counters, read_status, read_sysctls,
 };
 
 /// A network namespace of the machine. Each has its own IPVS table.
@@ -148,6 +148,14 @@ impl Namespace {
     /// As [`read_cpu_counters`], and when the file cannot be opened or the namespace cannot be entered.
     pub fn cpu_counters(&self) -> Result<Vec<CpuCounters>, Error> {
         read_cpu_counters(self.enter(|| NetFile::StatsPerCpu.open())??)
+    }
+
+    /// Reads the helpers of applications in the namespace: `/proc/net/ip_vs_app`.
+    ///
+    /// # Errors
+    /// As [`read_applications`], and when the file cannot be opened or the namespace cannot be entered.
+    pub fn applications(&self) -> Result<Vec<Application>, Error> {
+        read_applications(self.enter(|| NetFile::Applications.open())??)
     }
 
     /// Reads the settings of IPVS in the namespace: `net.ipv4.vs.*`, in the order of their names. There are none without

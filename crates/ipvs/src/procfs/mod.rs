@@ -1,5 +1,6 @@
 //! The files of IPVS under `/proc/net` and `/proc/sys`, which everybody may read: streaming readers.
 
+mod applications;
 mod connections;
 mod fields;
 mod lines;
@@ -13,6 +14,7 @@ use std::io;
 
 use crate::error::{Error, ErrorKind, Operation, Subject};
 
+pub use applications::{Application, read_applications};
 pub use connections::{Connections, has_connections};
 pub use services::{ListedService, ServicesFile};
 pub use stats::{CpuCounters, Totals, read_cpu_counters};
@@ -35,6 +37,8 @@ pub enum NetFile {
     StatsPerCpu,
     /// `ip_vs_status`: the load of the tables.
     Status,
+    /// `ip_vs_app`: the helpers of applications.
+    Applications,
 }
 
 impl NetFile {
@@ -47,6 +51,7 @@ impl NetFile {
             Self::Stats => "/proc/thread-self/net/ip_vs_stats",
             Self::StatsPerCpu => "/proc/thread-self/net/ip_vs_stats_percpu",
             Self::Status => "/proc/thread-self/net/ip_vs_status",
+            Self::Applications => "/proc/thread-self/net/ip_vs_app",
         }
     }
 
@@ -59,6 +64,7 @@ impl NetFile {
             Self::Stats => "/proc/net/ip_vs_stats",
             Self::StatsPerCpu => "/proc/net/ip_vs_stats_percpu",
             Self::Status => "/proc/net/ip_vs_status",
+            Self::Applications => "/proc/net/ip_vs_app",
         }
     }
 

@@ -13,6 +13,7 @@ use ipvs::model::{
     VirtualService,
 };
 
+use super::reasons::{self, KernelPart};
 use crate::host::{
     Capabilities, Capability, ModuleState, RouteKind, addresses, interfaces,
     is_initial_user_namespace, modprobe_is_banned, modprobe_path, module_state, routes,
@@ -21,14 +22,6 @@ use crate::host::{
 /// A process explains this many failures. The input of -R may have thousands of refused lines, and each look at a large table
 /// takes time.
 const MOST: usize = 50;
-
-/// The schedulers of Linux 6.12.
-const SCHEDULERS: &[&str] = &[
-    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
-];
-
-/// The persistence engines of Linux 6.12.
-const ENGINES: &[&str] = &["sip"];
 
 /// The most entries of the table, or of the machine, that a reason lists.
 const LISTED: usize = 8;
@@ -125,22 +118,12 @@ fn no_family() -> Option<String> {
 
 /// Root may lack the right too; everybody else is told to be root by 1.31's sentence.
 fn not_permitted() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    if !is_initial_user_namespace().ok()? {
-        return Some(
-            "CAP_NET_ADMIN in the initial user namespace is needed, and this process is in another one; \
-             a rootless container cannot have it"
-                .to_owned(),
-        );
-    }
-    let capabilities = Capabilities::effective().ok()?;
-    (!capabilities.contains(Capability::NetAdmin)).then(|| {
-        "CAP_NET_ADMIN in the initial user namespace is needed, and this process is root without it; \
-         docker run --cap-add NET_ADMIN gives it"
-            .to_owned()
-    })
+    reasons::no_rights(
+        rustix::process::geteuid().is_root(),
+        is_initial_user_namespace().ok()?,
+        Capabilities::effective().ok()?.contains(Capability::NetAdmin),
+    )
+    .map(str::to_owned)
 }
 
 /// A list of names or entries, the first few of them.
@@ -166,73 +149,12 @@ fn no_interface(daemon: &SyncDaemon) -> Option<String> {
 }
 
 fn no_scheduler(service: &VirtualService) -> Option<String> {
+    let missing = |part: KernelPart, name: &str| {
+        reasons::missing_part(part, name, module_state(&part.module(name)), modprobe_is_banned())
+    };
     let engine = service.engine.as_ref().map(|engine| engine.as_str());
-    let scheduler = unknown_name(service.scheduler.as_str(), "scheduler", "ip_vs_", SCHEDULERS);
-    scheduler.or_else(|| unknown_name(engine?, "persistence engine", "ip_vs_pe_", ENGINES))
-}
-
-/// Names a scheduler or an engine that the kernel neither has nor can load.
-fn unknown_name(name: &str, noun: &str, prefix: &str, known: &[&str]) -> Option<String> {
-    let named = format!("{noun} {name}");
-    if known.contains(&name) {
-        let module = format!("{prefix}{name}");
-        return match module_state(&module)? {
-            ModuleState::Present => None,
-            ModuleState::Loadable if modprobe_is_banned() => {
-                Some(format!("{named}: loading modules is banned; load {module} at boot"))
-            }
-            ModuleState::Loadable => None,
-            ModuleState::Missing(directory) => {
-                Some(format!("{named}: no module {module} in {}", directory.display()))
-            }
-            ModuleState::NoDirectory(directory) => {
-                Some(format!("{named}: {} is missing", directory.display()))
-            }
-        };
-    }
-    if matches!(module_state(&format!("{prefix}{name}")), Some(ModuleState::Present)) {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    if known.contains(&lower.as_str()) {
-        return Some(format!("{named}: names are lower case, did you mean {lower}?"));
-    }
-    let near = known.iter().map(|&known| (distance(&lower, known), known)).min();
-    Some(match near {
-        Some((1, near)) => format!("{named}: did you mean {near}?"),
-        _ => format!("{named}: the kernel has {}", known.join(", ")),
-    })
-}
-
-/// The number of letters to insert, delete, replace or swap with the next, to make one word of another.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let width = other.len() + 1;
-    let mut rows: Vec<Vec<usize>> = vec![(0..width).collect()];
-    for (i, letter) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, expected) in other.iter().enumerate() {
-            let cell = |rows: &[Vec<usize>], up: usize, column: usize| {
-                let row = rows.len().checked_sub(up).and_then(|place| rows.get(place));
-                row.and_then(|row| row.get(column)).copied().unwrap_or(usize::MAX / 2)
-            };
-            let replaced = cell(&rows, 1, j) + usize::from(letter != expected);
-            let deleted = cell(&rows, 1, j + 1) + 1;
-            let inserted = row.get(j).copied().unwrap_or_default() + 1;
-            let before = |letters: &[char], place: usize| {
-                place.checked_sub(1).and_then(|place| letters.get(place)).copied()
-            };
-            let is_swapped =
-                before(&one, i) == Some(*expected) && before(&other, j) == Some(*letter);
-            let swapped = match (is_swapped, j.checked_sub(1)) {
-                (true, Some(column)) => cell(&rows, 2, column) + 1,
-                _ => usize::MAX,
-            };
-            row.push(replaced.min(deleted).min(inserted).min(swapped));
-        }
-        rows.push(row);
-    }
-    rows.last().and_then(|row| row.last()).copied().unwrap_or_default()
+    let scheduler = missing(KernelPart::Scheduler, service.scheduler.as_str());
+    scheduler.or_else(|| missing(KernelPart::Engine, engine?))
 }
 
 /// `EINVAL` for a real server.
@@ -294,10 +216,7 @@ fn invalid_daemon() -> Option<String> {
             .into_iter()
             .find(|server| Family::of(server.server.key.address) != key.family());
         if let Some(server) = other {
-            return Some(format!(
-                "{} of {key} has another IP version than its service: no sync daemon starts while there is such a real server",
-                server.server.key
-            ));
+            return Some(reasons::other_family(&key, &server.server.key));
         }
     }
     None
@@ -380,27 +299,6 @@ fn missing_daemon(role: SyncRole) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distance_counts_letters_and_swaps() {
-        for (one, other, expected) in [
-            ("wrr", "wrr", 0),
-            ("wwr", "wrr", 1),
-            ("rw", "wr", 1),
-            ("wlcc", "wlc", 1),
-            ("", "rr", 2),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn scheduler_is_suggested_by_its_letters() {
-        let said = |name| unknown_name(name, "scheduler", "ip_vs_", SCHEDULERS).unwrap();
-        assert_eq!(said("WRR"), "scheduler WRR: names are lower case, did you mean wrr?");
-        assert_eq!(said("wwrr"), "scheduler wwrr: did you mean wrr?");
-        assert!(said("roundrobin").starts_with("scheduler roundrobin: the kernel has rr, wrr, "));
-    }
 
     #[test]
     fn near_services_are_those_of_the_same_endpoint_and_then_of_the_same_address() {

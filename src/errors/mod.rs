@@ -4,6 +4,7 @@
 //! the error of a lower layer, and its text is the message. Knows the sentences of ipvsadm 1.31; knows no command.
 
 mod explain;
+mod reasons;
 mod report;
 mod sentences;
 
@@ -12,6 +13,7 @@ use std::error::Error;
 use ipvs_rules::{LineError, RuleError, TokenError};
 
 pub use explain::reason;
+pub use reasons::{KernelPart, missing_part, other_family};
 pub use sentences::{conflict_sentence, io_text, sentence};
 
 /// The failure that ends a program.

@@ -1,13 +1,15 @@
 //! This machine as the calling thread's network namespace sees it: interfaces, addresses, routes, neighbours,
-//! capabilities, kernel modules and sysctls.
+//! packet filters, listening sockets, capabilities, kernel modules and sysctls.
 //!
 //! The kernel answers every question itself, by rtnetlink or in a file of `/proc` or `/sys`; no other program's output is
 //! parsed. Knows no IPVS rule, no message and no command.
 
 mod modules;
 mod network;
+mod packet_filters;
 mod rights;
 mod rtnetlink;
+mod sockets;
 
 use std::fs;
 
@@ -18,7 +20,9 @@ pub use network::{
     Address, Interface, Neighbour, Route, RouteKind, addresses, interfaces, neighbours, routes,
     routes_to,
 };
+pub use packet_filters::{NfTables, has_classifiers, legacy_tables, nf_tables};
 pub use rights::{Capabilities, Capability, is_initial_user_namespace};
+pub use sockets::{counter, listeners};
 
 /// The value of a sysctl, named by its path below `/proc/sys`. `None` if the kernel has no such setting, or if the caller
 /// cannot read it.

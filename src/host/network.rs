@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
@@ -29,6 +29,8 @@ pub struct Interface {
     pub is_multicast: bool,
     /// True if the interface resolves addresses of neighbours (no `IFF_NOARP`).
     pub has_neighbours: bool,
+    /// True for a dummy, which drops all packets.
+    pub is_dummy: bool,
     /// The largest packet in bytes.
     pub mtu: u32,
 }
@@ -91,11 +93,14 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
         let RouteNetlinkMessage::NewLink(LinkMessage { header, attributes, .. }) = message else {
             return;
         };
-        let (mut name, mut mtu) = (None, 0);
+        let (mut name, mut mtu, mut is_dummy) = (None, 0, false);
         for attribute in attributes {
             match attribute {
                 LinkAttribute::IfName(text) => name = Some(text),
                 LinkAttribute::Mtu(bytes) => mtu = bytes,
+                LinkAttribute::LinkInfo(details) => {
+                    is_dummy = details.contains(&LinkInfo::Kind(InfoKind::Dummy));
+                }
                 _ => {}
             }
         }
@@ -106,6 +111,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
             is_loopback: header.flags.contains(LinkFlags::Loopback),
             is_multicast: header.flags.contains(LinkFlags::Multicast),
             has_neighbours: !header.flags.contains(LinkFlags::Noarp),
+            is_dummy,
             mtu,
         });
     })?;

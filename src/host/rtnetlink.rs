@@ -98,7 +98,7 @@ pub(super) fn ask_each(
 }
 
 /// The first message of a datagram, and the bytes behind it.
-fn first_message(datagram: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn first_message(datagram: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = u32::from_ne_bytes(*datagram.first_chunk::<4>()?);
     let length = usize::try_from(length).ok().filter(|&length| length >= HEADER)?;
     let message = datagram.get(..length)?;

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use ipvs::model::{
-    ConnectionFilter, Protocol, RealServer, RealServerState, ServiceKey, ServiceRules, ServiceState,
+    ConnectionFilter, Forwarding, Protocol, RealServer, RealServerState, ServiceKey, ServiceRules,
+    ServiceState, Tunnel,
 };
 use ipvs::state::ServiceSnapshot;
 use ipvs::{ErrorKind, Ruleset, Snapshot};
@@ -15,7 +16,8 @@ use ipvs_rules::Doctor;
 
 use super::{Error, Session};
 use crate::doctor::{
-    CHECKS, Facts, Report, TableAccess, diagnose, explanation, look_at_host, probe, tally,
+    CHECKS, Facts, Report, TableAccess, diagnose, explanation, look_at_boot_rules, look_at_host,
+    probe, tally,
 };
 use crate::errors::reason;
 use crate::output::write_document;
@@ -46,13 +48,16 @@ pub fn doctor(
     }
     let mut unseen = Vec::new();
     let mut facts = Facts::default();
-    read_table(session, &mut facts, &mut unseen)?;
+    let table = read_table(session, &mut facts, &mut unseen);
     facts.other = other.map(|(name, text)| parse_other(name, text, session)).transpose()?;
     if let Some(seconds) = asked.sample {
         thread::sleep(Duration::from_secs(seconds.into()));
         facts.later = read_snapshot(session).ok().map(|table| table.services);
     }
     if let Some(key) = asked.service {
+        if let Some(error) = table {
+            return Err(Error::NothingSeen(error));
+        }
         let is_asked = |entry: &ServiceSnapshot| entry.service.service.key == key;
         if !matches!(facts.access, TableAccess::NoIpvs(_)) && !facts.services.iter().any(is_asked) {
             return Err(Error::NoServiceToExamine(key));
@@ -60,11 +65,23 @@ pub fn doctor(
         facts.services.retain(is_asked);
         facts.later = facts.later.map(|services| services.into_iter().filter(is_asked).collect());
     }
-    read_connections(session, &mut facts, &mut unseen)?;
-    look(session, &mut facts)?;
+    if let Err(error) = read_connections(session, &mut facts) {
+        unseen.push(format!("The connections were not seen: {error}."));
+    }
+    match look_at_boot_rules() {
+        Ok(rules) => facts.boot_rules = rules,
+        Err(error) => unseen.push(format!("Not seen: the rules of the boot: {error}.")),
+    }
     if let Some(seconds) = asked.probe {
         probe_servers(Duration::from_secs(seconds.into()), session, &mut facts, &mut unseen)?;
     }
+    // The look comes after the probes, since they complete the neighbours.
+    match (look(session, &mut facts), table) {
+        (Ok(()), _) => {}
+        (Err(_), Some(error)) => return Err(Error::NothingSeen(error)),
+        (Err(error), None) => unseen.push(format!("This machine was not seen: {error}.")),
+    }
+    list_unseen(&facts, &mut unseen);
     let findings = diagnose(&facts);
     let width = TerminalStyle::of_standard_output().width;
     let report = Report { findings, unseen, width };
@@ -74,12 +91,12 @@ pub fn doctor(
     Ok(report.has_faults())
 }
 
-/// Reads the table by netlink, or without rights from `/proc`.
+/// Reads the table by netlink, or without rights from `/proc`. Returns the error if neither works.
 fn read_table(
     session: &mut Session,
     facts: &mut Facts,
     unseen: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Option<ipvs::Error> {
     match read_snapshot(session) {
         Ok(Snapshot { info, services, daemons, .. }) => {
             facts.services = services;
@@ -90,23 +107,28 @@ fn read_table(
             facts.access = TableAccess::NoIpvs(reason(&error));
         }
         Err(error) if error.kind() == ErrorKind::NotPermitted => {
-            facts.access = TableAccess::WithoutRights;
+            facts.access = TableAccess::WithoutRights(reason(&error));
             unseen.push(
                 "Not seen without CAP_NET_ADMIN: counters, thresholds, scheduler flags and sync daemons."
                     .to_owned(),
             );
-            read_file(session, facts)?;
+            return read_file(session, facts).err().inspect(|error| {
+                unseen.push(format!("The table was not seen: {error}."));
+            });
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            unseen.push(format!("The table was not seen: {error}."));
+            return Some(error);
+        }
     }
-    Ok(())
+    None
 }
 
 fn read_snapshot(session: &mut Session) -> Result<Snapshot, ipvs::Error> {
     Snapshot::read(session.client()?)
 }
 
-fn read_file(session: &Session, facts: &mut Facts) -> Result<(), Error> {
+fn read_file(session: &Session, facts: &mut Facts) -> Result<(), ipvs::Error> {
     let file = session.namespace().services_file()?;
     facts.table_size = file.info.table_size;
     for (place, listed) in file.services.iter().enumerate() {
@@ -127,22 +149,12 @@ fn read_file(session: &Session, facts: &mut Facts) -> Result<(), Error> {
 }
 
 /// Counts the connections. A namespace without ip_vs has no file of them.
-fn read_connections(
-    session: &Session,
-    facts: &mut Facts,
-    unseen: &mut Vec<String>,
-) -> Result<(), Error> {
+fn read_connections(session: &Session, facts: &mut Facts) -> Result<(), ipvs::Error> {
     if !session.namespace().has_connections()? {
         return Ok(());
     }
     for connection in session.namespace().connections(ConnectionFilter::default())? {
-        match connection {
-            Ok(connection) => tally(&mut facts.connections, &connection),
-            Err(error) => {
-                unseen.push(format!("Connections were not seen: {error}."));
-                break;
-            }
-        }
+        tally(&mut facts.connections, &connection?);
     }
     Ok(())
 }
@@ -159,6 +171,23 @@ fn look(session: &Session, facts: &mut Facts) -> Result<(), Error> {
     let looked = session.namespace().enter(|| look_at_host(&targets))?;
     facts.host = looked.map_err(Error::Host)?;
     Ok(())
+}
+
+/// The rules file, the packet filters and the ports that cannot be seen.
+fn list_unseen(facts: &Facts, unseen: &mut Vec<String>) {
+    let is_gue = |server: &RealServer| {
+        matches!(server.forwarding, Forwarding::Tunneling(Tunnel::Gue { .. }))
+    };
+    if facts.servers().any(|(_, server)| is_gue(server)) {
+        unseen.push(
+            "Not seen: listeners for GUE on the real servers. `ip fou show' lists them there."
+                .to_owned(),
+        );
+    }
+    let filters = &facts.host.filters;
+    if facts.access == TableAccess::Complete && filters.nf_tables.is_none() {
+        unseen.push("Not seen: the rules of nf_tables.".to_owned());
+    }
 }
 
 fn probe_servers(

@@ -55,6 +55,9 @@ pub enum Error {
     /// The doctor was asked about a service that does not exist.
     #[error("No such service ({0})")]
     NoServiceToExamine(ServiceKey),
+    /// The doctor could look neither at the table nor at this machine.
+    #[error("cannot look for faults: {}", sentence(.0))]
+    NothingSeen(#[source] ipvs::Error),
     /// Interfaces, routes or neighbours cannot be listed.
     #[error("cannot look at this machine: {}", io_text(.0))]
     Host(#[source] io::Error),

@@ -43,6 +43,7 @@ fn kind(error: &Error) -> FailureKind {
         Error::NoNamespace { .. }
         | Error::NoCode { .. }
         | Error::NoServiceToExamine(_)
+        | Error::NothingSeen(_)
         | Error::Host(_) => FailureKind::WrongValue,
         Error::Library(error) if error.operation() == Operation::EnterNamespace => {
             FailureKind::WrongValue

@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use ipvs::model::{Protocol, RealServer, Ruleset, ServiceKey, SyncDaemon, SyncRole};
 use ipvs::state::ServiceSnapshot;
 
-use crate::host::{Address, Interface, Neighbour, Route, RouteKind};
+use super::addresses::Addresses;
+use crate::errors::KernelPart;
+use crate::host::{Address, Interface, ModuleState, Neighbour, NfTables, Route, RouteKind};
 
 /// The way to the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +16,8 @@ pub enum TableAccess {
     /// It was read by netlink.
     #[default]
     Complete,
-    /// The caller lacks CAP_NET_ADMIN: the table is that of `/proc/net/ip_vs`.
-    WithoutRights,
+    /// The caller lacks CAP_NET_ADMIN: the table is that of `/proc/net/ip_vs`. The reason why root lacks it.
+    WithoutRights(Option<String>),
     /// The kernel has no IPVS. The reason, if it can be seen.
     NoIpvs(Option<String>),
 }
@@ -46,21 +48,64 @@ pub enum Answer {
     Unreachable,
 }
 
+/// The packet filters of a network namespace. A field is `None` if it could not be seen.
+#[derive(Clone, Debug, Default)]
+pub struct Filters {
+    /// The tables and rules of nf_tables.
+    pub nf_tables: Option<NfTables>,
+    /// The tables of legacy iptables, and of ebtables.
+    pub legacy: Option<Vec<String>>,
+    /// True if an interface has classifiers of incoming packets.
+    pub has_classifiers: Option<bool>,
+}
+
+/// A scheduler or an engine that a rules file wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedPart {
+    /// The kind of part.
+    pub part: KernelPart,
+    /// Its name.
+    pub name: String,
+    /// The first line that wants it.
+    pub line: u64,
+    /// The state of its module.
+    pub state: Option<ModuleState>,
+}
+
+/// The rules file that is loaded at boot.
+#[derive(Clone, Debug, Default)]
+pub struct BootRules {
+    /// Its path.
+    pub path: String,
+    /// The schedulers and engines that it wants, each once.
+    pub wanted: Vec<WantedPart>,
+    /// True if an administrator has banned the loading of modules.
+    pub is_loading_banned: bool,
+}
+
 /// This machine, as the network namespace sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
     /// Its interfaces.
     pub interfaces: Vec<Interface>,
     /// Its addresses.
-    pub addresses: Vec<Address>,
+    pub addresses: Addresses,
     /// Its neighbours.
     pub neighbours: BTreeMap<IpAddr, Neighbour>,
     /// The routes to virtual addresses, real servers and clients that were seen.
     pub routes: BTreeMap<IpAddr, Route>,
     /// Sysctls by their paths below `/proc/sys`.
     pub sysctls: BTreeMap<String, String>,
-    /// The tables of the legacy packet filter.
-    pub filters: Vec<String>,
+    /// The interface of the default route of IPv4.
+    pub default_interface: Option<u32>,
+    /// The packet filters.
+    pub filters: Filters,
+    /// The packets that the reverse path filter has dropped.
+    pub reverse_path_drops: Option<u64>,
+    /// The packets of a protocol that the kernel does not handle.
+    pub unknown_protocols: Option<u64>,
+    /// The addresses on which programs accept TCP connections. `None` if they could not be seen.
+    pub listeners: Option<Vec<SocketAddr>>,
     /// True if a program that moves virtual addresses between directors runs here.
     pub has_failover: bool,
     /// The release of the kernel.
@@ -82,6 +127,8 @@ pub struct Facts {
     pub connections: BTreeMap<(Protocol, SocketAddr, SocketAddr), Tally>,
     /// This machine.
     pub host: Host,
+    /// The rules file that is loaded at boot, if there is one.
+    pub boot_rules: Option<BootRules>,
     /// The services some seconds later, if that was asked for.
     pub later: Option<Vec<ServiceSnapshot>>,
     /// The answers to probes by the real server's address.
@@ -149,31 +196,25 @@ impl Host {
     /// True if an address is this machine's.
     pub fn is_local(&self, address: &IpAddr) -> bool {
         self.routes.get(address).is_some_and(|route| route.kind == RouteKind::Local)
-            || self.addresses.iter().any(|own| own.address == *address)
+            || self.addresses.of(address).next().is_some()
+    }
+
+    /// The interfaces that have an address.
+    pub fn owners(&self, address: &IpAddr) -> impl Iterator<Item = &Interface> {
+        self.addresses.of(address).filter_map(|own| self.interface(own.interface))
     }
 
     /// The address of this machine whose network includes another address, unless its interface is a loopback.
     pub fn beside(&self, address: &IpAddr) -> Option<&Address> {
-        self.addresses.iter().find(|own| {
+        self.addresses.including(address).find(|own| {
             own.address != *address
-                && is_in_network(address, own)
                 && self.interface(own.interface).is_some_and(|one| !one.is_loopback && one.is_up)
         })
     }
-}
 
-/// True if an address belongs to the network of an interface's address.
-pub fn is_in_network(address: &IpAddr, network: &Address) -> bool {
-    let length = u32::from(network.prefix_length);
-    match (address, network.address) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            let differing = u32::from(*one) ^ u32::from(other);
-            differing.leading_zeros() >= length
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => {
-            let differing = u128::from(*one) ^ u128::from(other);
-            differing.leading_zeros() >= length
-        }
-        _ => false,
+    /// The interface on whose network an address is found by ARP or neighbour discovery.
+    pub fn segment(&self, address: &IpAddr) -> Option<&Interface> {
+        let interface = self.interface(self.beside(address)?.interface);
+        interface.filter(|interface| interface.has_neighbours)
     }
 }

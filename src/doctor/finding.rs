@@ -44,8 +44,10 @@ pub struct Check {
 pub struct Mend {
     /// The machine that runs the command; `None` for this one.
     pub machine: Option<String>,
-    /// The command, ready to paste.
+    /// The command, ready to paste unless it is a template.
     pub command: String,
+    /// True if a word in capital letters has to be replaced first.
+    pub is_template: bool,
 }
 
 /// A fault that a check has seen.
@@ -68,14 +70,22 @@ impl Found {
     /// Adds a command for this machine.
     #[must_use]
     pub fn here(mut self, command: impl Into<String>) -> Self {
-        self.mends.push(Mend { machine: None, command: command.into() });
+        self.mends.push(Mend { machine: None, command: command.into(), is_template: false });
         self
     }
 
     /// Adds a command for another machine.
     #[must_use]
     pub fn on(mut self, machine: impl ToString, command: impl Into<String>) -> Self {
-        self.mends.push(Mend { machine: Some(machine.to_string()), command: command.into() });
+        let machine = Some(machine.to_string());
+        self.mends.push(Mend { machine, command: command.into(), is_template: false });
+        self
+    }
+
+    /// Adds a command for this machine with a word that the reader has to replace.
+    #[must_use]
+    pub fn template(mut self, command: impl Into<String>) -> Self {
+        self.mends.push(Mend { machine: None, command: command.into(), is_template: true });
         self
     }
 

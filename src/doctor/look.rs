@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipvs::model::{Connection, ConnectionState, ConnectionTarget, Protocol};
 
-use super::{Host, Tally};
-use crate::host::{addresses, interfaces, kernel_release, neighbours, routes_to, sysctl};
+use super::{Filters, Host, Tally};
+use crate::host::{
+    ModuleState, addresses, counter, has_classifiers, interfaces, kernel_release, legacy_tables,
+    listeners, module_state, neighbours, nf_tables, routes_to, sysctl,
+};
 
 /// The settings of each interface.
 const PER_INTERFACE: &[&str] =
@@ -28,6 +31,9 @@ const SYSCTLS: &[&str] = &[
     "net/netfilter/nf_conntrack_count",
     "net/netfilter/nf_conntrack_max",
 ];
+
+/// An address that no machine has (RFC 7600): its route is the default route.
+const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 0, 8));
 
 /// The most clients of a tally.
 const MOST_CLIENTS: usize = 4;
@@ -57,19 +63,32 @@ pub fn look_at_host(targets: &BTreeSet<IpAddr>) -> io::Result<Host> {
     }
     SYSCTLS.iter().for_each(|path| add((*path).to_owned()));
     let targets: Vec<IpAddr> = targets.iter().copied().collect();
-    let tables = ["ip_tables_names", "ip6_tables_names"].map(|file| {
-        fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default()
-    });
+    let listed = routes_to(&[ANYWHERE])?.remove(&ANYWHERE);
     Ok(Host {
         routes: routes_to(&targets)?,
         neighbours: neighbours()?.into_iter().map(|entry| (entry.address, entry)).collect(),
-        addresses: addresses()?,
+        addresses: addresses()?.into(),
+        default_interface: listed.and_then(|route| route.interface),
         interfaces,
         sysctls,
-        filters: tables.iter().flat_map(|text| text.lines()).map(str::to_owned).collect(),
+        filters: look_at_filters(),
+        reverse_path_drops: counter("netstat", "TcpExt", "IPReversePathFilter"),
+        unknown_protocols: counter("snmp", "Ip", "InUnknownProtos"),
+        listeners: listeners().ok(),
         has_failover: runs_one_of(FAILOVER),
         release: kernel_release().unwrap_or_default(),
     })
+}
+
+fn look_at_filters() -> Filters {
+    // The tables of ebtables are in no file.
+    let has_ebtables = module_state("ebtables") == Some(ModuleState::Present);
+    let ebtables = has_ebtables.then(|| "ebtables".to_owned());
+    Filters {
+        nf_tables: nf_tables().ok(),
+        legacy: legacy_tables().ok().map(|tables| tables.into_iter().chain(ebtables).collect()),
+        has_classifiers: has_classifiers().ok(),
+    }
 }
 
 /// True if a process has one of these names.

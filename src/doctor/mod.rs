@@ -4,6 +4,8 @@
 //! the running kernel take the same way. A check that cannot be sure lowers its finding to a note. Changes nothing, and
 //! prints nothing: [`Report`] is a document.
 
+mod addresses;
+mod boot_rules;
 mod checks;
 mod facts;
 mod finding;
@@ -15,8 +17,9 @@ mod tests;
 
 use ipvs::model::ServiceKey;
 
+pub use boot_rules::look_at_boot_rules;
 pub use checks::CHECKS;
-pub use facts::{Answer, Facts, Host, TableAccess, Tally};
+pub use facts::{Answer, BootRules, Facts, Filters, Host, TableAccess, Tally, WantedPart};
 pub use finding::{Check, Finding, Found, Mend, Severity};
 pub use look::{look_at_host, tally};
 pub use probe::probe;

@@ -33,10 +33,9 @@ impl Document for Report {
             write_wrapped(out, &format!("{seen}."), self.width)?;
             write_wrapped(out, why, self.width)?;
             for mend in commands {
-                match &mend.machine {
-                    Some(machine) => writeln!(out, "    {machine}# {}", mend.command)?,
-                    None => writeln!(out, "    # {}", mend.command)?,
-                }
+                let machine = mend.machine.as_deref().unwrap_or_default();
+                let remark = if mend.is_template { "  # replace the word in capitals" } else { "" };
+                writeln!(out, "    {machine}# {}{remark}", mend.command)?;
             }
             writeln!(out)?;
         }

@@ -8,7 +8,7 @@ use ipvs::state::ServiceSnapshot;
 use ipvs_rules::{Command, parse_numeric_line};
 
 use super::*;
-use crate::host::{Address, Interface, Neighbour, Route, RouteKind};
+use crate::host::{Address, Interface, ModuleState, Neighbour, NfTables, Route, RouteKind};
 
 /// A director with two networks: clients 192.0.2.0/24 on `eth0`, servers 10.0.0.0/24 on `eth1`.
 fn facts(rules: &str) -> Facts {
@@ -38,6 +38,7 @@ fn facts(rules: &str) -> Facts {
             is_loopback: index == 1,
             is_multicast: true,
             has_neighbours: true,
+            is_dummy: false,
             mtu: 1500,
         });
         own(host, index, address, length);
@@ -58,13 +59,31 @@ fn facts(rules: &str) -> Facts {
         }
     }
     host.release = "6.12.1".to_owned();
+    host.default_interface = Some(2);
+    host.filters = Filters {
+        nf_tables: Some(NfTables::default()),
+        legacy: Some(Vec::new()),
+        has_classifiers: Some(false),
+    };
+    host.reverse_path_drops = Some(0);
+    host.unknown_protocols = Some(0);
+    host.listeners = Some(vec!["0.0.0.0:22".parse().unwrap()]);
     facts
 }
 
 fn own(host: &mut Host, interface: u32, address: &str, prefix_length: u8) {
     let address: IpAddr = address.parse().unwrap();
-    host.addresses.push(Address { interface, address, prefix_length, broadcast: None });
+    let mut addresses: Vec<Address> = host.addresses.iter().cloned().collect();
+    addresses.push(Address { interface, address, prefix_length, broadcast: None });
+    host.addresses = addresses.into();
     route(host, &address.to_string(), RouteKind::Local, 1, None);
+}
+
+/// Takes the last address away.
+fn disown(host: &mut Host) {
+    let mut addresses: Vec<Address> = host.addresses.iter().cloned().collect();
+    addresses.pop();
+    host.addresses = addresses.into();
 }
 
 fn route(host: &mut Host, to: &str, kind: RouteKind, interface: u32, gateway: Option<&str>) {
@@ -156,7 +175,7 @@ fn virtual_address_has_to_be_on_an_interface_that_is_up() {
     assert_eq!(codes(&facts), ["LVS-DIR-03"]);
     assert_eq!(commands(&facts, "LVS-DIR-03"), ["ip link set eth0 up"]);
     facts.host.interfaces[1].is_up = true;
-    facts.host.addresses.pop();
+    disown(&mut facts.host);
     assert_eq!(commands(&facts, "LVS-DIR-02"), ["ip address add 192.0.2.100/32 dev eth0"]);
     facts.host.has_failover = true;
     assert!(diagnose(&facts).iter().all(|finding| finding.severity == Severity::Note));
@@ -264,14 +283,14 @@ fn refusals_of_probes_are_notes_unless_the_port_is_mapped() {
 #[test]
 fn addresses_on_lo_beside_a_network_are_those_of_a_real_server() {
     let mut facts = facts("");
-    facts.host.addresses.pop();
+    disown(&mut facts.host);
     own(&mut facts.host, 1, "192.0.2.100", 32);
     assert_eq!(codes(&facts), ["LVS-ARP-01", "LVS-ARP-02"]);
     set(&mut facts.host, "net/ipv4/conf/all/arp_ignore", "1");
     assert_eq!(codes(&facts), ["LVS-ARP-02"]);
     set(&mut facts.host, "net/ipv4/conf/eth0/arp_announce", "2");
     assert_eq!(codes(&facts), [""; 0]);
-    facts.host.addresses.pop();
+    disown(&mut facts.host);
     own(&mut facts.host, 1, "192.0.2.100", 24);
     assert_eq!(codes(&facts), ["LVS-ARP-03"]);
     // A router's address, which is on no network of this machine.
@@ -283,7 +302,7 @@ fn addresses_on_lo_beside_a_network_are_those_of_a_real_server() {
 #[test]
 fn tunnel_with_a_virtual_address_has_to_be_up_and_unfiltered() {
     let mut facts = facts("");
-    facts.host.addresses.pop();
+    disown(&mut facts.host);
     let tunnel = Interface {
         index: 4,
         name: "tunl0".to_owned(),
@@ -306,6 +325,11 @@ fn tunnel_with_a_virtual_address_has_to_be_up_and_unfiltered() {
 fn faults_of_services_are_found_in_the_table() {
     for (rules, code, command) in [
         ("-A -t 192.0.2.100:80", "LVS-SVC-01", "ipvsadm -a -t 192.0.2.100:80 -r REAL-SERVER"),
+        (
+            "-A -t 192.0.2.100:80\n-A -t 192.0.2.100:443\n-a -t 192.0.2.100:443 -r 10.0.0.11:8443 -m",
+            "LVS-SVC-01",
+            "ipvsadm -a -t 192.0.2.100:80 -r 10.0.0.11:80 -m -w 1",
+        ),
         (
             "-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:8080 -m -w 0",
             "LVS-SVC-02",
@@ -346,7 +370,6 @@ fn faults_of_services_are_found_in_the_table() {
          -a -t 192.0.2.100:80 -r 10.0.0.12:8080 -m",
         "-A -u 192.0.2.100:53 -s rr -o\n-a -u 192.0.2.100:53 -r 10.0.0.11:53 -g",
         "-A -u 192.0.2.100:5060 -s rr -p 60 --pe sip -o\n-a -u 192.0.2.100:5060 -r 10.0.0.11:5060 -m",
-        "-A -f 1 -s rr\n-a -f 1 -r 10.0.0.11 -m",
     ] {
         assert_eq!(codes(&facts(healthy)), [""; 0], "{healthy}");
     }
@@ -356,12 +379,7 @@ fn faults_of_services_are_found_in_the_table() {
 fn notes_of_services_stay_notes() {
     for (rules, code) in [
         ("-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:81 -g --own-port", "LVS-DR-03"),
-        ("-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.1:80 -m", "LVS-DR-04"),
-        (
-            "-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:80 -m\n\
-             -A -t 192.0.2.100:81\n-a -t 192.0.2.100:81 -r 10.0.0.11:80 -m -w 5",
-            "LVS-SVC-07",
-        ),
+        ("-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.1:22 -m", "LVS-DR-04"),
         (
             "-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:80 -m\n\
              -A -t 192.0.2.100:0 -p\n-a -t 192.0.2.100:0 -r 10.0.0.12:0 -m",
@@ -375,7 +393,7 @@ fn notes_of_services_stay_notes() {
         assert!(!report.has_faults(), "{rules}");
     }
     let mut facts = facts(NAT);
-    facts.host.filters = vec!["filter".to_owned()];
+    facts.host.filters.legacy = Some(vec!["iptables filter".to_owned()]);
     assert_eq!(codes(&facts), ["LVS-DIR-05"]);
 }
 
@@ -487,10 +505,274 @@ fn report_is_text_and_json() {
         shown(ipvs_rules::OutputFormat::Text),
         "LVS-SVC-01 error\n  -t 192.0.2.100:80 has no real server.\n  \
          The kernel refuses all connections to a service without\n  real servers.\n    \
-         # ipvsadm -a -t 192.0.2.100:80 -r REAL-SERVER\n\n  Not seen: x.\n\
+         # ipvsadm -a -t 192.0.2.100:80 -r REAL-SERVER  # replace the word in capitals\n\n  Not seen: x.\n\
          1 error, 0 warnings, 0 notes.\n`ipvsadm --doctor=LVS-SVC-01' explains a finding.\n"
     );
     let json = shown(ipvs_rules::OutputFormat::Json);
     assert!(json.contains("{\"code\":\"LVS-SVC-01\",\"severity\":\"error\",\"seen\":"), "{json}");
     assert!(json.contains("\"commands\":[{\"machine\":null,\"command\":\"ipvsadm -a"), "{json}");
+}
+
+/// A service by mark with a server.
+const MARK: &str = "-A -f 1 -s rr\n-a -f 1 -r 10.0.0.11 -m\n";
+
+#[test]
+fn marks_need_rules_that_set_them() {
+    let mut facts = facts(MARK);
+    assert_eq!(codes(&facts), ["LVS-SVC-12"]);
+    assert_eq!(diagnose(&facts)[0].severity, Severity::Warning);
+    let is_note = |facts: &Facts| {
+        let findings = diagnose(facts);
+        let of_mark = findings.iter().find(|finding| finding.code == "LVS-SVC-12");
+        of_mark.is_some_and(|finding| finding.severity == Severity::Note)
+    };
+    let rules = |sets_marks| NfTables { sets_marks, ..NfTables::default() };
+    facts.host.filters.nf_tables = Some(rules(true));
+    assert!(is_note(&facts));
+    facts.host.filters.nf_tables = Some(rules(false));
+    assert!(!is_note(&facts));
+    facts.host.filters.has_classifiers = Some(true);
+    assert!(is_note(&facts));
+    facts.host.filters.has_classifiers = None;
+    assert_eq!(codes(&facts), [""; 0]);
+    facts.host.filters.legacy = Some(vec!["iptables mangle".to_owned()]);
+    assert!(is_note(&facts));
+    assert_eq!(codes(&self::facts(NAT)), [""; 0]);
+}
+
+#[test]
+fn address_on_loopback_is_answered_unless_a_setting_forbids_it() {
+    let mut facts = facts(NAT);
+    disown(&mut facts.host);
+    own(&mut facts.host, 1, "192.0.2.100", 32);
+    assert_eq!(codes(&facts), [""; 0]);
+    set(&mut facts.host, "net/ipv4/conf/all/arp_ignore", "1");
+    assert_eq!(codes(&facts), ["LVS-DIR-06"]);
+    assert_eq!(commands(&facts, "LVS-DIR-06"), ["ip address add 192.0.2.100/32 dev eth0"]);
+    facts.host.has_failover = true;
+    assert!(diagnose(&facts).iter().all(|finding| finding.severity == Severity::Note));
+    facts.host.has_failover = false;
+    own(&mut facts.host, 2, "192.0.2.100", 32);
+    assert_eq!(codes(&facts), [""; 0]);
+    let mut facts =
+        self::facts("-A -t [2001:db8::100]:80\n-a -t [2001:db8::100]:80 -r [2001:db8:1::1]:80 -m");
+    own(&mut facts.host, 2, "2001:db8::1", 64);
+    own(&mut facts.host, 1, "2001:db8::100", 128);
+    assert_eq!(codes(&facts), ["LVS-DIR-06"]);
+}
+
+#[test]
+fn reverse_path_filter_of_a_director_matters_after_drops() {
+    let mut facts = facts(NAT);
+    facts.host.default_interface = Some(3);
+    assert_eq!(codes(&facts), [""; 0]);
+    facts.host.reverse_path_drops = Some(7);
+    assert_eq!(commands(&facts, "LVS-DIR-07"), ["sysctl -w net.ipv4.conf.eth0.rp_filter=2"]);
+    facts.host.default_interface = Some(2);
+    assert_eq!(codes(&facts), [""; 0]);
+    facts.host.default_interface = Some(3);
+    set(&mut facts.host, "net/ipv4/conf/eth0/rp_filter", "2");
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn source_translation_needs_conntrack() {
+    let mut facts = facts(NAT);
+    let nf_tables = NfTables { translates_sources: true, ..NfTables::default() };
+    facts.host.filters.nf_tables = Some(nf_tables);
+    set(&mut facts.host, "net/ipv4/vs/conntrack", "1");
+    assert_eq!(codes(&facts), [""; 0]);
+    set(&mut facts.host, "net/ipv4/vs/conntrack", "0");
+    assert_eq!(codes(&facts), ["LVS-DIR-08"]);
+    facts.host.filters.nf_tables = None;
+    facts.host.filters.legacy = Some(vec!["iptables nat".to_owned()]);
+    assert_eq!(codes(&facts), ["LVS-DIR-05", "LVS-DIR-08"]);
+}
+
+#[test]
+fn this_machine_as_a_server_needs_a_program() {
+    let mut facts = facts("-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.1:80");
+    assert_eq!(codes(&facts), ["LVS-DR-05", "LVS-DR-04"]);
+    let mut listen = |address: &str| {
+        facts.host.listeners = Some(vec![address.parse().unwrap()]);
+        codes(&facts)
+    };
+    assert_eq!(listen("10.0.0.1:80"), ["LVS-DR-05", "LVS-DR-04"]);
+    assert_eq!(listen("192.0.2.100:80"), ["LVS-DR-04"]);
+    assert_eq!(listen("[::]:80"), ["LVS-DR-04"]);
+}
+
+#[test]
+fn listeners_of_a_real_server_have_to_take_the_virtual_address() {
+    let mut facts = facts("");
+    disown(&mut facts.host);
+    own(&mut facts.host, 1, "203.0.113.1", 32);
+    let mut listen = |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap());
+        facts.host.listeners = Some(addresses.collect());
+        codes(&facts)
+    };
+    assert_eq!(listen(&["10.0.0.1:80", "127.0.0.1:25", "0.0.0.0:22"]), ["LVS-RS-03"]);
+    assert_eq!(listen(&["10.0.0.1:80", "203.0.113.1:80"]), [""; 0]);
+    assert_eq!(listen(&["10.0.0.1:80", "[::]:80"]), [""; 0]);
+}
+
+#[test]
+fn packets_of_unknown_protocols_want_a_tunnel() {
+    let mut facts = facts("");
+    disown(&mut facts.host);
+    facts.host.unknown_protocols = Some(4);
+    assert_eq!(codes(&facts), [""; 0]);
+    own(&mut facts.host, 1, "203.0.113.1", 32);
+    assert_eq!(codes(&facts), ["LVS-RS-04"]);
+    facts.host.interfaces.push(Interface {
+        index: 4,
+        name: "tunl0".to_owned(),
+        has_neighbours: false,
+        ..facts.host.interfaces[2].clone()
+    });
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn dummy_is_not_a_tunnel() {
+    let mut facts = facts("");
+    disown(&mut facts.host);
+    facts.host.interfaces.push(Interface {
+        index: 4,
+        name: "dummy0".to_owned(),
+        has_neighbours: false,
+        is_dummy: true,
+        is_up: false,
+        ..facts.host.interfaces[2].clone()
+    });
+    own(&mut facts.host, 4, "203.0.113.1", 32);
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn connections_pile_up_at_one_server_if_the_others_answer() {
+    let mut facts = facts(NAT);
+    connect(&mut facts, "10.0.0.11:8080", 30, 10);
+    assert_eq!(codes(&facts), [""; 0]);
+    connect(&mut facts, "10.0.0.12:8080", 1, 10);
+    assert_eq!(codes(&facts), ["LVS-SRV-05"]);
+    connect(&mut facts, "10.0.0.12:8080", 20, 10);
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn counters_show_servers_that_never_answered() {
+    let mut facts = facts(NAT);
+    let counters = &mut facts.services[0].servers[0].counters;
+    counters.incoming_packets = 9;
+    assert_eq!(codes(&facts), ["LVS-NAT-02"]);
+    facts.services[0].servers[0].counters.outgoing_packets = 1;
+    assert_eq!(codes(&facts), [""; 0]);
+    let mut facts = self::facts(ROUTED);
+    facts.services[0].servers[0].counters.incoming_packets = 9;
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn shared_servers_and_ports_are_notes() {
+    let two = |second: &str| {
+        let rules =
+            format!("-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:80 -m\n{second}");
+        codes(&facts(&rules))
+    };
+    let same = "-A -t 192.0.2.100:81\n-a -t 192.0.2.100:81 -r 10.0.0.11:80 -m";
+    assert_eq!(two(same), ["LVS-NAT-03"]);
+    assert_eq!(two(&format!("{same} -w 5")), ["LVS-NAT-03", "LVS-SVC-07"]);
+    // Another address of the director.
+    let other = same.replace("192.0.2.100", "192.0.2.1");
+    assert_eq!(two(&other), ["LVS-SVC-11"]);
+    assert_eq!(two("-A -t 192.0.2.100:81\n-a -t 192.0.2.100:81 -r 10.0.0.11:81 -m"), [""; 0]);
+    let mark = two(MARK);
+    assert!(mark.contains(&"LVS-SVC-10"), "{mark:?}");
+    assert!(!two(&MARK.replace("10.0.0.11", "10.0.0.12")).contains(&"LVS-SVC-10"));
+}
+
+#[test]
+fn kept_ports_matter_with_connections_of_drained_servers() {
+    let mut facts = facts(NAT);
+    set(&mut facts.host, "net/ipv4/vs/conn_reuse_mode", "0");
+    facts.services[0].servers[0].server.weight = 0;
+    assert_eq!(codes(&facts), [""; 0]);
+    facts.services[0].servers[0].inactive_connections = 1;
+    assert_eq!(codes(&facts), ["LVS-KERNEL-06"]);
+    facts.host.release = "5.8.18".to_owned();
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn boot_rules_want_modules() {
+    use crate::errors::KernelPart;
+
+    let mut facts = facts(NAT);
+    let wanted = |name: &str, state| WantedPart {
+        part: KernelPart::Scheduler,
+        name: name.to_owned(),
+        line: 3,
+        state: Some(state),
+    };
+    let path = "/etc/ipvsadm.rules".to_owned();
+    let mut rules = BootRules { path, ..BootRules::default() };
+    rules.wanted = vec![wanted("rr", ModuleState::Present), wanted("mh", ModuleState::Loadable)];
+    facts.boot_rules = Some(rules.clone());
+    assert_eq!(codes(&facts), [""; 0]);
+    rules.wanted.push(wanted("sh", ModuleState::Missing("/lib/modules/6".into())));
+    facts.boot_rules = Some(rules);
+    let seen = &diagnose(&facts)[0].seen;
+    assert_eq!(
+        seen,
+        "Line 3 of /etc/ipvsadm.rules wants the scheduler sh: no module ip_vs_sh in /lib/modules/6"
+    );
+}
+
+#[test]
+fn missing_rights_are_a_note() {
+    let mut facts = facts(NAT);
+    facts.access = TableAccess::WithoutRights(None);
+    assert_eq!(commands(&facts, "LVS-KERNEL-08"), ["sudo ipvsadm --doctor"]);
+    facts.access = TableAccess::WithoutRights(Some("a rootless container".to_owned()));
+    assert_eq!(codes(&facts), ["LVS-KERNEL-08"]);
+    assert!(commands(&facts, "LVS-KERNEL-08").is_empty());
+}
+
+#[test]
+fn backup_director_has_to_be_ready() {
+    use ipvs::model::{SyncDaemon, SyncRole};
+
+    let mut facts = facts(NAT);
+    set(&mut facts.host, "net/ipv4/vs/sloppy_tcp", "0");
+    set(&mut facts.host, "net/ipv4/vs/backup_only", "1");
+    assert_eq!(codes(&facts), [""; 0]);
+    facts.daemons = vec![SyncDaemon::new(SyncRole::Backup, "eth1".parse().unwrap())];
+    assert_eq!(codes(&facts), ["LVS-SYNC-06", "LVS-SYNC-07"]);
+    assert_eq!(commands(&facts, "LVS-SYNC-06"), ["ipvsadm --stop-daemon backup"]);
+    // The address is still with the other director.
+    disown(&mut facts.host);
+    own(&mut facts.host, 1, "192.0.2.100", 32);
+    set(&mut facts.host, "net/ipv4/vs/sloppy_tcp", "1");
+    assert_eq!(codes(&facts), [""; 0]);
+    connect(&mut facts, "10.0.0.11:8080", 0, 1);
+    assert_eq!(codes(&facts), [""; 0]);
+    let tally = facts.connections.values().next().unwrap().clone();
+    let other = (
+        ipvs::model::Protocol::Tcp,
+        "192.0.2.99:80".parse().unwrap(),
+        "10.0.0.9:80".parse().unwrap(),
+    );
+    facts.connections.insert(other, tally);
+    assert_eq!(codes(&facts), ["LVS-SYNC-04"]);
+    facts.daemons.clear();
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn server_of_another_family_is_a_note() {
+    let rules = "-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r [2001:db8::1]:80 -i";
+    let facts = facts(rules);
+    assert!(codes(&facts).contains(&"LVS-SYNC-05"), "{:?}", codes(&facts));
 }

@@ -341,3 +341,31 @@ fn doctor_looks_at_one_service_or_explains_a_code() {
     assert_eq!(json.code(), 1);
     assert!(json.text().contains("\"code\":\"LVS-SVC-01\""));
 }
+
+#[test]
+fn doctor_sees_filters_sockets_and_the_rules_of_the_boot() {
+    let lab = Lab::new();
+    let codes = || -> Vec<String> {
+        let found = findings(&lab.director, "--doctor").into_iter();
+        found.map(|(title, _)| title).collect()
+    };
+    lab.rules("-A -f 1 -s rr\n-a -f 1 -r 10.0.0.11 -m");
+    assert!(codes().contains(&"LVS-SVC-12 warning".to_owned()), "{:?}", codes());
+    run(&lab.director, "tc qdisc add dev eth0 clsact");
+    assert_eq!(codes(), ["LVS-SVC-12 note"]);
+    run(&lab.director, "tc qdisc del dev eth0 clsact");
+    run(&lab.director, "iptables-legacy -t mangle -A PREROUTING -j MARK --set-mark 1");
+    assert_eq!(codes(), ["LVS-DIR-05 note", "LVS-SVC-12 note"]);
+    run(&lab.director, "iptables-legacy -t nat -A POSTROUTING -j MASQUERADE");
+    assert!(codes().contains(&"LVS-DIR-08 note".to_owned()), "{:?}", codes());
+    // A program of the director that listens on another address than the service.
+    lab.rules("-C\n-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.1:80");
+    let own = lab.director.within(|| TcpListener::bind("10.0.0.1:80").unwrap());
+    assert_eq!(lab.answers(1), 0);
+    assert!(codes().contains(&"LVS-DR-05 error".to_owned()), "{:?}", codes());
+    drop(own);
+    let all = lab.director.within(|| TcpListener::bind("0.0.0.0:80").unwrap());
+    thread::spawn(move || all.accept().unwrap().0.write_all(b"hello"));
+    assert!(!codes().contains(&"LVS-DR-05 error".to_owned()), "{:?}", codes());
+    assert_eq!(lab.answers(1), 1);
+}

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ipvs::model::{Forwarding, ServiceKey};
+use ipvs::model::{Forwarding, Protocol, ServiceKey};
 
-use crate::doctor::{Facts, Found};
+use super::drain;
+use crate::doctor::addresses::full_length;
+use crate::doctor::{Facts, Found, options_of};
 
 /// The virtual addresses, each once.
 fn virtual_addresses(facts: &Facts) -> BTreeSet<IpAddr> {
@@ -57,7 +59,7 @@ pub(super) fn no_virtual_address(facts: &Facts) -> Vec<Found> {
             found.push(Found::new(seen));
             continue;
         };
-        let length = if address.is_ipv6() { 128 } else { 32 };
+        let length = full_length(&address);
         let command = format!("ip address add {address}/{length} dev {}", interface.name);
         found.push(match facts.may_stand_by() {
             false => Found::new(seen).here(command),
@@ -72,9 +74,7 @@ pub(super) fn interface_down(facts: &Facts) -> Vec<Found> {
     let host = &facts.host;
     let mut found = Vec::new();
     for address in virtual_addresses(facts) {
-        let owner = host.addresses.iter().find(|own| own.address == address);
-        let interface = owner.and_then(|own| host.interface(own.interface));
-        if let Some(interface) = interface.filter(|interface| !interface.is_up) {
+        if let Some(interface) = host.owners(&address).next().filter(|interface| !interface.is_up) {
             let seen = format!("{} is down, and has the virtual address {address}", interface.name);
             let one = Found::new(seen).here(format!("ip link set {} up", interface.name));
             // The kernel serves the address on other interfaces too. A dummy, for example, has no clients of its own.
@@ -94,10 +94,9 @@ pub(super) fn send_redirects(facts: &Facts) -> Vec<Found> {
             continue;
         }
         // Clients come by the interface that leads to the virtual address's network.
-        let (Some(clients), Some(servers)) = (
-            host.addresses.iter().find(|own| own.address == *address),
-            host.interface_to(&server.key.address),
-        ) else {
+        let (Some(clients), Some(servers)) =
+            (host.addresses.of(address).next(), host.interface_to(&server.key.address))
+        else {
             continue;
         };
         let is_on_link =
@@ -121,9 +120,128 @@ pub(super) fn send_redirects(facts: &Facts) -> Vec<Found> {
 }
 
 pub(super) fn packet_filter(facts: &Facts) -> Vec<Found> {
-    let tables = &facts.host.filters;
-    match tables.is_empty() || facts.services.is_empty() {
-        true => Vec::new(),
-        false => vec![Found::new(format!("iptables has these tables: {}", tables.join(", ")))],
+    let filters = &facts.host.filters;
+    if facts.services.is_empty() {
+        return Vec::new();
     }
+    let mut found = Vec::new();
+    if let Some(tables) = filters.legacy.as_deref().filter(|tables| !tables.is_empty()) {
+        found.push(Found::new(format!("These tables are loaded: {}", tables.join(", "))));
+    }
+    let tables = filters.nf_tables.as_ref().map(|filter| filter.tables.as_slice());
+    if let Some(tables) = tables.filter(|tables| !tables.is_empty()) {
+        found.push(Found::new(format!("nf_tables has these tables: {}", tables.join(", "))));
+    }
+    found
+}
+
+/// Virtual addresses that only loopback or an interface without neighbours has, and for which nothing answers.
+pub(super) fn unanswered_address(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let mut found = Vec::new();
+    for address in virtual_addresses(facts) {
+        let mut owners = host.owners(&address).peekable();
+        let Some(owner) = owners.peek().copied() else { continue };
+        let is_hidden = owners.all(|one| one.is_loopback || !one.has_neighbours);
+        let Some(segment) = host.segment(&address).filter(|_| is_hidden) else { continue };
+        let reason = match address {
+            IpAddr::V4(_) => match host.largest(&segment.name, "arp_ignore") {
+                Some(value @ 1..) => format!("arp_ignore of {} is {value}", segment.name),
+                _ => continue,
+            },
+            // The kernel answers neighbour discovery for addresses of the asked interface alone.
+            IpAddr::V6(_) => format!("{} lacks it", segment.name),
+        };
+        let seen = format!(
+            "{} has the virtual address {address} of the network of {}, and {reason}",
+            owner.name, segment.name
+        );
+        let one = Found::new(seen);
+        found.push(match facts.may_stand_by() || !owner.is_loopback {
+            true => one.as_note(),
+            false => one.here(format!(
+                "ip address add {address}/{} dev {}",
+                full_length(&address),
+                segment.name
+            )),
+        });
+    }
+    found
+}
+
+/// The interface of a virtual address's network, if the default route leaves by another one and the filter is strict.
+pub(super) fn reverse_path(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let Some(drops) = host.reverse_path_drops.filter(|&drops| drops > 0) else {
+        return Vec::new();
+    };
+    let Some(default) = host.default_interface.and_then(|index| host.interface(index)) else {
+        return Vec::new();
+    };
+    let mut interfaces = BTreeSet::new();
+    for address in virtual_addresses(facts).into_iter().filter(IpAddr::is_ipv4) {
+        let owners = host.owners(&address).chain(host.segment(&address));
+        interfaces.extend(
+            owners
+                .filter(|one| one.has_neighbours && !one.is_loopback && one.index != default.index)
+                .filter(|one| host.largest(&one.name, "rp_filter") == Some(1))
+                .map(|one| one.name.as_str()),
+        );
+    }
+    let found = interfaces.into_iter().map(|name| {
+        let seen = format!(
+            "rp_filter of {name} is 1, the default route leaves by {}, and {drops} packets were dropped",
+            default.name
+        );
+        Found::new(seen).here(format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2"))
+    });
+    found.collect()
+}
+
+pub(super) fn untracked_sources(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let nf_tables = host.filters.nf_tables.as_ref();
+    let by_rule = nf_tables.is_some_and(|filter| filter.translates_sources);
+    let legacy = host.filters.legacy.as_deref().unwrap_or_default();
+    let by_table = legacy.iter().any(|name| name == "iptables nat" || name == "ip6tables nat");
+    let has_nat = facts.servers().any(|(_, server)| server.forwarding == Forwarding::Masquerading);
+    let is_off = host.number("net/ipv4/vs/conntrack") == Some(0);
+    if !(is_off && has_nat && (by_rule || by_table)) {
+        return Vec::new();
+    }
+    let place = if by_rule { "A rule of nf_tables translates" } else { "iptables may translate" };
+    let seen = format!("{place} source addresses, and net.ipv4.vs.conntrack is 0");
+    vec![Found::new(seen).here("sysctl -w net.ipv4.vs.conntrack=1")]
+}
+
+/// Services of this machine's own programs, whose connections nobody accepts.
+pub(super) fn no_local_listener(facts: &Facts) -> Vec<Found> {
+    let Some(listeners) = &facts.host.listeners else { return Vec::new() };
+    let mut found = Vec::new();
+    for (key, server) in facts.servers() {
+        let ServiceKey::Address { protocol: Protocol::Tcp, address, port } = *key else { continue };
+        let is_here =
+            server.forwarding == Forwarding::LocalNode || facts.host.is_local(&server.key.address);
+        // The kernel translates with NAT here too.
+        let (address, port) = match server.forwarding {
+            Forwarding::Masquerading => (server.key.address, server.key.port),
+            _ => (address, port),
+        };
+        if !is_here || server.weight == 0 || port == 0 {
+            continue;
+        }
+        let of_port = || listeners.iter().filter(|listener| listener.port() == port);
+        let accepts = |ip: IpAddr| ip == address || ip.is_unspecified();
+        if of_port().any(|listener| accepts(listener.ip())) {
+            continue;
+        }
+        let others: Vec<String> = of_port().map(ToString::to_string).collect();
+        let place = match others.is_empty() {
+            true => "no program listens on the port".to_owned(),
+            false => format!("programs listen on {}", others.join(", ")),
+        };
+        let seen = format!("{} of {} is this machine, and {place}", server.key, options_of(key));
+        found.push(Found::new(seen).here(drain(key, server)));
+    }
+    found
 }

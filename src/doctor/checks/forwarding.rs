@@ -1,20 +1,18 @@
 //! The ways to real servers and back: NAT, direct routing and tunnels.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, ServiceKey, Tunnel};
 
-use crate::doctor::facts::is_in_network;
-use crate::doctor::{Answer, Facts, Found, command, options_of};
+use super::drain;
+use crate::doctor::addresses::{full_length, is_in_network};
+use crate::doctor::{Facts, Found, Tally, command, options_of};
 
 /// This many connections without an answer, and no other ones, are a fault rather than bad luck.
 const MANY: u64 = 3;
-
-/// The server without new connections, as a command.
-fn drain(key: &ServiceKey, server: &RealServer) -> String {
-    command(&Change::EditServer(*key, RealServer { weight: 0, ..*server }))
-}
+/// This many connections without an answer, beside answered ones.
+const PILE: u64 = 10;
 
 /// Servers whose connections are all without an answer, with their number and a client.
 fn unanswering(
@@ -88,8 +86,35 @@ pub(super) fn no_answers_by_nat(facts: &Facts) -> Vec<Found> {
             None => Found::new(seen),
         });
     }
-    if let Some(later) = &facts.later {
-        found.extend(one_way(facts, later));
+    match &facts.later {
+        Some(later) => found.extend(one_way(facts, later)),
+        None => found.extend(never_answered(facts)),
+    }
+    found
+}
+
+/// Servers with NAT that never sent a packet back, by the counters. Their connections are in no table any more.
+fn never_answered(facts: &Facts) -> Vec<Found> {
+    let mut found = Vec::new();
+    for entry in &facts.services {
+        let key = &entry.service.service.key;
+        if key.protocol() != Some(Protocol::Tcp) {
+            continue;
+        }
+        for state in &entry.servers {
+            let (server, counters) = (&state.server, &state.counters);
+            let is_nat = server.forwarding == Forwarding::Masquerading && server.weight > 0;
+            let is_one_way = counters.incoming_packets >= MANY && counters.outgoing_packets == 0;
+            let has_entries = || facts.tally(key, server).is_some_and(|tally| tally.entries > 0);
+            if is_nat && is_one_way && !is_silent(facts, server) && !has_entries() {
+                found.push(Found::new(format!(
+                    "{} packets went to {} of {}, and none came back",
+                    counters.incoming_packets,
+                    server.key,
+                    options_of(key)
+                )));
+            }
+        }
     }
     found
 }
@@ -121,6 +146,27 @@ fn one_way(facts: &Facts, later: &[ipvs::state::ServiceSnapshot]) -> Vec<Found> 
         }
     }
     found
+}
+
+/// Ports of one virtual address that lead to one port of a server.
+pub(super) fn mapped_twice(facts: &Facts) -> Vec<Found> {
+    let mut ports: BTreeMap<(Protocol, IpAddr, RealServerKey), Vec<ServiceKey>> = BTreeMap::new();
+    for (key, server) in facts.servers() {
+        if let ServiceKey::Address { protocol, address, .. } = *key {
+            if server.forwarding == Forwarding::Masquerading && server.key.port != 0 {
+                ports.entry((protocol, address, server.key)).or_default().push(*key);
+            }
+        }
+    }
+    let twice: Vec<_> = ports.iter().filter(|(_, keys)| keys.len() > 1).collect();
+    let Some(((.., server), keys)) = twice.first() else { return Vec::new() };
+    let names: Vec<String> = keys.iter().take(3).map(options_of).collect();
+    let seen = format!(
+        "{} real servers get several ports of a virtual address at one of theirs, as {server} of {}",
+        twice.len(),
+        names.join(" and ")
+    );
+    vec![Found::new(seen)]
 }
 
 pub(super) fn server_behind_router(facts: &Facts) -> Vec<Found> {
@@ -170,7 +216,7 @@ pub(super) fn no_answers_by_routing(facts: &Facts) -> Vec<Found> {
             options_of(&key),
             server.key
         );
-        let length = if address.is_ipv6() { 128 } else { 32 };
+        let length = full_length(&address);
         let device = match server.forwarding {
             Forwarding::Tunneling(_) => "tunl0",
             _ => "lo",
@@ -258,33 +304,35 @@ pub(super) fn same_hardware(facts: &Facts) -> Vec<Found> {
         .collect()
 }
 
-fn answered(facts: &Facts, wanted: &[Answer]) -> Vec<Found> {
+/// One server of a service whose connections wait, while those of the others are established.
+pub(super) fn piling_up(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
-    for (key, server) in facts.servers() {
-        let RealServerKey { address, port } = server.key;
-        let Some(answer) = facts.answers.get(&SocketAddr::new(address, port)) else { continue };
-        if !wanted.contains(answer) || server.weight == 0 || key.protocol() != Some(Protocol::Tcp) {
+    for entry in &facts.services {
+        let key = &entry.service.service.key;
+        if key.protocol() != Some(Protocol::Tcp) || entry.servers.len() < 2 {
             continue;
         }
-        let answer = match answer {
-            Answer::Refused => "refuses a connection",
-            Answer::Unreachable => "is unreachable",
-            Answer::Silent | Answer::Accepted => "does not answer",
-        };
-        let seen = format!("{} of {} {answer}", server.key, options_of(key));
-        let one = Found::new(seen).here(drain(key, server));
-        // The server may listen on the virtual address alone.
-        found.push(if server.forwarding.maps_ports() { one } else { one.as_note() });
+        let tallies = entry
+            .servers
+            .iter()
+            .map(|state| (&state.server, facts.tally(key, &state.server).unwrap_or_default()));
+        let tallies: Vec<_> = tallies.collect();
+        let sum = |of: fn(&Tally) -> u64| tallies.iter().map(|(_, tally)| of(tally)).sum::<u64>();
+        let (opening, entries) = (sum(|tally| tally.opening), sum(|tally| tally.entries));
+        for (server, tally) in &tallies {
+            let others = (opening - tally.opening, entries - tally.entries);
+            // A server without an answered connection has a check of its own.
+            let is_much = tally.opening >= PILE && tally.opening < tally.entries;
+            let is_most = tally.opening * 2 > tally.entries;
+            if is_much && is_most && others.1 > 0 && others.0 * 4 < others.1 {
+                found.push(Found::new(format!(
+                    "{} of {} entries of {} in {} are in SYN_RECV, and {} of {} of the other servers",
+                    tally.opening, tally.entries, server.key, options_of(key), others.0, others.1
+                )));
+            }
+        }
     }
     found
-}
-
-pub(super) fn refused(facts: &Facts) -> Vec<Found> {
-    answered(facts, &[Answer::Refused])
-}
-
-pub(super) fn unanswered(facts: &Facts) -> Vec<Found> {
-    answered(facts, &[Answer::Silent, Answer::Unreachable])
 }
 
 pub(super) fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
@@ -296,8 +344,7 @@ pub(super) fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
         else {
             continue;
         };
-        let own = host.addresses.iter().find(|own| own.address == *address);
-        let clients = own.and_then(|own| host.interface(own.interface));
+        let clients = host.owners(address).next();
         let (Some(clients), Some(path)) = (clients, host.interface_to(&server.key.address)) else {
             continue;
         };
@@ -306,9 +353,13 @@ pub(super) fn tunnel_mtu(facts: &Facts) -> Vec<Found> {
             interfaces.insert(&path.name, path.mtu);
         }
     }
+    let discovery = match host.number("net/ipv4/vs/pmtu_disc") {
+        Some(0) => "fragments larger ones, since net.ipv4.vs.pmtu_disc is 0",
+        _ => "refuses larger ones by ICMP, since net.ipv4.vs.pmtu_disc is 1",
+    };
     let found = interfaces.into_iter().map(|(name, mtu)| {
         Found::new(format!(
-            "{name} takes packets of {mtu} bytes, so a tunnel takes packets of {} bytes at most",
+            "{name} takes packets of {mtu} bytes, so a tunnel takes {} bytes at most; the kernel {discovery}",
             mtu.saturating_sub(20)
         ))
     });

@@ -1,6 +1,7 @@
 //! The kernel: its module, its tables of connections, and settings that matter on its version.
 
-use crate::doctor::{Facts, Found, TableAccess};
+use crate::doctor::{Facts, Found, TableAccess, WantedPart, options_of};
+use crate::errors::missing_part;
 
 pub(super) fn no_ip_vs(facts: &Facts) -> Vec<Found> {
     match &facts.access {
@@ -49,6 +50,51 @@ pub(super) fn full_conntrack(facts: &Facts) -> Vec<Found> {
     }
     let command = format!("sysctl -w net.netfilter.nf_conntrack_max={}", most * 2);
     vec![Found::new(format!("nf_conntrack has {count} of {most} entries")).here(command)]
+}
+
+pub(super) fn kept_ports(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let is_old = version(&host.release).is_none_or(|version| version < (5, 9));
+    if is_old || host.number("net/ipv4/vs/conn_reuse_mode") != Some(0) {
+        return Vec::new();
+    }
+    let servers = facts
+        .services
+        .iter()
+        .flat_map(|entry| entry.servers.iter().map(|state| (&entry.service.service.key, state)));
+    let drained = servers.into_iter().find(|(_, state)| {
+        let connections = state.active_connections.saturating_add(state.inactive_connections);
+        state.server.weight == 0 && connections > 0
+    });
+    let found = drained.map(|(key, state)| {
+        let seen = format!(
+            "net.ipv4.vs.conn_reuse_mode is 0, and {} of {} with weight 0 has connections",
+            state.server.key,
+            options_of(key)
+        );
+        Found::new(seen).here("sysctl -w net.ipv4.vs.conn_reuse_mode=1")
+    });
+    found.into_iter().collect()
+}
+
+pub(super) fn boot_rules(facts: &Facts) -> Vec<Found> {
+    let Some(rules) = &facts.boot_rules else { return Vec::new() };
+    let missing = rules.wanted.iter().filter_map(|wanted| {
+        let WantedPart { part, name, line, state } = wanted;
+        let reason = missing_part(*part, name, state.clone(), rules.is_loading_banned)?;
+        Some(Found::new(format!("Line {line} of {} wants the {reason}", rules.path)))
+    });
+    missing.collect()
+}
+
+pub(super) fn no_rights(facts: &Facts) -> Vec<Found> {
+    match &facts.access {
+        TableAccess::WithoutRights(Some(reason)) => vec![Found::new(reason)],
+        TableAccess::WithoutRights(None) => {
+            vec![Found::new("This process lacks CAP_NET_ADMIN").here("sudo ipvsadm --doctor")]
+        }
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn reuse_mode(facts: &Facts) -> Vec<Found> {

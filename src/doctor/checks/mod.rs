@@ -3,12 +3,19 @@
 mod director;
 mod forwarding;
 mod kernel;
+mod probes;
 mod real_server;
 mod services;
 mod sync;
 
 use super::Severity::{Error, Note, Warning};
-use super::{Check, Facts, Found, Severity};
+use super::{Check, Facts, Found, Severity, command};
+use ipvs::model::{Change, RealServer, ServiceKey};
+
+/// The server without new connections, as a command.
+fn drain(key: &ServiceKey, server: &RealServer) -> String {
+    command(&Change::EditServer(*key, RealServer { weight: 0, ..*server }))
+}
 
 const fn check(
     code: &'static str,
@@ -52,6 +59,24 @@ pub const CHECKS: &[Check] = &[
         kernel::no_estimation,
     ),
     check(
+        "LVS-KERNEL-06",
+        Warning,
+        "A client that reuses a port keeps the server of its old connection, even one of weight 0.",
+        kernel::kept_ports,
+    ),
+    check(
+        "LVS-KERNEL-07",
+        Warning,
+        "The service does not load its rules at the next boot.",
+        kernel::boot_rules,
+    ),
+    check(
+        "LVS-KERNEL-08",
+        Note,
+        "Without the right, the doctor sees a part of the table only.",
+        kernel::no_rights,
+    ),
+    check(
         "LVS-DIR-01",
         Error,
         "The kernel drops the answers of real servers with NAT, which it has to forward to the clients.",
@@ -82,6 +107,24 @@ pub const CHECKS: &[Check] = &[
         director::packet_filter,
     ),
     check(
+        "LVS-DIR-06",
+        Error,
+        "Nobody answers when clients ask for the hardware address of the virtual address.",
+        director::unanswered_address,
+    ),
+    check(
+        "LVS-DIR-07",
+        Warning,
+        "A strict filter drops the packets of clients that arrive by another interface than the route to them.",
+        director::reverse_path,
+    ),
+    check(
+        "LVS-DIR-08",
+        Note,
+        "Rules of source translation do not see the packets of IPVS without conntrack.",
+        director::untracked_sources,
+    ),
+    check(
         "LVS-NAT-01",
         Error,
         "The server answers clients of its own network directly, and they refuse an answer from its address.",
@@ -92,6 +135,12 @@ pub const CHECKS: &[Check] = &[
         Error,
         "No answer of the server came back through this director, so its clients wait in vain.",
         forwarding::no_answers_by_nat,
+    ),
+    check(
+        "LVS-NAT-03",
+        Note,
+        "The kernel tells such connections apart by the client's port only.",
+        forwarding::mapped_twice,
     ),
     check(
         "LVS-DR-01",
@@ -118,6 +167,12 @@ pub const CHECKS: &[Check] = &[
         forwarding::own_address,
     ),
     check(
+        "LVS-DR-05",
+        Error,
+        "No program of this machine accepts the connections, so the kernel refuses them.",
+        director::no_local_listener,
+    ),
+    check(
         "LVS-SRV-01",
         Error,
         "The scheduler goes on sending new connections to the server, and they time out.",
@@ -133,13 +188,19 @@ pub const CHECKS: &[Check] = &[
         "LVS-SRV-03",
         Error,
         "No program listens on the port, or a packet filter refuses the connections.",
-        forwarding::refused,
+        probes::refused,
     ),
     check(
         "LVS-SRV-04",
         Error,
         "Nothing answers at the server's address and port.",
-        forwarding::unanswered,
+        probes::unanswered,
+    ),
+    check(
+        "LVS-SRV-05",
+        Warning,
+        "The server does not keep up, or its answers get lost on the way.",
+        forwarding::piling_up,
     ),
     check(
         "LVS-TUN-01",
@@ -176,6 +237,18 @@ pub const CHECKS: &[Check] = &[
         Error,
         "A tunnel that is down drops the packets of the director.",
         real_server::tunnel_down,
+    ),
+    check(
+        "LVS-RS-03",
+        Note,
+        "Connections to the virtual address are refused at such a port.",
+        real_server::own_address_alone,
+    ),
+    check(
+        "LVS-RS-04",
+        Warning,
+        "Without a tunnel the kernel drops the packets of a director that sends them by one.",
+        real_server::no_tunnel,
     ),
     check(
         "LVS-SVC-01",
@@ -238,6 +311,18 @@ pub const CHECKS: &[Check] = &[
         services::overlapping,
     ),
     check(
+        "LVS-SVC-11",
+        Note,
+        "Checks and weights of the same server are separate in each service.",
+        services::shared_servers,
+    ),
+    check(
+        "LVS-SVC-12",
+        Warning,
+        "Only packets with the mark belong to the service.",
+        services::unset_marks,
+    ),
+    check(
         "LVS-SYNC-01",
         Warning,
         "The daemon sends or receives nothing, so connections break when another director takes over.",
@@ -245,9 +330,33 @@ pub const CHECKS: &[Check] = &[
     ),
     check(
         "LVS-SYNC-02",
-        Warning,
-        "The backup daemon receives the messages of the master daemon on the same machine.",
+        Note,
+        "A backup daemon takes the messages of every master with its sync ID.",
         sync::same_id,
     ),
     check("LVS-SYNC-03", Warning, "After a failover, clients meet other rules.", sync::other_table),
+    check(
+        "LVS-SYNC-04",
+        Note,
+        "After a failover, these connections end.",
+        sync::entries_without_service,
+    ),
+    check(
+        "LVS-SYNC-05",
+        Note,
+        "Connections are not known to another director.",
+        sync::mixed_families,
+    ),
+    check(
+        "LVS-SYNC-06",
+        Error,
+        "A director whose backup daemon runs with backup_only schedules no connection.",
+        sync::backup_only,
+    ),
+    check(
+        "LVS-SYNC-07",
+        Note,
+        "After a failover, the kernel refuses connections that the daemon had not received yet.",
+        sync::strict_tcp,
+    ),
 ];

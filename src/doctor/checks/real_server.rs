@@ -3,6 +3,7 @@
 //! Virtual addresses are recognized by their place: on `lo` beside 127.0.0.1, on a dummy, or on a tunnel. The addresses of
 //! services of this machine are left out.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipvs::model::ServiceKey;
@@ -13,15 +14,17 @@ use crate::host::{Address, Interface};
 /// The IPv4 addresses that this machine may have as a real server, with their interfaces.
 fn candidates(facts: &Facts) -> Vec<(&Address, &Interface)> {
     let host = &facts.host;
+    let services = facts.services.iter().filter_map(|entry| match entry.service.service.key {
+        ServiceKey::Address { address, .. } => Some(address),
+        ServiceKey::Fwmark { .. } => None,
+    });
+    let services: BTreeSet<IpAddr> = services.collect();
     let mut found = Vec::new();
-    for own in &host.addresses {
+    for own in host.addresses.iter() {
         let Some(interface) = host.interface(own.interface) else { continue };
         let IpAddr::V4(address) = own.address else { continue };
         let is_place = interface.is_loopback || !interface.has_neighbours;
-        let is_director = facts.services.iter().any(|entry| {
-            matches!(entry.service.service.key, ServiceKey::Address { address, .. } if address == own.address)
-        });
-        if is_place && !address.is_loopback() && !is_director {
+        if is_place && !address.is_loopback() && !services.contains(&own.address) {
             found.push((own, interface));
         }
     }
@@ -30,9 +33,11 @@ fn candidates(facts: &Facts) -> Vec<(&Address, &Interface)> {
 
 /// The interfaces on whose networks an address would be found by ARP.
 fn segments<'a>(facts: &'a Facts, own: &Address) -> impl Iterator<Item = &'a Interface> {
-    let host = &facts.host;
-    let beside = host.beside(&own.address).and_then(|other| host.interface(other.interface));
-    beside.filter(|interface| interface.has_neighbours).into_iter()
+    facts.host.segment(&own.address).into_iter()
+}
+
+fn is_tunnel(interface: &Interface) -> bool {
+    !interface.is_loopback && !interface.is_dummy && !interface.has_neighbours
 }
 
 const COMMAND: &str = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2";
@@ -87,7 +92,7 @@ pub(super) fn short_prefix(facts: &Facts) -> Vec<Found> {
 }
 
 pub(super) fn reverse_path(facts: &Facts) -> Vec<Found> {
-    let tunnels = candidates(facts).into_iter().filter(|(_, place)| !place.is_loopback);
+    let tunnels = candidates(facts).into_iter().filter(|(_, place)| is_tunnel(place));
     let mut names: Vec<&str> = tunnels.map(|(_, place)| place.name.as_str()).collect();
     names.dedup();
     let strict = names.into_iter().filter(|name| facts.host.largest(name, "rp_filter") == Some(1));
@@ -100,11 +105,58 @@ pub(super) fn reverse_path(facts: &Facts) -> Vec<Found> {
 }
 
 pub(super) fn tunnel_down(facts: &Facts) -> Vec<Found> {
-    let down =
-        candidates(facts).into_iter().filter(|(_, place)| !place.is_loopback && !place.is_up);
+    let down = candidates(facts).into_iter().filter(|(_, place)| is_tunnel(place) && !place.is_up);
     down.map(|(own, place)| {
         let seen = format!("{} has {} and is down", place.name, own.address);
         Found::new(seen).here(format!("ip link set {} up", place.name))
     })
     .collect()
+}
+
+/// Ports that programs accept at this machine's own address, and at no virtual address.
+pub(super) fn own_address_alone(facts: &Facts) -> Vec<Found> {
+    let Some(listeners) = &facts.host.listeners else { return Vec::new() };
+    let mut found = Vec::new();
+    for (own, place) in candidates(facts) {
+        let accepts = |port| {
+            let mut of_port = listeners.iter().filter(|listener| listener.port() == port);
+            of_port.any(|one| one.ip() == own.address || one.ip().is_unspecified())
+        };
+        let others = listeners.iter().filter(|listener| {
+            let ip = listener.ip();
+            let is_own = ip.is_ipv4() && !ip.is_loopback() && !ip.is_unspecified();
+            is_own && ip != own.address && !accepts(listener.port())
+        });
+        let others: Vec<String> = others.map(ToString::to_string).collect();
+        if !others.is_empty() {
+            let seen = format!(
+                "{} has {}, and programs listen on {} alone",
+                place.name,
+                own.address,
+                others.join(", ")
+            );
+            found.push(Found::new(seen));
+        }
+    }
+    found
+}
+
+/// Packets that no tunnel takes, on a machine that has a virtual address and no tunnel with one.
+pub(super) fn no_tunnel(facts: &Facts) -> Vec<Found> {
+    let Some(count) = facts.host.unknown_protocols.filter(|&count| count > 0) else {
+        return Vec::new();
+    };
+    let candidates = candidates(facts);
+    let has_tunnel = facts.host.interfaces.iter().any(|one| one.is_up && is_tunnel(one));
+    if candidates.is_empty() || has_tunnel {
+        return Vec::new();
+    }
+    let seen = format!(
+        "{count} packets had a protocol that the kernel does not handle, and this machine has no tunnel that is up"
+    );
+    vec![
+        Found::new(seen)
+            .here("modprobe ipip; ip link set tunl0 up")
+            .here("sysctl -w net.ipv4.conf.tunl0.rp_filter=2"),
+    ]
 }

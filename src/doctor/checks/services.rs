@@ -1,10 +1,10 @@
 //! The services: weights, schedulers, persistence, thresholds, and services beside each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{
-    Change, Forwarding, Protocol, RealServer, RealServerKey, SchedulerFlags, ServiceKey,
+    Change, Family, Forwarding, Protocol, RealServer, RealServerKey, SchedulerFlags, ServiceKey,
     VirtualService,
 };
 use ipvs::state::ServiceSnapshot;
@@ -21,12 +21,42 @@ fn each(
 
 pub(super) fn no_servers(facts: &Facts) -> Vec<Found> {
     each(facts, |service, entry| {
+        if !entry.servers.is_empty() {
+            return None;
+        }
         let options = options_of(&service.key);
-        entry.servers.is_empty().then(|| {
-            Found::new(format!("{options} has no real server"))
-                .here(format!("ipvsadm -a {options} -r REAL-SERVER"))
+        let found = Found::new(format!("{options} has no real server"));
+        Some(match server_for(facts, &service.key) {
+            Some(server) => found.here(command(&Change::AddServer(service.key, server))),
+            None => found.template(format!("ipvsadm -a {options} -r REAL-SERVER")),
         })
     })
+}
+
+/// A real server of another service, as one of this service: of the same virtual address if there is one, and with the
+/// service's port.
+fn server_for(facts: &Facts, key: &ServiceKey) -> Option<RealServer> {
+    let address = |key: &ServiceKey| match *key {
+        ServiceKey::Address { address, .. } => Some(address),
+        ServiceKey::Fwmark { .. } => None,
+    };
+    let is_alike = |other: &ServiceKey, server: &RealServer| {
+        Family::of(server.key.address) == key.family() && other.family() == key.family()
+    };
+    let alike = || facts.servers().filter(|(other, server)| is_alike(other, server));
+    let same = alike().find(|(other, _)| address(other) == address(key));
+    let (_, server) = same.or_else(|| alike().next())?;
+    let port = match *key {
+        ServiceKey::Address { port, .. } => port,
+        ServiceKey::Fwmark { .. } => 0,
+    };
+    let forwarding = match server.forwarding {
+        // The kernel knows its own addresses.
+        Forwarding::LocalNode => Forwarding::DirectRouting,
+        other => other,
+    };
+    let key = RealServerKey { address: server.key.address, port };
+    Some(RealServer { forwarding, ..RealServer::new(key) })
 }
 
 pub(super) fn all_drained(facts: &Facts) -> Vec<Found> {
@@ -217,6 +247,7 @@ pub(super) fn one_packet_nat(facts: &Facts) -> Vec<Found> {
     })
 }
 
+/// Services whose packets another service takes first.
 pub(super) fn overlapping(facts: &Facts) -> Vec<Found> {
     let keys: BTreeSet<ServiceKey> =
         facts.services.iter().map(|entry| entry.service.service.key).collect();
@@ -233,5 +264,91 @@ pub(super) fn overlapping(facts: &Facts) -> Vec<Found> {
         }
         _ => None,
     });
-    overlaps.collect()
+    overlaps.chain(marks_and_addresses(facts)).collect()
+}
+
+/// A mark and an address with a real server in common: the service of the mark takes the packets that have it.
+fn marks_and_addresses(facts: &Facts) -> Option<Found> {
+    let is_mark = |key: &ServiceKey| matches!(key, ServiceKey::Fwmark { .. });
+    let mut of_marks: BTreeMap<IpAddr, &ServiceKey> = BTreeMap::new();
+    for (key, server) in facts.servers().filter(|(key, _)| is_mark(key)) {
+        of_marks.entry(server.key.address).or_insert(key);
+    }
+    facts.servers().filter(|(key, _)| !is_mark(key)).find_map(|(key, server)| {
+        let mark = of_marks.get(&server.key.address)?;
+        Some(Found::new(format!(
+            "{} and {} share the real server {}, and the mark takes its packets first",
+            options_of(mark),
+            options_of(key),
+            server.key.address
+        )))
+    })
+}
+
+/// Real servers that are in several services, with the same weight and method.
+pub(super) fn shared_servers(facts: &Facts) -> Vec<Found> {
+    let mut services: BTreeMap<_, Vec<(&ServiceKey, &RealServer)>> = BTreeMap::new();
+    for (key, server) in facts.servers() {
+        services.entry((key.protocol(), server.key)).or_default().push((key, server));
+    }
+    let address = |key: &ServiceKey| match *key {
+        ServiceKey::Address { address, .. } => Some(address),
+        ServiceKey::Fwmark { .. } => None,
+    };
+    // Different servers, and ports of one address, have checks of their own.
+    let is_shared = |entries: &[(&ServiceKey, &RealServer)]| {
+        let Some(((first, server), others)) = entries.split_first() else { return false };
+        let is_equal = |(_, other): &(&ServiceKey, &RealServer)| {
+            (other.weight, other.forwarding) == (server.weight, server.forwarding)
+        };
+        let is_nat = server.forwarding == Forwarding::Masquerading;
+        let is_elsewhere = |(key, _): &(&ServiceKey, &RealServer)| address(key) != address(first);
+        others.iter().any(|other| is_equal(other) && (!is_nat || is_elsewhere(other)))
+    };
+    let shared: Vec<_> = services.iter().filter(|(_, entries)| is_shared(entries)).collect();
+    let Some(((_, server), entries)) = shared.first() else { return Vec::new() };
+    let names: Vec<String> = entries.iter().take(3).map(|(key, _)| options_of(key)).collect();
+    vec![Found::new(format!(
+        "{} real servers are in several services, as {server} in {}",
+        shared.len(),
+        names.join(" and ")
+    ))]
+}
+
+/// Services by firewall mark, and the rules that may set marks.
+pub(super) fn unset_marks(facts: &Facts) -> Vec<Found> {
+    let marks = facts.services.iter().map(|entry| &entry.service.service.key);
+    let marks: Vec<String> =
+        marks.filter(|key| matches!(key, ServiceKey::Fwmark { .. })).map(options_of).collect();
+    let Some(first) = marks.first() else { return Vec::new() };
+    let names = match marks.len() {
+        1 => first.clone(),
+        count => format!("{first} and {} more services", count - 1),
+    };
+    let filters = &facts.host.filters;
+    let mut setters = Vec::new();
+    if let Some(tables) = filters.legacy.as_deref().filter(|tables| !tables.is_empty()) {
+        setters.push(tables.join(", "));
+    }
+    if filters.nf_tables.as_ref().is_some_and(|filter| filter.sets_marks) {
+        setters.push("nf_tables".to_owned());
+    }
+    if filters.has_classifiers == Some(true) {
+        setters.push("tc".to_owned());
+    }
+    let is_seen = filters.nf_tables.is_some()
+        && filters.legacy.is_some()
+        && filters.has_classifiers.is_some();
+    match (setters.is_empty(), is_seen) {
+        (false, _) => {
+            let seen = format!("{names} depends on rules of {}", setters.join(" and "));
+            vec![Found::new(seen).as_note()]
+        }
+        (true, false) => Vec::new(),
+        (true, true) => {
+            vec![Found::new(format!(
+                "{names} waits for marked packets, and no rule of nf_tables, table of iptables or classifier sets a mark"
+            ))]
+        }
+    }
 }

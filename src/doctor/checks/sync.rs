@@ -1,9 +1,14 @@
 //! Sync daemons, and the other director.
 
-use ipvs::model::SyncRole;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use ipvs::model::{Family, ServiceKey, SyncRole};
 use ipvs::{Plan, Ruleset};
 
-use crate::doctor::{Facts, Found, command};
+use crate::doctor::{Facts, Found, command, options_of};
+use crate::errors::other_family;
+use crate::host::Interface;
 
 pub(super) fn bad_interface(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
@@ -26,13 +31,77 @@ pub(super) fn bad_interface(facts: &Facts) -> Vec<Found> {
 pub(super) fn same_id(facts: &Facts) -> Vec<Found> {
     let daemon = |role| facts.daemons.iter().find(|daemon| daemon.role == role);
     match (daemon(SyncRole::Master), daemon(SyncRole::Backup)) {
-        (Some(master), Some(backup))
-            if master.sync_id == backup.sync_id && master.interface == backup.interface =>
-        {
+        (Some(master), Some(backup)) if master.sync_id == backup.sync_id => {
             let seen = format!("Both sync daemons have the sync ID {}", master.sync_id);
             vec![Found::new(seen)]
         }
         _ => Vec::new(),
+    }
+}
+
+/// Entries from a master daemon for services that this machine lacks.
+pub(super) fn entries_without_service(facts: &Facts) -> Vec<Found> {
+    let keys: BTreeSet<ServiceKey> =
+        facts.services.iter().map(|entry| entry.service.service.key).collect();
+    // The entries of a mark name the address of the packet.
+    let has_marks = keys.iter().any(|key| matches!(key, ServiceKey::Fwmark { .. }));
+    if !facts.daemons.iter().any(|daemon| daemon.role == SyncRole::Backup) || has_marks {
+        return Vec::new();
+    }
+    let mut count = 0;
+    let mut first = None;
+    for (&(protocol, target, _), tally) in &facts.connections {
+        let of_all = SocketAddr::new(target.ip(), 0);
+        if ![target, of_all].iter().any(|end| keys.contains(&ServiceKey::new(protocol, *end))) {
+            count += tally.entries;
+            first.get_or_insert_with(|| options_of(&ServiceKey::new(protocol, target)));
+        }
+    }
+    let found = first.map(|first| {
+        Found::new(format!("{count} connections belong to services that are not here, as {first}"))
+    });
+    found.into_iter().collect()
+}
+
+pub(super) fn mixed_families(facts: &Facts) -> Vec<Found> {
+    let mut servers = facts.servers();
+    let mixed = servers.find(|(key, server)| Family::of(server.key.address) != key.family());
+    mixed.map(|(key, server)| Found::new(other_family(key, &server.key))).into_iter().collect()
+}
+
+/// A backup daemon that keeps this machine from serving the virtual addresses that it has.
+pub(super) fn backup_only(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let is_backup = facts.daemons.iter().any(|daemon| daemon.role == SyncRole::Backup);
+    if !is_backup || host.number("net/ipv4/vs/backup_only") != Some(1) {
+        return Vec::new();
+    }
+    let is_served = |one: &Interface| one.is_up && one.has_neighbours && !one.is_loopback;
+    let here = facts.services.iter().find_map(|entry| match entry.service.service.key {
+        ServiceKey::Address { address, .. } => {
+            host.owners(&address).find(|&one| is_served(one)).map(|one| (address, one))
+        }
+        ServiceKey::Fwmark { .. } => None,
+    });
+    let found = here.map(|(address, interface)| {
+        let seen = format!(
+            "net.ipv4.vs.backup_only is 1, the backup daemon runs, and {} has {address}",
+            interface.name
+        );
+        Found::new(seen).here("ipvsadm --stop-daemon backup")
+    });
+    found.into_iter().collect()
+}
+
+pub(super) fn strict_tcp(facts: &Facts) -> Vec<Found> {
+    let is_backup = facts.daemons.iter().any(|daemon| daemon.role == SyncRole::Backup);
+    let is_strict = facts.host.number("net/ipv4/vs/sloppy_tcp") == Some(0);
+    match is_backup && is_strict && !facts.services.is_empty() {
+        true => vec![
+            Found::new("net.ipv4.vs.sloppy_tcp is 0, and the backup daemon runs")
+                .here("sysctl -w net.ipv4.vs.sloppy_tcp=1"),
+        ],
+        false => Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use ipvs_rules::Doctor;
 
 use super::{Error, Session};
 use crate::doctor::{
-    CHECKS, Facts, Report, TableAccess, diagnose, explanation, look_at_boot_rules, look_at_host,
-    probe, tally,
+    CHECKS, Facts, ProbedPort, Report, TableAccess, diagnose, explanation, look_at_boot_rules,
+    look_at_host, probe, tally, who_has,
 };
 use crate::errors::reason;
 use crate::output::write_document;
@@ -26,6 +26,9 @@ use crate::rules_file::{LineNumber, RuleFile};
 
 /// The most bad lines that a message lists.
 const MOST_BAD_LINES: usize = 50;
+
+/// The most virtual addresses that are asked for by ARP: each question is a broadcast.
+const MOST_QUESTIONS: usize = 256;
 
 /// Prints the findings, or the description of a code. Returns true if a finding is above a note. `other` is the saved table
 /// of another director, with the name of its file.
@@ -72,8 +75,9 @@ pub fn doctor(
         Ok(rules) => facts.boot_rules = rules,
         Err(error) => unseen.push(format!("Not seen: the rules of the boot: {error}.")),
     }
-    if let Some(seconds) = asked.probe {
-        probe_servers(Duration::from_secs(seconds.into()), session, &mut facts, &mut unseen)?;
+    let patience = asked.probe.map(|seconds| Duration::from_secs(seconds.into()));
+    if let Some(patience) = patience {
+        probe_servers(patience, session, &mut facts, &mut unseen)?;
     }
     // The look comes after the probes, since they complete the neighbours.
     match (look(session, &mut facts), table) {
@@ -82,9 +86,12 @@ pub fn doctor(
         (Err(error), None) => unseen.push(format!("This machine was not seen: {error}.")),
     }
     list_unseen(&facts, &mut unseen);
+    if let Some(patience) = patience {
+        ask_for_owners(patience, session, &mut facts, &mut unseen)?;
+    }
     let findings = diagnose(&facts);
-    let width = TerminalStyle::of_standard_output().width;
-    let report = Report { findings, unseen, width };
+    let TerminalStyle { width, has_colours, .. } = TerminalStyle::of_standard_output();
+    let report = Report { findings, unseen, width, has_colours };
     let mut text = Vec::new();
     write_document(&mut text, &report, asked.format).map_err(Error::Output)?;
     out.write_all(&text).map_err(Error::Output)?;
@@ -196,21 +203,56 @@ fn probe_servers(
     facts: &mut Facts,
     unseen: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let mut addresses = BTreeSet::new();
-    let mut skipped = 0;
+    let mut ports: BTreeSet<ProbedPort> = BTreeSet::new();
+    let (mut all_ports, mut other_protocols) = (0, 0);
     for (key, server) in facts.servers() {
-        let is_tcp = key.protocol() == Some(Protocol::Tcp);
-        if is_tcp && server.key.port != 0 {
-            addresses.insert(SocketAddr::new(server.key.address, server.key.port));
-        } else {
-            skipped += 1;
+        match key.protocol().filter(|protocol| *protocol != Protocol::Sctp) {
+            Some(_) if server.key.port == 0 => all_ports += 1,
+            Some(protocol) => {
+                ports.insert((protocol, SocketAddr::new(server.key.address, server.key.port)));
+            }
+            None => other_protocols += 1,
         }
     }
-    if skipped > 0 {
-        unseen.push(format!("Not probed: {skipped} real servers without TCP or without a port."));
+    if all_ports > 0 {
+        unseen.push(format!("Not probed: {all_ports} real servers with port 0."));
     }
-    let addresses: Vec<SocketAddr> = addresses.into_iter().collect();
-    facts.answers = session.namespace().enter(|| probe(&addresses, patience))?;
+    if other_protocols > 0 {
+        unseen.push(format!(
+            "Not probed: {other_protocols} real servers of SCTP services or firewall marks."
+        ));
+    }
+    let ports: Vec<ProbedPort> = ports.into_iter().collect();
+    facts.answers = session.namespace().enter(|| probe(&ports, patience))?;
+    Ok(())
+}
+
+/// Asks by ARP who has the virtual addresses, on the networks that they belong to.
+fn ask_for_owners(
+    patience: Duration,
+    session: &Session,
+    facts: &mut Facts,
+    unseen: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut wanted: BTreeSet<(String, Ipv4Addr)> = BTreeSet::new();
+    for entry in &facts.services {
+        if let ServiceKey::Address { address: IpAddr::V4(address), .. } = entry.service.service.key
+        {
+            let segment = facts.host.segment(&address.into());
+            wanted.extend(segment.map(|segment| (segment.name.clone(), address)));
+        }
+    }
+    let mut wanted: Vec<(String, Ipv4Addr)> = wanted.into_iter().collect();
+    if wanted.len() > MOST_QUESTIONS {
+        wanted.truncate(MOST_QUESTIONS);
+        unseen.push(format!(
+            "Not probed by ARP: virtual addresses after the first {MOST_QUESTIONS}."
+        ));
+    }
+    match session.namespace().enter(|| who_has(&wanted, patience))? {
+        Ok(owners) => facts.owners = owners,
+        Err(error) => unseen.push(format!("Not probed by ARP: {error}.")),
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use ipvs::model::{Protocol, RealServer, Ruleset, ServiceKey, SyncDaemon, SyncRol
 use ipvs::state::ServiceSnapshot;
 
 use super::addresses::Addresses;
+use super::arp::Owners;
 use crate::errors::KernelPart;
 use crate::host::{Address, Interface, ModuleState, Neighbour, NfTables, Route, RouteKind};
 
@@ -131,8 +132,10 @@ pub struct Facts {
     pub boot_rules: Option<BootRules>,
     /// The services some seconds later, if that was asked for.
     pub later: Option<Vec<ServiceSnapshot>>,
-    /// The answers to probes by the real server's address.
-    pub answers: BTreeMap<SocketAddr, Answer>,
+    /// The answers to probes by the real server's port.
+    pub answers: BTreeMap<(Protocol, SocketAddr), Answer>,
+    /// The hardware addresses of other machines that answered ARP for virtual addresses.
+    pub owners: Owners,
     /// The table of another director, if it was given.
     pub other: Option<Ruleset>,
 }

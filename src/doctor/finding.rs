@@ -25,6 +25,15 @@ impl Severity {
             Self::Note => "note",
         }
     }
+
+    /// The sequences before and after a text of this severity on a terminal.
+    pub const fn colours(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Error => ("\u{1b}[1;31m", "\u{1b}[0m"),
+            Self::Warning => ("\u{1b}[1;33m", "\u{1b}[0m"),
+            Self::Note => ("\u{1b}[1m", "\u{1b}[0m"),
+        }
+    }
 }
 
 /// A row of the table of checks.

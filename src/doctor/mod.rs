@@ -5,6 +5,7 @@
 //! prints nothing: [`Report`] is a document.
 
 mod addresses;
+mod arp;
 mod boot_rules;
 mod checks;
 mod facts;
@@ -17,12 +18,13 @@ mod tests;
 
 use ipvs::model::ServiceKey;
 
+pub use arp::{Owners, who_has};
 pub use boot_rules::look_at_boot_rules;
 pub use checks::CHECKS;
 pub use facts::{Answer, BootRules, Facts, Filters, Host, TableAccess, Tally, WantedPart};
 pub use finding::{Check, Finding, Found, Mend, Severity};
 pub use look::{look_at_host, tally};
-pub use probe::probe;
+pub use probe::{ProbedPort, probe};
 pub use report::Report;
 
 /// Runs all checks. The most severe findings come first, in the order of the table.

@@ -17,6 +17,9 @@ pub struct Report {
     /// The columns of the text.
     #[serde(skip)]
     pub width: usize,
+    /// Codes and severities get colours.
+    #[serde(skip)]
+    pub has_colours: bool,
 }
 
 impl Report {
@@ -29,7 +32,8 @@ impl Report {
 impl Document for Report {
     fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
         for Finding { code, severity, seen, why, commands } in &self.findings {
-            writeln!(out, "{code} {}", severity.name())?;
+            let (begin, end) = if self.has_colours { severity.colours() } else { ("", "") };
+            writeln!(out, "{begin}{code} {}{end}", severity.name())?;
             write_wrapped(out, &format!("{seen}."), self.width)?;
             write_wrapped(out, why, self.width)?;
             for mend in commands {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipvs::Ruleset;
-use ipvs::model::{RealServerState, ServiceState};
+use ipvs::model::{Protocol, RealServerState, ServiceState};
 use ipvs::state::ServiceSnapshot;
 use ipvs_rules::{Command, parse_numeric_line};
 
@@ -111,8 +111,7 @@ fn commands(facts: &Facts, code: &str) -> Vec<String> {
 }
 
 fn connect(facts: &mut Facts, server: &str, opening: u64, established: u64) {
-    let key =
-        (ipvs::model::Protocol::Tcp, "192.0.2.100:80".parse().unwrap(), server.parse().unwrap());
+    let key = (Protocol::Tcp, "192.0.2.100:80".parse().unwrap(), server.parse().unwrap());
     let clients = vec!["198.51.100.7".parse().unwrap()];
     let tally = Tally { entries: opening + established, opening, established, clients };
     facts.connections.insert(key, tally);
@@ -268,14 +267,14 @@ fn refusals_of_probes_are_notes_unless_the_port_is_mapped() {
         ] {
             let mut facts = facts(rules);
             let server: IpAddr = "10.0.0.11".parse().unwrap();
-            facts.answers.insert((server, port).into(), answer);
+            facts.answers.insert((Protocol::Tcp, (server, port).into()), answer);
             let findings = diagnose(&facts);
             assert_eq!(findings.len(), 1);
             assert_eq!((findings[0].code, findings[0].severity), (code, expected));
         }
         let mut facts = facts(rules);
         let server: IpAddr = "10.0.0.11".parse().unwrap();
-        facts.answers.insert((server, port).into(), Answer::Accepted);
+        facts.answers.insert((Protocol::Tcp, (server, port).into()), Answer::Accepted);
         assert_eq!(codes(&facts), [""; 0]);
     }
 }
@@ -388,7 +387,8 @@ fn notes_of_services_stay_notes() {
         ("-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11 -i", "LVS-TUN-01"),
     ] {
         let facts = facts(rules);
-        let report = Report { findings: diagnose(&facts), unseen: Vec::new(), width: 80 };
+        let findings = diagnose(&facts);
+        let report = Report { findings, unseen: Vec::new(), width: 80, has_colours: false };
         assert_eq!(codes(&facts), [code], "{rules}");
         assert!(!report.has_faults(), "{rules}");
     }
@@ -494,13 +494,15 @@ fn counters_that_grow_one_way_are_a_fault_of_nat() {
 #[test]
 fn report_is_text_and_json() {
     let facts = facts("-A -t 192.0.2.100:80");
-    let report =
-        Report { findings: diagnose(&facts), unseen: vec!["Not seen: x.".to_owned()], width: 60 };
-    let shown = |format| {
+    let findings = diagnose(&facts);
+    let unseen = vec!["Not seen: x.".to_owned()];
+    let mut report = Report { findings, unseen, width: 60, has_colours: false };
+    let text = |report: &Report, format| {
         let mut out = Vec::new();
-        crate::output::write_document(&mut out, &report, format).unwrap();
+        crate::output::write_document(&mut out, report, format).unwrap();
         String::from_utf8(out).unwrap()
     };
+    let shown = |format| text(&report, format);
     assert_eq!(
         shown(ipvs_rules::OutputFormat::Text),
         "LVS-SVC-01 error\n  -t 192.0.2.100:80 has no real server.\n  \
@@ -511,6 +513,11 @@ fn report_is_text_and_json() {
     let json = shown(ipvs_rules::OutputFormat::Json);
     assert!(json.contains("{\"code\":\"LVS-SVC-01\",\"severity\":\"error\",\"seen\":"), "{json}");
     assert!(json.contains("\"commands\":[{\"machine\":null,\"command\":\"ipvsadm -a"), "{json}");
+    assert!(json.contains("\"is_template\":true"), "{json}");
+    report.has_colours = true;
+    let coloured = text(&report, ipvs_rules::OutputFormat::Text);
+    assert!(coloured.starts_with("\u{1b}[1;31mLVS-SVC-01 error\u{1b}[0m\n"), "{coloured}");
+    assert_eq!(text(&report, ipvs_rules::OutputFormat::Json), json);
 }
 
 /// A service by mark with a server.
@@ -759,11 +766,7 @@ fn backup_director_has_to_be_ready() {
     connect(&mut facts, "10.0.0.11:8080", 0, 1);
     assert_eq!(codes(&facts), [""; 0]);
     let tally = facts.connections.values().next().unwrap().clone();
-    let other = (
-        ipvs::model::Protocol::Tcp,
-        "192.0.2.99:80".parse().unwrap(),
-        "10.0.0.9:80".parse().unwrap(),
-    );
+    let other = (Protocol::Tcp, "192.0.2.99:80".parse().unwrap(), "10.0.0.9:80".parse().unwrap());
     facts.connections.insert(other, tally);
     assert_eq!(codes(&facts), ["LVS-SYNC-04"]);
     facts.daemons.clear();
@@ -775,4 +778,43 @@ fn server_of_another_family_is_a_note() {
     let rules = "-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r [2001:db8::1]:80 -i";
     let facts = facts(rules);
     assert!(codes(&facts).contains(&"LVS-SYNC-05"), "{:?}", codes(&facts));
+}
+
+#[test]
+fn icmp_error_is_an_answer_of_udp() {
+    let mut facts = facts("-A -u 192.0.2.100:53 -s rr\n-a -u 192.0.2.100:53 -r 10.0.0.11:53 -m");
+    assert_eq!(codes(&facts), [""; 0]);
+    let port = "10.0.0.11:53".parse().unwrap();
+    facts.answers.insert((Protocol::Tcp, port), Answer::Refused);
+    assert_eq!(codes(&facts), [""; 0]);
+    facts.answers.insert((Protocol::Udp, port), Answer::Refused);
+    assert_eq!(codes(&facts), ["LVS-SRV-03"]);
+}
+
+#[test]
+fn virtual_address_has_one_machine_that_answers() {
+    let mut facts = facts(NAT);
+    let address = "192.0.2.100".parse().unwrap();
+    facts.owners.entry(address).or_default();
+    assert_eq!(codes(&facts), [""; 0]);
+    let hardware = [2, 0, 0, 0, 0, 1];
+    facts.owners.entry(address).or_default().insert(hardware);
+    assert_eq!(codes(&facts), ["LVS-ARP-04"]);
+    assert!(commands(&facts, "LVS-ARP-04").is_empty());
+    let server: IpAddr = "10.0.0.11".parse().unwrap();
+    let neighbour = Neighbour {
+        interface: 3,
+        address: server,
+        hardware: Some(hardware.to_vec()),
+        is_silent: false,
+    };
+    facts.host.neighbours.insert(server, neighbour);
+    assert_eq!(commands(&facts, "LVS-ARP-04").len(), 1);
+    // The other director has the address.
+    facts.host.has_failover = true;
+    disown(&mut facts.host);
+    route(&mut facts.host, "192.0.2.100", RouteKind::Unicast, 2, None);
+    assert_eq!(codes(&facts), ["LVS-DIR-02"]);
+    facts.owners.entry(address).or_default().insert([2, 0, 0, 0, 0, 2]);
+    assert_eq!(codes(&facts), ["LVS-ARP-04", "LVS-DIR-02"]);
 }

@@ -369,3 +369,24 @@ fn doctor_sees_filters_sockets_and_the_rules_of_the_boot() {
     assert!(!codes().contains(&"LVS-DR-05 error".to_owned()), "{:?}", codes());
     assert_eq!(lab.answers(1), 1);
 }
+
+#[test]
+fn doctor_asks_for_all_owners_of_a_virtual_address() {
+    let lab = Lab::new();
+    lab.director.ip("address add 10.0.0.100/32 dev eth1");
+    lab.rules(
+        "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n\
+         -A -u 10.0.0.100:53 -s rr\n-a -u 10.0.0.100:53 -r 10.0.0.12:53 -m",
+    );
+    lab.serve();
+    let server = &lab.servers[0];
+    server.ip("address add 10.0.0.100/32 dev lo");
+    let found = findings(&lab.director, "--doctor --probe");
+    // Nothing listens for UDP, and the server says so by ICMP.
+    assert!(found.iter().any(|(title, _)| title == "LVS-SRV-03 error"), "{found:?}");
+    let (_, commands) = found.iter().find(|(title, _)| title == "LVS-ARP-04 error").unwrap();
+    assert!(!commands.is_empty(), "{found:?}");
+    commands.iter().for_each(|(_, command)| run(server, command));
+    let found = findings(&lab.director, "--doctor --probe");
+    assert!(!found.iter().any(|(title, _)| title.starts_with("LVS-ARP-04")), "{found:?}");
+}

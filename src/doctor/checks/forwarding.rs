@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, ServiceKey, Tunnel};
 
-use super::drain;
+use super::{drain, hardware_text};
 use crate::doctor::addresses::{full_length, is_in_network};
 use crate::doctor::{Facts, Found, Tally, command, options_of};
 
@@ -293,12 +293,11 @@ pub(super) fn same_hardware(facts: &Facts) -> Vec<Found> {
     let shared = owners.into_iter().filter(|(_, addresses)| addresses.len() > 1);
     shared
         .map(|(hardware, addresses)| {
-            let bytes: Vec<String> = hardware.iter().map(|byte| format!("{byte:02x}")).collect();
             let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             Found::new(format!(
                 "{} have the hardware address {}",
                 names.join(", "),
-                bytes.join(":")
+                hardware_text(hardware)
             ))
         })
         .collect()

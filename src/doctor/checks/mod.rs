@@ -17,6 +17,12 @@ fn drain(key: &ServiceKey, server: &RealServer) -> String {
     command(&Change::EditServer(*key, RealServer { weight: 0, ..*server }))
 }
 
+/// A hardware address as people write it.
+fn hardware_text(hardware: &[u8]) -> String {
+    let bytes: Vec<String> = hardware.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(":")
+}
+
 const fn check(
     code: &'static str,
     severity: Severity,
@@ -225,6 +231,12 @@ pub const CHECKS: &[Check] = &[
         Error,
         "The kernel takes all addresses of that network for its own and reaches none of its machines.",
         real_server::short_prefix,
+    ),
+    check(
+        "LVS-ARP-04",
+        Error,
+        "Clients send their packets to the machine that answers first.",
+        probes::other_owners,
     ),
     check(
         "LVS-RS-01",

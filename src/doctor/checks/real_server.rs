@@ -40,7 +40,9 @@ fn is_tunnel(interface: &Interface) -> bool {
     !interface.is_loopback && !interface.is_dummy && !interface.has_neighbours
 }
 
-const COMMAND: &str = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2";
+/// Keeps a real server from answering ARP for addresses of other interfaces.
+pub(super) const QUIET: &str =
+    "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2";
 
 pub(super) fn arp_ignore(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
@@ -51,7 +53,7 @@ pub(super) fn arp_ignore(facts: &Facts) -> Vec<Found> {
                     "{} on {} is an address of the network of {}, where arp_ignore is 0",
                     own.address, place.name, segment.name
                 );
-                found.push(Found::new(seen).here(COMMAND));
+                found.push(Found::new(seen).here(QUIET));
             }
         }
     }
@@ -69,7 +71,7 @@ pub(super) fn arp_announce(facts: &Facts) -> Vec<Found> {
                     "{} on {} is an address of the network of {}, where arp_announce is {value}",
                     own.address, place.name, segment.name
                 );
-                found.push(Found::new(seen).here(COMMAND));
+                found.push(Found::new(seen).here(QUIET));
             }
         }
     }

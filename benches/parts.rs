@@ -14,12 +14,16 @@ use anyhow::Context;
 use criterion::{Criterion, Throughput};
 use ipvs::model::{
     Forwarding, Protocol, RealServer, RealServerKey, RealServerState, Request, ServiceKey,
+    ServiceState, VirtualService,
 };
 use ipvs::netlink::{Client, Transport};
 use ipvs::procfs::Connections;
+use ipvs::state::ServiceSnapshot;
 use ipvs_rules::{
     Command, ConnectionColumns, ServiceColumns, parse_line, parse_numeric_line, write_change,
 };
+use ipvsadm::doctor::{Facts, Tally, diagnose};
+use ipvsadm::host::{Address, Interface, Route, RouteKind};
 use ipvsadm::output::{ConnectionsText, ServicesText};
 use ipvsadm::resolve::Labels;
 
@@ -32,6 +36,7 @@ fn main() -> anyhow::Result<()> {
     dumps(&mut criterion)?;
     listings(&mut criterion);
     connections(&mut criterion)?;
+    doctor(&mut criterion);
     criterion.final_summary();
     Ok(())
 }
@@ -179,4 +184,67 @@ fn connections(criterion: &mut Criterion) -> anyhow::Result<()> {
         listing.connection(&mut row, black_box(&connection));
     });
     Ok(())
+}
+
+/// All checks of `--doctor` on a director with 10,000 services, each with an address of its own and two servers.
+fn doctor(criterion: &mut Criterion) {
+    let mut facts = Facts { table_size: 4096, ..Facts::default() };
+    let host = &mut facts.host;
+    let interface = |index: u32, name: &str| Interface {
+        index,
+        name: name.to_owned(),
+        is_up: true,
+        is_loopback: index == 1,
+        is_multicast: true,
+        has_neighbours: true,
+        is_dummy: false,
+        mtu: 1500,
+    };
+    host.interfaces = vec![interface(1, "lo"), interface(2, "eth0"), interface(3, "eth1")];
+    let address = |interface, address: Ipv4Addr, prefix_length| Address {
+        interface,
+        address: address.into(),
+        prefix_length,
+        broadcast: None,
+    };
+    let virtual_address = |number: u32| Ipv4Addr::from(0xc612_0100 + number);
+    let server = |number: u32| Ipv4Addr::from(0x0a01_0000 + number);
+    let mut addresses = vec![
+        address(2, Ipv4Addr::new(198, 18, 0, 1), 15),
+        address(3, Ipv4Addr::new(10, 0, 0, 1), 8),
+    ];
+    addresses.extend((0..10_000).map(|number| address(2, virtual_address(number), 32)));
+    host.addresses = addresses.into();
+    host.default_interface = Some(2);
+    let route = |interface, kind, to: Ipv4Addr| Route {
+        kind,
+        destination: Some(to.into()),
+        prefix_length: 32,
+        interface: Some(interface),
+        gateway: None,
+        table: 254,
+    };
+    for number in 0..10_000 {
+        let to = virtual_address(number);
+        host.routes.insert(to.into(), route(1, RouteKind::Local, to));
+        let service = ServiceKey::new(Protocol::Tcp, (to, 80).into());
+        let servers = [2 * number, 2 * number + 1].map(|number| {
+            let to = server(number);
+            host.routes.insert(to.into(), route(3, RouteKind::Unicast, to));
+            let client = IpAddr::from(Ipv4Addr::new(192, 0, 2, 1));
+            let tally = Tally { entries: 9, opening: 1, established: 8, clients: vec![client] };
+            let key = (Protocol::Tcp, (virtual_address(number / 2), 80).into(), (to, 8080).into());
+            facts.connections.insert(key, tally);
+            let mut server = RealServer::new(RealServerKey { address: to.into(), port: 8080 });
+            server.forwarding = Forwarding::Masquerading;
+            RealServerState::new(server)
+        });
+        let service = ServiceState::new(VirtualService::new(service));
+        facts.services.push(ServiceSnapshot { service, servers: servers.to_vec() });
+    }
+    let mut group = criterion.benchmark_group("parts");
+    group.bench_function("check 10,000 services", |bencher| {
+        bencher.iter(|| black_box(diagnose(&facts)).len());
+    });
+    group.finish();
 }

@@ -49,7 +49,7 @@ pub enum Answer {
     Unreachable,
 }
 
-/// The packet filters of a network namespace. A field is `None` if it could not be seen.
+/// The packet filters of a network namespace. A filter that could not be seen has the value `None`.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
     /// The tables and rules of nf_tables.

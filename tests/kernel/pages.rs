@@ -344,6 +344,11 @@ fn persistent_works() {
 }
 
 #[test]
+fn index_works() {
+    Page { name: "README", scenes: &[] }.works();
+}
+
+#[test]
 fn first_use_of_the_readme_works() {
     fresh_namespace();
     let (_, sections) = Page { name: "../README", scenes: &[] }.read();

@@ -20,6 +20,8 @@ PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
 BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Runs the kernel tests on a kernel with IPVS. The runner is an array, since the path may contain blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
+# The same for all of them, on two such kernels at once where that is faster.
+ON_IPVS_IN_SHARES := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/in-shares']"
 
 # Each version of Rust has different lints. They fail a run with the version named here, and in CI also with a newer
 # one; with other versions they are warnings.
@@ -86,7 +88,7 @@ say_skipped = $(if $(strip $(skipped)),echo 'make test $(1) $(strip $(skipped))'
 
 test: provided check ## all tests: check, then the tests on a real IPVS kernel, compared with ipvsadm 1.31
 	$(CARGO) build --locked --package ipvs-client --examples
-	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS) test --locked --test kernel $(FEATURES) | tee "$(BUILT)/kernel-tests.log"
+	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS_IN_SHARES) test --locked --test kernel $(FEATURES) | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
 	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 	$(if $(strip $(last)),$(MAKE) --no-print-directory $(last))

@@ -241,6 +241,14 @@ fn save_and_restore_print_their_version() {
 }
 
 #[test]
+fn the_version_names_the_commit_of_a_build_that_is_not_of_a_release() {
+    let version = run(IPVSADM, ["-v"]).stdout;
+    let commit = option_env!("IPVSADM_COMMIT").map(|commit| format!(", commit {commit}"));
+    let expected = format!(" (IPVS over generic netlink{})\n", commit.unwrap_or_default());
+    assert!(version.ends_with(&expected), "{version}");
+}
+
+#[test]
 fn wrong_words_of_save_and_restore_are_refused_in_the_words_of_ipvsadm() {
     for (program, line, message) in [
         (SAVE, "-x", "-x: unknown option"),

@@ -7,12 +7,15 @@ use ipvs_rules::{COMMANDS, Help, OPTIONS, ValueSpec};
 use super::command_line::full_command;
 use crate::process::TerminalStyle;
 
-/// Writes the version of a program. Scripts compare the beginning of ipvsadm's.
+/// Writes the version of a program, and the commit of a build that is not of a release. Scripts compare the beginning of
+/// ipvsadm's.
 ///
 /// # Errors
 /// When the output cannot be written.
 pub fn write_version(out: &mut dyn Write, program: &str) -> io::Result<()> {
-    writeln!(out, "{program} v{} (IPVS over generic netlink)", env!("CARGO_PKG_VERSION"))
+    let version = env!("CARGO_PKG_VERSION");
+    let commit = option_env!("IPVSADM_COMMIT").map(|commit| format!(", commit {commit}"));
+    writeln!(out, "{program} v{version} (IPVS over generic netlink{})", commit.unwrap_or_default())
 }
 
 const USAGE: &str = "\

@@ -13,11 +13,14 @@ SBINDIR ?= $(PREFIX)/sbin
 DATADIR ?= $(PREFIX)/share
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-# Debian's zsh does not read site-functions below /usr.
-ZSHDIR ?= $(DATADIR)/zsh/$(if $(wildcard $(DATADIR)/zsh/vendor-completions),vendor-completions,site-functions)
+DOCDIR ?= $(DATADIR)/doc/ipvsadm
+# Debian's zsh reads vendor-completions below /usr, and site-functions below /usr/local alone.
+ZSHDIR ?= $(DATADIR)/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard /etc/debian_version)),vendor-completions,site-functions)
 
 PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
-BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+# TARGET=aarch64-unknown-linux-gnu builds for another machine, with the linker of its name.
+BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)$(if $(TARGET),/$(TARGET))
+LINKER ?= $(subst -unknown,,$(TARGET))-gcc
 # Runs the kernel tests on a kernel with IPVS. The runner is an array, since the path may contain blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
 # The same for all of them, on two such kernels at once where that is faster.
@@ -35,30 +38,37 @@ FEATURES = $(if $(has_top),--features top)
 say_without_top = $(if $(has_top),,echo 'make: without ipvsadm-top, which needs Rust 1.88 (here is $(RUST))' >&2)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-# Packages come from a separate build without paths of this machine, and have the date of the commit.
+# Packages are built from the source tarball, unpacked in target/dist, and have the date of the commit. The build directory
+# is shared: the second package compiles nothing.
 PACKAGES := $(CURDIR)/target/packages
+DIST := $(CURDIR)/target/dist
+TREE := $(DIST)/ipvsadm-$(VERSION)
 TOOLS := $(CURDIR)/target/tools
-PACKAGING := CARGO_TARGET_DIR="$(CURDIR)/target/package" \
-	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/ipvsadm --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo" \
-	SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)"
+EPOCH = SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)}"
+PACKAGING = $(EPOCH) CARGO_TARGET_DIR="$(CURDIR)/target/package" CARGO_HOME="$(or $(CARGO_HOME),$(HOME)/.cargo)" \
+	RUSTUP_HOME="$(or $(RUSTUP_HOME),$(HOME)/.rustup)"
 DEB = $(PACKAGES)/ipvsadm_$(VERSION)-1_$(shell dpkg --print-architecture).deb
 RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
 
 LABS := nat dr tun ha fwmark ipv6
 LAB ?= nat
 
-.PHONY: build check test demo lab bench install uninstall packaged deb rpm release licenses test-boot test-completions \
+.PHONY: build other-machine check test demo lab bench install uninstall dist packaged deb dsc rpm release \
+	reproducible licenses test-boot test-completions \
 	test-debian test-short downstream fuzz clean help rust provided
 
 # The groups of tests/provide that each target needs. All are provided before anything is compiled: a prerequisite sees
 # the groups of the target that was asked for.
 check: GROUPS = manual
-test: GROUPS = manual kernel reference traffic labs callers trace shells metrics $(if $(ROOT),package)
+test: GROUPS = manual kernel reference traffic labs callers trace shells metrics $(if $(ROOT),package deb rpm)
 demo: GROUPS = kernel traffic
 lab: GROUPS = kernel traffic labs
-test-boot: GROUPS = package
+test-boot: GROUPS = package deb rpm
 test-completions: GROUPS = kernel shells
-test-short: GROUPS = manual kernel traffic shells
+test-short: GROUPS = manual kernel traffic shells deb
+deb dsc: GROUPS = deb
+rpm: GROUPS = rpm
+reproducible: GROUPS = deb rpm
 test-debian: GROUPS = debian
 
 # Only root can unpack a Debian and boot it.
@@ -66,9 +76,18 @@ ROOT := $(filter 0,$(shell id -u))
 RELEASE ?= trixie
 TARGETS ?= test
 
-build: rust ## the programs, optimised, in target/release (the default)
+build: rust $(if $(TARGET),other-machine) ## the programs, optimised, in target/release (the default); TARGET=aarch64-unknown-linux-gnu in target/TARGET/release
 	@$(say_without_top)
-	$(CARGO) build --locked --release $(FEATURES)
+	$(if $(TARGET),CARGO_TARGET_$(subst -,_,$(shell echo $(TARGET) | tr a-z A-Z))_LINKER=$(LINKER)) \
+		$(CARGO) build --locked --release $(FEATURES) $(if $(TARGET),--target $(TARGET))
+
+# Checks that the other machine's standard library and linker are here.
+other-machine: rust
+	@[ -d "$$(rustc --print target-libdir --target $(TARGET))" ] || { \
+		echo "The standard library for $(TARGET) is not here. With rustup: rustup target add $(TARGET)" >&2; \
+		echo "Distributions have it only in their packages for that machine: build there, or use rustup." >&2; exit 1; }
+	@command -v $(LINKER) >/dev/null || { \
+		echo "There is no $(LINKER). Debian: gcc-$(subst _,-,$(subst -unknown,,$(TARGET))); Fedora: gcc-$(subst -unknown,,$(TARGET))" >&2; exit 1; }
 
 check: provided ## format, lints, documentation, and the tests that need no kernel
 	@$(say_without_top)
@@ -123,30 +142,41 @@ bench: rust ## benchmarks of whole commands against ipvsadm 1.31 and bare system
 	$(if $(QUICK),$(bench_commands) --quick,{ $(bench_commands) --document BENCHMARKS.md; } || failed=1; \
 		$(CARGO) bench --locked --bench parts; exit $${failed:-0})
 
-# Each installed file: its mode, its source, and its destination. `make install` skips ipvsadm-top if it was not built.
+# Each installed file: its mode, its source, and its destination. A link has its target in place of the source. `make
+# install` skips ipvsadm-top if it was not built.
 installed = { for program in $(PROGRAMS) ipvsadm-top; do \
 		echo "755|$(BUILT)/release/$$program|$(SBINDIR)/$$program"; \
 		echo "644|man/$$program.8|$(DATADIR)/man/man8/$$program.8"; \
-		echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/$$program"; \
+		[ $$program = ipvsadm ] || echo "link|ipvsadm|$(DATADIR)/bash-completion/completions/$$program"; \
 		echo "644|completions/$$program.fish|$(DATADIR)/fish/vendor_completions.d/$$program.fish"; \
 	done; \
 	echo "644|man/ipvsadm-rules.5|$(DATADIR)/man/man5/ipvsadm-rules.5"; \
+	echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/ipvsadm"; \
 	echo "644|completions/_ipvsadm|$(ZSHDIR)/_ipvsadm"; \
 	echo "755|systemd/boot|$(LIBEXECDIR)/ipvsadm/boot"; \
 	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }
 
-# If root has no cargo, this installs the programs that the user has built.
-install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions and unit into DESTDIR, PREFIX (/usr/local), SBINDIR
-	$(installed) | while IFS='|' read -r mode file place; do \
-		[[ $$file != *ipvsadm-top* || -x "$(BUILT)/release/ipvsadm-top" ]] || continue; \
-		install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; \
+# The documents, with the notices of all linked crates. Their links to each other work where they are installed.
+documents = { for file in *.md LICENSE $$(find docs labs -type f); do echo "644|$$file|$(DOCDIR)/$$file"; done; \
+	for file in THIRD-PARTY sbom.cdx.json; do echo "644|packaging/$$file|$(DOCDIR)/$$file"; done; }
+
+install_files = while IFS='|' read -r mode file place; do \
+		[[ $$file$$place != *ipvsadm-top* || -x "$(BUILT)/release/ipvsadm-top" ]] || continue; \
+		if [ "$$mode" = link ]; then \
+			mkdir -p "$$(dirname "$(DESTDIR)$$place")" && ln -sf "$$file" "$(DESTDIR)$$place"; \
+		else install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; fi; \
 	done
+
+# If root has no cargo, this installs the programs that the user has built.
+install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completions, unit and documents into DESTDIR, PREFIX (/usr/local), SBINDIR
+	@{ $(installed); $(documents); } | $(install_files)
 	sed -i 's|^sbin=.*|sbin=$(SBINDIR)|' "$(DESTDIR)$(LIBEXECDIR)/ipvsadm/boot"
 	sed -i 's|=/usr/libexec/|=$(LIBEXECDIR)/|' "$(DESTDIR)$(UNITDIR)/ipvsadm.service"
 
 uninstall: ## removes the installed files, with the same variables; rules and settings stay
-	$(installed) | while IFS='|' read -r _ _ place; do rm -f "$(DESTDIR)$$place"; done
+	@{ $(installed); $(documents); } | while IFS='|' read -r _ _ place; do rm -f "$(DESTDIR)$$place"; done
 	rmdir "$(DESTDIR)$(LIBEXECDIR)/ipvsadm" 2>/dev/null || true
+	find "$(DESTDIR)$(DOCDIR)" -depth -type d -empty -delete 2>/dev/null || true
 
 downstream: rust ## a program outside the workspace that depends on the packed library, and the library's examples
 	tests/downstream/run
@@ -159,37 +189,51 @@ fuzz: rust ## random replies, /proc files, rule text and plans, each for SECONDS
 # optimisation.
 tool = CARGO_TARGET_DIR="$(TOOLS)/build" CARGO_PROFILE_DEV_DEBUG=0 RUSTFLAGS= \
 	$(CARGO) install --quiet --debug --locked --no-track --root "$(TOOLS)/$(1)-$(2)" $(1)@$(2) $(3)
-CARGO_DEB := $(TOOLS)/cargo-deb-3.8.0/bin/cargo-deb
-CARGO_GENERATE_RPM := $(TOOLS)/cargo-generate-rpm-0.21.1/bin/cargo-generate-rpm
+ADVISORIES := https://github.com/rustsec/advisory-db
 CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2/bin/cargo-deny
-$(CARGO_DEB):
-	$(call tool,cargo-deb,3.8.0)
-$(CARGO_GENERATE_RPM):
-	$(call tool,cargo-generate-rpm,0.21.1)
 $(CARGO_DENY):
 	$(call tool,cargo-deny,0.20.2,--no-default-features)
 
-packaged: rust
-	mkdir -p "$(PACKAGES)"
-	@$(say_without_top)
-	$(PACKAGING) $(CARGO) build --locked --release $(FEATURES)
+dist: rust ## the source tarball with all crates, in target/dist, with its checksum and the tree that it has
+	@$(EPOCH) packaging/dist "$(DIST)"
+	@# The files have the time of the commit, so cargo would miss a change that is not committed.
+	@mkdir -p target/package
+	@cmp -s "$(TREE).tar.xz.sha256" target/package/built-from || rm -rf target/package/release/.fingerprint/ipvs*
+	@cp "$(TREE).tar.xz.sha256" target/package/built-from
 
-# The epoch is that of Debian's package, so that 1.31 is older.
-deb: packaged $(CARGO_DEB) ## the package for Debian and its relatives, in target/packages
-	$(PACKAGING) "$(CARGO_DEB)" deb --quiet --no-build --no-strip --deb-version 1:$(VERSION)-1 --output "$(DEB)"
+# debian/rules and ipvsadm.spec call this: the programs, without paths of this machine.
+packaged: rust
+	@$(say_without_top)
+	RUSTFLAGS="$${RUSTFLAGS:-} --remap-path-prefix=$(CURDIR)=/ipvsadm --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo" \
+		$(CARGO) build --locked --release $(FEATURES)
+
+# Debian's cargo may be older than what compiles here: the target `rust` checks it, instead of dpkg.
+debian_package = $(PACKAGING) DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage --no-sign --no-check-builddeps
+
+deb: provided dist ## the package for Debian and its relatives, in target/packages
+	@cd "$(TREE)" && $(call debian_package) --build=binary >"$(DIST)/deb.log" 2>&1 || { tail -n 30 "$(DIST)/deb.log" >&2; exit 1; }
+	install -D -m 644 -t "$(PACKAGES)" "$(DIST)/$(notdir $(DEB))"
 	@echo "$(DEB)"
 
-rpm: packaged $(CARGO_GENERATE_RPM) ## the package for RHEL, Fedora and their relatives, in target/packages
-	$(PACKAGING) "$(CARGO_GENERATE_RPM)" generate-rpm --auto-req builtin --payload-compress gzip --output "$(RPM)"
+dsc: provided dist ## Debian's source package, in target/packages
+	ln -sf "ipvsadm-$(VERSION).tar.xz" "$(DIST)/ipvsadm_$(VERSION).orig.tar.xz"
+	@cd "$(TREE)" && $(call debian_package) --build=source >"$(DIST)/dsc.log" 2>&1 || { tail -n 30 "$(DIST)/dsc.log" >&2; exit 1; }
+	install -D -m 644 -t "$(PACKAGES)" "$(DIST)"/ipvsadm_$(VERSION)*.{dsc,debian.tar.xz,orig.tar.xz}
+
+rpm: provided dist ## the package for RHEL, Fedora and their relatives, in target/packages
+	@$(PACKAGING) rpmbuild -bb --nodeps --define "_topdir $(DIST)/rpm" --define "_builddir $(DIST)" \
+		--define "_sourcedir $(DIST)" --define "_rpmdir $(DIST)/rpm" packaging/ipvsadm.spec >"$(DIST)/rpm.log" 2>&1 || \
+		{ tail -n 30 "$(DIST)/rpm.log" >&2; exit 1; }
+	install -D -m 644 "$(DIST)/rpm/$$(uname -m)/ipvsadm-$(VERSION)-1"*.rpm "$(RPM)"
 	@echo "$(RPM)"
 
-release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit, built twice in different directories, which must give the same bytes
+reproducible: provided ## tarball and packages of the last commit, built twice in different directories: the same bytes
 	rm -rf target/release-check
 	commit=$$(git rev-parse HEAD); \
 	for copy in one another/place; do \
 		git clone --quiet --no-local --no-checkout . "target/release-check/$$copy"; \
 		git -C "target/release-check/$$copy" checkout --quiet "$$commit"; \
-		$(MAKE) --no-print-directory -C "target/release-check/$$copy" TOOLS="$(TOOLS)" deb rpm; \
+		$(MAKE) --no-print-directory -C "target/release-check/$$copy" deb rpm dsc; \
 	done
 	diff -r target/release-check/one/target/packages target/release-check/another/place/target/packages
 	mkdir -p "$(PACKAGES)"
@@ -197,10 +241,17 @@ release: $(CARGO_DEB) $(CARGO_GENERATE_RPM) ## both packages of the last commit,
 	rm -rf target/release-check
 	cd "$(PACKAGES)" && sha256sum -- *
 
+release: ## what a release consists of, from a commit with its tag: source tarball, source package, and both packages
+	@! grep -q 'placeholder\.invalid' Cargo.toml || { echo "make release: Cargo.toml has a placeholder for the maintainer or an address" >&2; exit 1; }
+	@git describe --exact-match --match 'v$(VERSION)' >/dev/null 2>&1 || { echo "make release: this commit does not have the tag v$(VERSION)" >&2; exit 1; }
+	$(MAKE) --no-print-directory reproducible
+
 # Accepts only licences that require no more than their text, no duplicate crate without a reason, and no source other
 # than crates.io.
-licenses: $(CARGO_DENY) ## checks the licenses and sources of the crates
+licenses: $(CARGO_DENY) ## checks the licenses, sources and known vulnerabilities of the crates
 	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
+	@if git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then "$(CARGO_DENY)" --log-level error check advisories; \
+	else echo "make licenses: $(ADVISORIES) cannot be reached: known vulnerabilities are not checked" >&2; fi
 
 test-boot: provided ## tests the packages in a minimal Debian, and boots it with the unit
 	tests/boot/base >/dev/null & $(MAKE) --no-print-directory deb rpm && wait $$!

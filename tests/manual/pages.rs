@@ -167,9 +167,11 @@ fn manual_is_of_this_version() {
         let title = page.lines().next().unwrap();
         assert!(title.contains(concat!("\"ipvsadm ", env!("CARGO_PKG_VERSION"), "\"")), "{title}");
     }
-    let changelog = project("packaging/deb/changelog");
+    let changelog = project("debian/changelog");
     let version = concat!("ipvsadm (1:", env!("CARGO_PKG_VERSION"), "-");
     assert!(changelog.starts_with(version), "{changelog}");
+    let version = concat!("\nVersion:        ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(project("packaging/ipvsadm.spec").contains(version), "ipvsadm.spec: no {version}");
     assert!(project("CHANGELOG.md").contains(concat!("\n## [", env!("CARGO_PKG_VERSION"), "]")));
 }
 

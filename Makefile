@@ -233,7 +233,7 @@ reproducible: provided ## tarball and packages of the last commit, built twice i
 	for copy in one another/place; do \
 		git clone --quiet --no-local --no-checkout . "target/release-check/$$copy"; \
 		git -C "target/release-check/$$copy" checkout --quiet "$$commit"; \
-		$(MAKE) --no-print-directory -C "target/release-check/$$copy" deb rpm dsc; \
+		$(MAKE) --no-print-directory -C "target/release-check/$$copy" deb dsc rpm; \
 	done
 	diff -r target/release-check/one/target/packages target/release-check/another/place/target/packages
 	mkdir -p "$(PACKAGES)"

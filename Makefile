@@ -50,7 +50,7 @@ PACKAGING = $(EPOCH) CARGO_TARGET_DIR="$(CURDIR)/target/package" CARGO_HOME="$(o
 DEB = $(PACKAGES)/ipvsadm_$(VERSION)-1_$(shell dpkg --print-architecture).deb
 RPM = $(PACKAGES)/ipvsadm-$(VERSION)-1.$(shell uname -m).rpm
 
-LABS := nat dr tun ha fwmark ipv6
+LABS := nat dr tun ha ldirectord fwmark ipv6
 LAB ?= nat
 
 .PHONY: build other-machine check test demo lab bench install uninstall dist packaged deb dsc rpm release \
@@ -62,7 +62,7 @@ LAB ?= nat
 check: GROUPS = manual
 test: GROUPS = manual kernel reference traffic labs callers trace shells metrics $(if $(ROOT),package deb rpm)
 demo: GROUPS = kernel traffic
-lab: GROUPS = kernel traffic labs
+lab: GROUPS = kernel traffic labs $(if $(filter ldirectord,$(LAB)),callers)
 test-boot: GROUPS = package deb rpm
 test-completions: GROUPS = kernel shells
 test-short: GROUPS = manual kernel traffic shells deb
@@ -125,7 +125,7 @@ demo: provided ## a virtual service with two web servers under traffic, and its 
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/nat.sh
 
-lab: provided ## an example network, LAB=nat, dr, tun, ha, fwmark or ipv6; docs/ has a page for each
+lab: provided ## an example network, LAB=nat, dr, tun, ha, ldirectord, fwmark or ipv6; docs/ has a page for each
 	@[ -n "$(filter $(LAB),$(LABS))" ] || { echo "make lab: LAB is one of: $(LABS)" >&2; exit 2; }
 	$(CARGO) build --locked --release
 	LAB_BIN="$(BUILT)/release" labs/$(LAB).sh

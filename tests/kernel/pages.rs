@@ -5,7 +5,7 @@
 //! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
 //! exit status. `sh elsewhere` needs a program that a test machine lacks, such as systemd as the first process: bash
 //! checks its syntax. The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of
-//! ldirectord runs the block `ldirectord`.
+//! ldirectord runs the block `ldirectord`, and labs/run the blocks `console`.
 
 use std::fmt::Write;
 use std::fs;
@@ -98,7 +98,7 @@ impl Section {
             let text = match language.as_str() {
                 "sh elsewhere" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
                 "yaml" => commands(text),
-                "ldirectord" => String::new(),
+                "ldirectord" | "console" => String::new(),
                 "rules" => format!("ipvsadm-restore --check <<'RULES'\n{text}RULES"),
                 "text" => continue,
                 _ => format!("{text}{}", commands(text)),
@@ -137,7 +137,7 @@ impl Section {
         while let Some(Block { language, text }) = blocks.next() {
             let wanted_status = match language.split_once(" exit=") {
                 Some(("sh", status)) => status,
-                None if ["sh", "sh elsewhere", "yaml", "rules", "ldirectord"]
+                None if ["sh", "sh elsewhere", "yaml", "rules", "ldirectord", "console"]
                     .contains(&language.as_str()) =>
                 {
                     "0"

@@ -68,7 +68,7 @@ test-completions: GROUPS = kernel shells
 test-short: GROUPS = manual kernel traffic shells deb
 deb dsc: GROUPS = deb
 rpm: GROUPS = rpm
-reproducible: GROUPS = deb rpm
+reproducible: GROUPS = package deb rpm
 test-debian: GROUPS = debian
 
 # Only root can unpack a Debian and boot it.
@@ -239,6 +239,7 @@ reproducible: provided ## tarball and packages of the last commit, built twice i
 	mkdir -p "$(PACKAGES)"
 	cp target/release-check/one/target/packages/* "$(PACKAGES)"
 	rm -rf target/release-check
+	lintian --fail-on error,warning "$(PACKAGES)"/*.dsc
 	cd "$(PACKAGES)" && sha256sum -- *
 
 release: ## what a release consists of, from a commit with its tag: source tarball, source package, and both packages
@@ -250,7 +251,7 @@ release: ## what a release consists of, from a commit with its tag: source tarba
 # than crates.io.
 licenses: $(CARGO_DENY) ## checks the licenses, sources and known vulnerabilities of the crates
 	"$(CARGO_DENY)" --log-level error check -D unmatched-skip -D license-not-encountered bans licenses sources
-	@if git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then "$(CARGO_DENY)" --log-level error check advisories; \
+	@if timeout 30 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then "$(CARGO_DENY)" --log-level error check advisories; \
 	else echo "make licenses: $(ADVISORIES) cannot be reached: known vulnerabilities are not checked" >&2; fi
 
 test-boot: provided ## tests the packages in a minimal Debian, and boots it with the unit

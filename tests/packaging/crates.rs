@@ -30,9 +30,21 @@ impl Crate {
         (self.name.clone(), self.version.clone())
     }
 
-    /// If MIT is among the alternatives, the project takes it.
-    pub(crate) fn is_mit(&self) -> bool {
-        !self.license.contains(" AND ") && self.license.split(" OR ").any(|one| one == "MIT")
+    /// The licences that the project takes: of alternatives MIT, or else Apache-2.0. All of them hold.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        self.license
+            .split(" AND ")
+            .map(|part| {
+                let alternatives: Vec<&str> = part.trim_matches(['(', ')']).split(" OR ").collect();
+                let taken =
+                    ["MIT", "Apache-2.0"].into_iter().find(|one| alternatives.contains(one));
+                taken.map_or_else(|| part.to_owned(), str::to_owned)
+            })
+            .collect()
+    }
+
+    fn is_mit(&self) -> bool {
+        self.taken() == ["MIT"]
     }
 
     /// The texts that go with copies: the licence, or of several the MIT licence, and all notices. Empty if the archive

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 
-use super::crates::Crates;
+use super::crates::{Crate, Crates};
 use super::names::value;
 use super::project;
 
@@ -30,17 +30,14 @@ pub(crate) fn text(crates: &Crates) -> String {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     texts.insert("MIT".to_owned(), format!("Permission{mit_text}"));
     for one in crates.all() {
-        let license = if one.is_mit() { "MIT".to_owned() } else { dep5(&one.license) };
-        if !texts.contains_key(&license) {
-            let is_apache = |text: &String| text.contains("Apache License");
-            let (apache, mut body): (Vec<_>, Vec<_>) =
-                one.notices().into_iter().partition(is_apache);
-            if !apache.is_empty() {
-                body.push(APACHE.to_owned());
-            }
-            let body = body.join("\n\n");
-            texts.insert(license.clone(), body);
+        let taken = one.taken();
+        for license in &taken {
+            texts.entry(license.clone()).or_insert_with(|| match license.as_str() {
+                "Apache-2.0" => APACHE.to_owned(),
+                _ => own_text(one),
+            });
         }
+        let license = taken.join(" and ");
         let place = format!("vendor/{}-{}/*", one.name, one.version);
         groups.entry((license, one.copyright())).or_default().push(place);
     }
@@ -58,12 +55,14 @@ pub(crate) fn text(crates: &Crates) -> String {
     text
 }
 
-/// The format writes `or` and `and`, and a comma before an `and` that binds last.
-fn dep5(license: &str) -> String {
-    match license {
-        "(MIT OR Apache-2.0) AND Unicode-3.0" => "Apache-2.0 or MIT, and Unicode-3.0".to_owned(),
-        _ => license.replace(" OR ", " or ").replace(" AND ", " and "),
-    }
+/// The text of a licence that is neither MIT nor Apache-2.0.
+fn own_text(one: &Crate) -> String {
+    let is_common = |text: &String| {
+        text.contains("Apache License") || text.contains("substantial portions of the")
+    };
+    let texts: Vec<String> = one.notices().into_iter().filter(|text| !is_common(text)).collect();
+    assert!(!texts.is_empty(), "{} {} has no license text", one.name, one.version);
+    texts.join("\n\n")
 }
 
 /// Checks a copyright file as the format demands.
@@ -82,7 +81,7 @@ pub(crate) fn parse(text: &str) -> Result<(), String> {
             value("Copyright").ok_or_else(|| format!("no Copyright: {paragraph}"))?;
             let license =
                 first_line("License").ok_or_else(|| format!("no License: {paragraph}"))?;
-            named.insert(license.to_owned());
+            named.extend(license.split(" and ").map(str::to_owned));
         } else {
             let license = first_line("License").ok_or_else(|| format!("neither: {paragraph}"))?;
             if value("License").is_none_or(|value| value.lines().count() < 2) {

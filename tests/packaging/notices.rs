@@ -6,8 +6,8 @@ use std::fmt::Write;
 use super::crates::Crates;
 
 const HEAD: &str = "\
-The programs ipvsadm, ipvsadm-save and ipvsadm-restore are under the MIT license, the text of which is in LICENSE.
-They contain the work of others, under the licenses below. If a crate offers several licenses, MIT is the one taken.
+The programs of ipvsadm are under the MIT license, the text of which is in LICENSE. They contain the work of others,
+under the licenses below. If a crate offers several licenses, MIT is the one taken, and Apache-2.0 where it lacks that.
 
 They also contain the Rust standard library, Copyright (c) The Rust Project Contributors, under the MIT license, with
 the crates that COPYRIGHT-library.html of each Rust release lists, and parts of GCC's libgcc, under the GNU General

@@ -41,6 +41,7 @@ for port in 80 8080; do
   on director "ipvsadm -a -t 192.0.2.1:$port -r 10.0.0.11 -m"
   on director "ipvsadm -a -t 192.0.2.1:$port -r 10.0.0.12 -m"
 done
+healthy director
 on client "curl -sS --max-time 10 --interface 192.0.2.10 http://192.0.2.1:8080/"
 servers=() first=()
 visit 192.0.2.11 192.0.2.10
@@ -61,6 +62,7 @@ servers=() first=()
 visit 192.0.2.10 192.0.2.11 192.0.2.12 192.0.2.13
 expect "servers that answer each of the four" "1 1 1 1" "${servers[*]}"
 expect "clients with real1, of the four" 2 "$(printf '%s\n' "${first[@]}" | grep -c '^6$' || true)"
+healthy director real1
 
 title "The director keeps a template for each client, with port 0 and the mark as its address"
 on director "ipvsadm -L -n -c | grep ' 0.0.0.1:0 '"

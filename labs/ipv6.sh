@@ -27,7 +27,6 @@ web real3 8080
 web real4 8080
 
 title "NAT: answers must come back through the director"
-on director "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
 on real1 "ip -6 route add default via fd00::1"
 on real2 "ip -6 route add default via fd00::1"
 on director "ipvsadm -A -t [2001:db8:1::1]:80 -s rr"
@@ -35,6 +34,9 @@ on director "ipvsadm -a -t [2001:db8:1::1]:80 -r [fd00::11]:8080 -m"
 on director "ipvsadm -a -t [2001:db8:1::1]:80 -r [fd00::12]:8080 -m"
 on director "ipvsadm -L -n"
 expect "IPv6 real servers by masquerading" 2 "$(count '\[fd00::1[12]\]:8080 +Masq')"
+doctor director
+expect "the doctor's error before the director forwards" "LVS-DIR-01 error" "$(codes)"
+on director "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
 ask client "http://[2001:db8:1::1]" 10
 expect "NAT, answers by real1 of 10" 5 "$(answered real1)"
 expect "NAT, answers by real2 of 10" 5 "$(answered real2)"
@@ -59,6 +61,7 @@ expect "tunnels, answers by real3 of 10" 5 "$(answered real3)"
 expect "tunnels, answers by real4 of 10" 5 "$(answered real4)"
 on director "ipvsadm -L -n -c | grep 198.51.100"
 expect "connections in FIN_WAIT: the answers bypass the director" 10 "$(count 'FIN_WAIT')"
+healthy director real1 real3
 
 title "With other forwarding methods, ipvsadm refuses a real server of the other address family"
 on director "ipvsadm -a -t [2001:db8:1::1]:80 -r 198.51.100.13 -m || true"

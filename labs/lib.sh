@@ -37,6 +37,7 @@ link() { ! command -v "$1" >/dev/null || ln -s "$(command -v "$1")" "$work/bin/$
 link busybox arping
 link iptables-legacy iptables
 unpacked=$project/target/debian/root
+link "$unpacked/usr/sbin/arptables-legacy" arptables
 printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
   "$unpacked/usr/lib/$(uname -m)-linux-gnu" "$unpacked/usr/sbin/keepalived" >"$work/bin/keepalived"
 perl_modules=$(printf '%s:' "$unpacked"/usr/share/perl5 "$unpacked"/usr/share/perl/* "$unpacked"/usr/lib/*/perl5/* "$unpacked"/usr/lib/*/perl/*)
@@ -126,6 +127,22 @@ ask() {
   answers=$said
 }
 
+# doctor HOST [OPTIONS]: lets ipvsadm look for faults there; it fails if it finds some.
+doctor() {
+  typed "$1" "ipvsadm --doctor${2:+ $2}"
+  run "$1" "ipvsadm --doctor${2:+ $2}" || true
+  printf '%s\n' "$said"
+}
+
+# healthy HOST...: the doctor has no finding above a note on these hosts. The variable `service` names one service.
+healthy() {
+  local name
+  for name; do
+    doctor "$name" "${service:+-t $service}"
+    expect "findings of the doctor on $name" "0 errors, 0 warnings" "$(grep -oE '^[0-9]+ errors?, [0-9]+ warnings?' <<<"$said")"
+  done
+}
+
 # --- Expectations --------------------------------------------------------------------------------------------------
 
 # expect WHAT WANTED SEEN: compares a fact that the lab shows. If the fact is wrong, the lab continues and fails at its
@@ -141,6 +158,8 @@ expect() {
 }
 # answered HOST: prints the number of the last requests that the host answered.
 answered() { awk -v host="$1" '$2 == host { n = $1 } END { print n + 0 }' <<<"$answers"; }
+# codes: prints the codes and severities of the doctor's findings above notes, in its last output.
+codes() { sed -n 's/^\(LVS-[A-Z0-9-]* \(error\|warning\)\)$/\1/p' <<<"$said" | xargs; }
 # count PATTERN: prints the number of lines of the last output that match the pattern.
 count() { grep -cE -- "$1" <<<"$said" || true; }
 

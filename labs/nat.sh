@@ -18,11 +18,6 @@ host client director real1 real2
 network wan client=192.0.2.10/24 director=192.0.2.1/24
 network lan director=10.0.0.1/24 real1=10.0.0.11/24 real2=10.0.0.12/24
 
-title "Answers must return through the director, which restores the virtual address as their source"
-on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
-on real1 "ip route add default via 10.0.0.1"
-on real2 "ip route add default via 10.0.0.1"
-
 title "A web server on each real server, whose page is its name"
 web real1 8080
 web real2 8080
@@ -33,6 +28,20 @@ on director "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.11:8080 -m"
 on director "ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.12:8080 -m"
 on director "ipvsadm -L -n"
 
+title "Answers must return through the director, which restores the virtual address as their source"
+doctor director
+expect "the doctor's error before the director forwards" "LVS-DIR-01 error" "$(codes)"
+on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
+on real2 "ip route add default via 10.0.0.1"
+
+title "The most frequent mistake: the director is not real1's default gateway, and the answers are lost"
+on client "curl -sS --max-time 1 'http://192.0.2.1/?[1-6]' || true"
+on director "ipvsadm -L -n -c | grep -v TIME_WAIT"
+expect "connections in SYN_RECV to real1" 3 "$(count 'SYN_RECV .* 10.0.0.11:8080$')"
+doctor director
+expect "the doctor's error while answers are lost" "LVS-NAT-02 error" "$(codes)"
+on real1 "ip route replace default via 10.0.0.1"
+
 title "Ten requests take turns"
 ask client http://192.0.2.1 10
 expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
@@ -40,7 +49,8 @@ expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
 
 title "Each request was a connection; the director keeps it until it times out"
 on director "ipvsadm -L -n -c"
-expect "connections to 192.0.2.1:80 that -L -c shows" 10 "$(grep -c ' 192.0.2.1:80 ' <<<"$said")"
+expect "connections in TIME_WAIT that -L -c shows: ten, and three that real2 answered before" 13 "$(count 'TIME_WAIT .* 192.0.2.1:80 ')"
+healthy director real1 real2
 
 title "Weights: real1 gets three times as many connections"
 on director "ipvsadm -E -t 192.0.2.1:80 -s wrr"
@@ -52,7 +62,7 @@ expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 title "Totals and rates; the kernel updates them every two seconds"
 sleep 3
 on director "ipvsadm -L -n --stats"
-expect "connections that --stats counts" 50 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
+expect "connections that --stats counts, with the six of before" 56 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
 on director "ipvsadm -L -n --rate"
 
 title "Maintenance: weight 0 drains real2"
@@ -60,13 +70,6 @@ on director "ipvsadm -e -t 192.0.2.1:80 -r 10.0.0.12:8080 -m -w 0"
 ask client http://192.0.2.1 4
 expect "weight 0, answers by real2 of 4" 0 "$(answered real2)"
 on director "ipvsadm -L -n"
-
-title "The most frequent mistake: the director is not real1's default gateway, and the answers are lost"
-on real1 "ip route del default"
-on client "curl -sS --max-time 1 http://192.0.2.1/ || true"
-on director "ipvsadm -L -n -c | grep -v TIME_WAIT"
-expect "connections in SYN_RECV to real1" 1 "$(count 'SYN_RECV .* 10.0.0.11:8080$')"
-on real1 "ip route add default via 10.0.0.1"
 
 title "The rules, as ipvsadm-restore reads them"
 on director "ipvsadm -S -n"

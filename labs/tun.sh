@@ -53,6 +53,8 @@ on director "ipvsadm -L -n -c"
 expect "connections that stay in SYN_RECV with rp_filter" 2 "$(count 'SYN_RECV')"
 on real1 "nstat -az TcpExtIPReversePathFilter"
 expect "drops counted by real1's filter" 1 "$(count 'IPReversePathFilter +[1-9]')"
+doctor real1
+expect "the doctor's error on real1" "LVS-RS-01 error" "$(codes)"
 
 title "Without the filter on the tunnel, ten requests take turns"
 for real in real1 real2; do
@@ -64,6 +66,7 @@ expect "IPIP, answers by real1 of 10" 5 "$(answered real1)"
 expect "IPIP, answers by real2 of 10" 5 "$(answered real2)"
 on director "ipvsadm -L -n -c"
 expect "connections in FIN_WAIT: the director sees only the client's packets" 10 "$(count 'FIN_WAIT')"
+healthy director real1 real2
 
 title "Encapsulated packets between the director and the router"
 watch() { # PROTOCOL-FILTER
@@ -105,6 +108,7 @@ expect "GRE, answers by real1 of 10" 5 "$(answered real1)"
 expect "GRE, answers by real2 of 10" 5 "$(answered real2)"
 watch "ip proto 47"
 expect "packets of protocol 47, GRE, seen" 1 "$(count 'GREv0')"
+healthy director real1
 
 title "The rules, as ipvsadm-restore reads them"
 on director "ipvsadm -S -n"

@@ -112,6 +112,9 @@ ask client http://192.0.2.100 10
 expect "answers by real1 of 10" 5 "$(answered real1)"
 expect "answers by real2 of 10" 5 "$(answered real2)"
 
+service=192.0.2.100:80 healthy director1 director2
+healthy real1
+
 title "real2 still accepts connections, but its page is gone: only the health check HTTP_GET detects this"
 on real2 "mv /run/www/index.html /run/www/away.html"
 for director in director1 director2; do
@@ -170,6 +173,11 @@ ask client http://192.0.2.100 4
 expect "answers by real2 of 4, with real1 at weight 0" 4 "$(answered real2)"
 on director2 "ipvsadm -L -n"
 expect "real1's weight on director2" 1 "$(awk '/192.0.2.11/ { print $4 }' <<<"$said")"
+on director2 "ipvsadm -S -n"
+doctor director1 "--against - <<'END'
+$said
+END"
+expect "the doctor's warning about the difference" "LVS-SYNC-03 warning" "$(codes | grep -o 'LVS-SYNC.*')"
 
 title "Removing the setup: keepalived removes its rules and the address, and no others"
 for director in director1 director2; do
@@ -181,6 +189,120 @@ for director in director1 director2; do
   on $director "ipvsadm --stop-daemon backup"
   on $director "ipvsadm -L --daemon"
   expect "sync daemons on $director in the end" 0 "$(count .)"
+  look $director "test -e /run/keepalived.pid || echo keepalived has ended" ended
+done
+
+title "Three addresses: web belongs to director1, mail to director2, and admin stays with the director that has it"
+# configure_three HOST WEB-PRIORITY MAIL-PRIORITY
+configure_three() {
+  on "$1" "cat >/run/sync <<'END'
+#!/bin/sh
+# The sync daemon has the role of the director: master or backup, or none after a fault.
+ipvsadm --stop-daemon master 2>/dev/null
+ipvsadm --stop-daemon backup 2>/dev/null
+[ \$1 = fault ] || ipvsadm --start-daemon \$1 --mcast-interface lan --syncid 1
+END
+chmod 755 /run/sync
+touch /run/healthy"
+  on "$1" "cat >/run/three.conf <<'END'
+global_defs {
+  router_id $1
+  vrrp_version 3
+  script_user root
+  enable_script_security
+  vrrp_garp_master_delay 1
+  vrrp_garp_master_repeat 2
+}
+vrrp_script local {
+  script \"/bin/cat /run/healthy\"
+  interval 1
+  fall 2
+  rise 2
+}
+vrrp_instance web {
+  interface lan
+  virtual_router_id 51
+  priority $2
+  advert_int 0.3
+  virtual_ipaddress {
+    192.0.2.100/32
+  }
+  track_script {
+    local weight -60
+  }
+  notify_master \"/run/sync master\"
+  notify_backup \"/run/sync backup\"
+  notify_fault \"/run/sync fault\"
+}
+vrrp_instance mail {
+  interface lan
+  virtual_router_id 52
+  priority $3
+  advert_int 0.3
+  virtual_ipaddress {
+    192.0.2.101/32
+  }
+  track_script {
+    local weight -60
+  }
+}
+vrrp_instance admin {
+  state BACKUP
+  nopreempt
+  interface lan
+  virtual_router_id 53
+  priority $2
+  advert_int 0.3
+  virtual_ipaddress {
+    192.0.2.102/32
+  }
+  track_script {
+    local
+  }
+}
+END"
+  on "$1" "keepalived -f /run/three.conf"
+}
+# addresses: prints the last numbers of the virtual addresses that a director has.
+addresses() { grep -oE '192\.0\.2\.10[0-2]' <<<"$said" | sed 's/.*\.//' | sort | xargs; }
+configure_three director1 150 100
+look director1 "ip -brief -4 address show dev lan" '192.0.2.100.*192.0.2.102|192.0.2.102.*192.0.2.100'
+configure_three director2 100 150
+look director2 "ip -brief -4 address show dev lan" 192.0.2.101
+expect "addresses of director2" "101" "$(addresses)"
+look director1 "ip -brief -4 address show dev lan" '!192.0.2.101'
+expect "addresses of director1" "100 102" "$(addresses)"
+look director1 "ipvsadm -L --daemon" master
+expect "sync daemons of director1" "master" "$(awk '{ print $1 }' <<<"$said")"
+look director2 "ipvsadm -L --daemon" backup
+expect "sync daemons of director2" "backup" "$(awk '{ print $1 }' <<<"$said")"
+
+title "The local check fails twice on director1, which keeps running and gives its addresses away"
+on client "tcpdump -l -n -i lan -c 4 'arp and arp[14:4] == 0xc0000264 and arp[24:4] == 0xc0000264' >/run/announced 2>/dev/null & sleep 1"
+on director1 "rm /run/healthy"
+look director2 "ip -brief -4 address show dev lan" '192.0.2.100.*192.0.2.102|192.0.2.102.*192.0.2.100'
+expect "addresses of director2 without director1's" "100 101 102" "$(addresses)"
+look director2 "ipvsadm -L --daemon" master
+expect "sync daemons of director2 then" "master" "$(awk '{ print $1 }' <<<"$said")"
+look director1 "ipvsadm -L --daemon" backup
+expect "sync daemons of director1 then" "backup" "$(awk '{ print $1 }' <<<"$said")"
+
+title "The new owner announces the address twice at once, and twice again a second later"
+look client "wc -l </run/announced" '^4$'
+expect "announcements of 192.0.2.100" 4 "$said"
+on client "cut -d. -f1 /run/announced | sort -u | wc -l"
+expect "different seconds of the announcements" yes "$([ "$said" -gt 1 ] && echo yes)"
+
+title "The check succeeds twice: web returns to director1, and admin stays, since it is not preempted"
+on director1 "touch /run/healthy"
+look director1 "ip -brief -4 address show dev lan" 192.0.2.100
+expect "addresses of director1 again" "100" "$(addresses)"
+look director2 "ip -brief -4 address show dev lan" '!192.0.2.100/'
+expect "addresses of director2 afterwards" "101 102" "$(addresses)"
+for director in director1 director2; do
+  on $director "kill \$(cat /run/keepalived.pid)"
+  look $director "ip -brief -4 address show dev lan" '!192.0.2.10'
+  on $director "/run/sync fault"
 done
 for real in real1 real2; do
   on $real "ip address del 192.0.2.100/32 dev lo"

@@ -16,7 +16,7 @@ pub(crate) const VIRTUAL: &str = "192.0.2.100:80";
 /// Clients and the director are on 192.0.2.0/24, the director and two real servers on 10.0.0.0/24. A bridge joins the
 /// three; the real servers' addresses end in 11 and 12.
 pub(crate) struct Lab {
-    client: Host,
+    pub(crate) client: Host,
     pub(crate) director: Host,
     pub(crate) servers: [Host; 2],
     _switch: Host,

@@ -48,7 +48,7 @@ impl SavedRules {
     }
 
     /// Returns whether the table has a virtual service.
-    pub const fn has_services(&self) -> bool {
+    pub fn has_services(&self) -> bool {
         !self.services.is_empty()
     }
 

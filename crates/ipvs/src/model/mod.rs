@@ -23,6 +23,7 @@ mod scope;
 #[cfg(feature = "serde")]
 mod serde_form;
 mod service;
+mod service_with_servers;
 mod state;
 mod timeouts;
 
@@ -55,5 +56,6 @@ pub use service::{
     Family, Netmask, OtherProtocol, Persistence, PersistenceError, Protocol, SchedulerFlagError,
     SchedulerFlags, ServiceKey, VirtualService,
 };
+pub use service_with_servers::ServiceWithServers;
 pub use state::{Configured, Info, RealServerState, RealServerSummary, ServiceState, Version};
 pub use timeouts::Timeouts;

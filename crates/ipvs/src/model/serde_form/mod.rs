@@ -23,6 +23,7 @@ macro_rules! serde_by_form {
 
 mod connection;
 mod real_server;
+mod rules;
 mod service;
 
 use std::borrow::Cow;
@@ -179,6 +180,7 @@ macro_rules! as_counters {
 as_counters!(Counters, Rates);
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TimeoutsForm {
     tcp: u32,
     tcp_fin: u32,
@@ -200,6 +202,7 @@ impl From<TimeoutsForm> for Timeouts {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SyncDaemonForm {
     role: SyncRole,
     interface: InterfaceName,

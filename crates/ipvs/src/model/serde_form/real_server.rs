@@ -18,7 +18,7 @@ serde_by_form! {
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum ForwardingWord {
+pub(super) enum ForwardingWord {
     Masquerading,
     DirectRouting,
     Tunneling,
@@ -28,17 +28,17 @@ enum ForwardingWord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RealServerForm {
-    address: IpAddr,
-    port: u16,
-    forwarding: ForwardingWord,
+pub(super) struct RealServerForm {
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+    pub(super) forwarding: ForwardingWord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    forwarding_number: Option<u32>,
+    pub(super) forwarding_number: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tunnel: Option<Tunnel>,
-    weight: u32,
-    upper_threshold: u32,
-    lower_threshold: u32,
+    pub(super) tunnel: Option<Tunnel>,
+    pub(super) weight: u32,
+    pub(super) upper_threshold: u32,
+    pub(super) lower_threshold: u32,
 }
 
 impl From<&RealServer> for RealServerForm {
@@ -109,6 +109,7 @@ enum ChecksumWord {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TunnelForm {
     r#type: TunnelWord,
     #[serde(default, skip_serializing_if = "Option::is_none")]

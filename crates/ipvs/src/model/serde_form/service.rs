@@ -21,7 +21,7 @@ serde_by_form! {
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ProtocolWord {
+pub(super) enum ProtocolWord {
     Tcp,
     Udp,
     Sctp,
@@ -30,14 +30,14 @@ enum ProtocolWord {
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum FamilyWord {
+pub(super) enum FamilyWord {
     Ipv4,
     Ipv6,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum ServiceKeyForm {
+pub(super) enum ServiceKeyForm {
     Address {
         protocol: ProtocolWord,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +146,7 @@ impl TryFrom<VirtualServiceForm> for VirtualService {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PersistenceForm {
     timeout: u32,
     netmask: Netmask,

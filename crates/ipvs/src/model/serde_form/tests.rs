@@ -6,7 +6,7 @@ use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 use super::*;
 use crate::model::{
     Change, Connection, ConnectionProtocol, ConnectionState, ConnectionTarget, EngineData,
-    RealServer, RealServerState, ServiceKey, ServiceState, VirtualService,
+    RealServer, RealServerState, ServiceKey, ServiceState, ServiceWithServers, VirtualService,
 };
 use ipvs::values;
 
@@ -106,5 +106,74 @@ proptest! {
             }
             _ => {}
         }
+    }
+}
+
+/// A service with two real servers whose keys and settings are random.
+fn service_with_servers() -> impl Strategy<Value = ServiceWithServers> {
+    let servers = proptest::collection::vec(values::real_server(), 0..3);
+    (values::virtual_service(), servers).prop_map(|(service, servers)| {
+        let service = VirtualService { unused_netmask: None, ..service };
+        let servers = servers.into_iter().map(|(_, server)| server).collect();
+        ServiceWithServers::new(service, servers)
+    })
+}
+
+proptest! {
+    #![proptest_config(values::cases(300))]
+
+    #[test]
+    fn service_with_servers_is_read_back_and_written_again(rules in service_with_servers()) {
+        let text = to_string(&rules)?;
+        let read: ServiceWithServers = from_str(&text)?;
+        prop_assert_eq!(&read, &rules);
+        prop_assert_eq!(to_string(&read)?, text);
+    }
+}
+
+#[test]
+fn omitted_members_have_the_values_of_new_entries_and_readings_are_skipped() {
+    let server = json!({ "address": "10.1.0.1", "port": 80, "counters": { "any": [1.5] } });
+    let mark = json!({ "fwmark": 7, "rates": null, "real_servers": [server] });
+    let read: ServiceWithServers = from_str(&mark.to_string()).unwrap();
+    let server = RealServer::new("10.1.0.1:80".parse().unwrap());
+    let service = VirtualService::new("fwmark 7".parse().unwrap());
+    assert_eq!(read, ServiceWithServers::new(service, vec![server]));
+}
+
+#[test]
+fn member_that_is_unknown_twice_or_in_the_wrong_place_is_refused() {
+    let service = |members: &str| {
+        let text = format!(r#"{{"protocol":"tcp","address":"10.0.0.1","port":80{members}}}"#);
+        from_str::<ServiceWithServers>(&text).map_err(|error| error.to_string())
+    };
+    assert!(service("").is_ok());
+    for (members, fault) in [
+        (r#","schedular":"rr""#, "unknown field `schedular`"),
+        (r#","scheduler":"rr","scheduler":"rr""#, "duplicate field `scheduler`"),
+        (r#","counters":{},"counters":{}"#, "duplicate field `counters`"),
+        (r#","fwmark":7"#, "`address` excludes `fwmark` and `family`"),
+        (r#","family":"ipv4""#, "`address` excludes `fwmark` and `family`"),
+        (r#","port":80"#, "duplicate field `port`"),
+        (r#","scheduler_flags":["x"]"#, "x"),
+        (r#","persistence":{"timeout":9,"netmask":"255.0.0.0","mask":1}"#, "unknown field `mask`"),
+        (
+            r#","real_servers":[{"address":"10.1.0.1","port":80,"tunnel":{"type":"ipip"}}]"#,
+            "`tunnel` needs the forwarding `tunneling`",
+        ),
+        (r#","real_servers":[{"address":"10.1.0.1","port":80.5}]"#, "floating point"),
+    ] {
+        let said = service(members).unwrap_err();
+        assert!(said.contains(fault), "{members}: {said}");
+    }
+    for (text, fault) in [
+        ("{}", "missing field `address` or `fwmark`"),
+        (r#"{"address":"10.0.0.1","port":80}"#, "missing field `protocol`"),
+        (r#"{"address":"10.0.0.1","protocol":"tcp"}"#, "missing field `port`"),
+        (r#"{"fwmark":7,"port":80}"#, "`fwmark` excludes `protocol` and `port`"),
+        (r#"{"fwmark":0}"#, "nonzero"),
+    ] {
+        let said = from_str::<ServiceWithServers>(text).unwrap_err().to_string();
+        assert!(said.contains(fault), "{text}: {said}");
     }
 }

@@ -61,7 +61,7 @@ b sched-flags sched-flags value add-service,edit-service
 , tun-nocsum tun-nocsum nothing add-server,edit-server
 , tun-csum tun-csum nothing add-server,edit-server
 , tun-remcsum tun-remcsum nothing add-server,edit-server
-, json json nothing delete-service,edit-server,delete-server,list,doctor
+, json json nothing delete-service,save,edit-server,delete-server,list,doctor
 , all all nothing save
 , allow-empty allow-empty nothing save
 , own-port own-port nothing add-server,edit-server
@@ -96,8 +96,8 @@ b sched-flags sched-flags value add-service,edit-service
 , digest digest nothing save
 , summary summary nothing list
 '
-_ipvsadm_save='--netns --color -n --all --allow-empty --within --digest -h --help -v -V --version'
-_ipvsadm_restore='--netns --color --check --diff --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
+_ipvsadm_save='--netns --color -n --all --allow-empty --within --json --digest -h --help -v -V --version'
+_ipvsadm_restore='--netns --color --check --diff --json --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
 # --- End of the table.
 # --- From ipvsadm-top's own table; `UPDATE=1 cargo test --features top --test manual` writes it.
 _ipvsadm_top='--netns --color -n --numeric -i --interval -h --help -v -V --version'

@@ -59,7 +59,7 @@ set -g __ipvsadm_table \
     ', tun-nocsum tun-nocsum nothing add-server,edit-server' \
     ', tun-csum tun-csum nothing add-server,edit-server' \
     ', tun-remcsum tun-remcsum nothing add-server,edit-server' \
-    ', json json nothing delete-service,edit-server,delete-server,list,doctor' \
+    ', json json nothing delete-service,save,edit-server,delete-server,list,doctor' \
     ', all all nothing save' \
     ', allow-empty allow-empty nothing save' \
     ', own-port own-port nothing add-server,edit-server' \
@@ -149,7 +149,7 @@ complete -c ipvsadm -n '__ipvsadm_takes tun-port' -l tun-port -x -a '(__ipvsadm_
 complete -c ipvsadm -n '__ipvsadm_takes tun-nocsum' -l tun-nocsum -d 'Send gue and gre packets without a checksum; the default'
 complete -c ipvsadm -n '__ipvsadm_takes tun-csum' -l tun-csum -d 'Send gue and gre packets with a checksum'
 complete -c ipvsadm -n '__ipvsadm_takes tun-remcsum' -l tun-remcsum -d 'Use remote checksum offload in a gue tunnel'
-complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'Print all data as JSON, with numbers instead of names; with --drain, an object for each step'
+complete -c ipvsadm -n '__ipvsadm_takes json' -l json -d 'Print all data as JSON, with numbers instead of names; with -S, a document of rules; with --drain, an object for each step'
 complete -c ipvsadm -n '__ipvsadm_takes all' -l all -d 'Save the timeouts and the running sync daemons too'
 complete -c ipvsadm -n '__ipvsadm_takes allow-empty' -l allow-empty -d 'Let an empty table replace a file that contains rules'
 complete -c ipvsadm -n '__ipvsadm_takes own-port' -l own-port -d 'Keep the port of -r with -g and -i; by default it is the service\'s'

@@ -12,6 +12,7 @@ mod errors;
 pub mod host;
 mod process;
 pub mod programs;
+mod schema;
 #[cfg(feature = "top")]
 mod top;
 // Public for the benchmarks.

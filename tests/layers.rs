@@ -61,6 +61,7 @@ const PACKAGES: [Package; 4] = [
         floors: &[
             ("process", 0),
             ("host", 0),
+            ("schema", 0),
             ("resolve", 1),
             ("errors", 1),
             ("output", 2),

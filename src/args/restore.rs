@@ -9,6 +9,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use super::invocation::{Invocation, file, file_argument, flag, parse, program, scopes, within};
 use crate::errors::Failure;
 use ipvs::model::Scope;
+use ipvs_rules::OutputFormat;
 
 /// The seconds that a restore waits for another to end: without `--wait`, and with a `--wait` that has no number.
 const PATIENCE: &str = "5";
@@ -22,7 +23,7 @@ pub enum RestoreMode {
     /// Parses it.
     Check,
     /// Shows the changes that a restore would make.
-    Diff,
+    Diff(OutputFormat),
     /// Counts these changes as metrics.
     Metrics,
     /// Restores it.
@@ -90,6 +91,11 @@ fn command() -> Command {
         .arg(flag("check", "Only parse the file, and report its errors").conflicts_with("diff"))
         .arg(flag("diff", "Only print the changes as lines; exit 1 if there are any"))
         .arg(
+            flag("json", "With --diff: print the changes as JSON, before and after")
+                .requires("diff")
+                .conflicts_with("metrics"),
+        )
+        .arg(
             Arg::new("metrics")
                 .long("metrics")
                 .value_name("FILE")
@@ -149,7 +155,8 @@ fn arguments(mut matches: ArgMatches) -> RestoreArguments {
         mode: match (matches.get_flag("check"), matches.get_flag("diff")) {
             (true, _) => RestoreMode::Check,
             (_, true) if metrics.is_some() => RestoreMode::Metrics,
-            (_, true) => RestoreMode::Diff,
+            (_, true) if matches.get_flag("json") => RestoreMode::Diff(OutputFormat::Json),
+            (_, true) => RestoreMode::Diff(OutputFormat::Text),
             _ => RestoreMode::Restore,
         },
         existing: if matches.get_flag("noflush") { Existing::Kept } else { Existing::Replaced },

@@ -18,6 +18,7 @@ fn command() -> Command {
         .arg(flag("all", "Save the timeouts and the running sync daemons too"))
         .arg(flag("allow-empty", "Save an empty table over a file that holds rules"))
         .arg(within().conflicts_with("all"))
+        .arg(flag("json", "Save a JSON document, with numbers instead of names"))
         .arg(
             Arg::new("digest")
                 .long("digest")
@@ -26,7 +27,7 @@ fn command() -> Command {
                 .require_equals(true)
                 .default_missing_value(NO_VALUE)
                 .value_parser(digest)
-                .conflicts_with_all(["all", "allow-empty", "FILE"])
+                .conflicts_with_all(["all", "allow-empty", "json", "FILE"])
                 .help("Print the SHA-256 digest of the lines without weights, or of all that they say"),
         )
         .arg(file_argument("The file, replaced as a whole; standard output if - or omitted"))
@@ -38,7 +39,11 @@ fn command() -> Command {
 /// The first word that is wrong.
 pub fn save_arguments(words: Vec<OsString>) -> Result<Invocation<Save>, Failure> {
     parse(command(), words, |mut matches| {
-        let form = matches.remove_one("digest").map_or(SaveForm::Lines, SaveForm::Digest);
+        let form = match (matches.remove_one("digest"), matches.get_flag("json")) {
+            (Some(weights), _) => SaveForm::Digest(weights),
+            (None, true) => SaveForm::Json,
+            (None, false) => SaveForm::Lines,
+        };
         Save {
             is_numeric: matches.get_flag("numeric") || form != SaveForm::Lines,
             service: None,

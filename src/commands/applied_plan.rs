@@ -6,18 +6,18 @@ use ipvs::plan::{Prepared, revert};
 use super::{Error, Session};
 use crate::output::plan_summary;
 use crate::process::Answer;
-use crate::rules_file::LineNumber;
+use crate::rules_file::Origin;
 
 /// A restore or a single change that is applied.
 #[derive(Debug)]
 pub struct AppliedPlan {
     /// The name of the file, or of the change, for messages.
     subject: String,
-    applied: Prepared<LineNumber>,
+    applied: Prepared<Origin>,
 }
 
 impl AppliedPlan {
-    pub(super) const fn new(subject: String, applied: Prepared<LineNumber>) -> Self {
+    pub(super) const fn new(subject: String, applied: Prepared<Origin>) -> Self {
         Self { subject, applied }
     }
 
@@ -27,7 +27,7 @@ impl AppliedPlan {
     }
 
     /// The table before the plan.
-    pub(super) const fn before(&self) -> &Ruleset<LineNumber> {
+    pub(super) const fn before(&self) -> &Ruleset<Origin> {
         &self.applied.current
     }
 

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Error;
 use super::session::Session;
+use crate::rules_file::is_document;
 use ipvs::model::{Change, Request};
 use ipvs_rules::{Command, Line, LineError, Parsed, first_line, other_interpreter, parse_line};
 
@@ -153,6 +154,9 @@ impl<I: Read + AsFd> CommandStream<I> {
         let script = if self.number == 1 { other_interpreter(line.text) } else { None };
         if let Some(program) = script {
             return Err(Error::Script { program });
+        }
+        if self.number == 1 && is_document(line.text) {
+            return Err(Error::Document);
         }
         match parse_line(line.text) {
             Ok(None) => {}

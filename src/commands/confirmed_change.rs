@@ -8,7 +8,7 @@ use ipvs_rules::TableChange;
 
 use super::preview::perform_on;
 use super::{AppliedPlan, Error, Session, Watcher};
-use crate::rules_file::LineNumber;
+use crate::rules_file::Origin;
 
 /// The name of the change in messages.
 const SUBJECT: &str = "the change";
@@ -17,7 +17,7 @@ const SUBJECT: &str = "the change";
 #[derive(Debug)]
 pub struct PlannedChange<'a> {
     change: &'a TableChange,
-    prepared: Prepared<LineNumber>,
+    prepared: Prepared<Origin>,
 }
 
 /// Plans a change. The plan knows the way back.
@@ -35,13 +35,12 @@ pub fn plan_change<'a>(
 fn plan<T: Transport>(
     change: &TableChange,
     client: &mut Client<T>,
-) -> Result<Prepared<LineNumber>, Error> {
+) -> Result<Prepared<Origin>, Error> {
     let mut options = PlanOptions::default();
     if let TableChange::ClearWithin(scopes) = change {
         options.scopes = scopes.clone();
     }
-    let mut current: Ruleset<LineNumber> =
-        read_selected(client, Selection::Within(&options.scopes))?;
+    let mut current: Ruleset<Origin> = read_selected(client, Selection::Within(&options.scopes))?;
     current.settings = read_settings(client)?;
     let mut wanted = current.clone();
     perform_on(change, &mut wanted)?;
@@ -60,7 +59,7 @@ impl PlannedChange<'_> {
     ) -> Result<AppliedPlan, Error> {
         let Self { change, prepared } = self;
         let client = session.client()?;
-        let result: Applied<LineNumber, Error> =
+        let result: Applied<Origin, Error> =
             apply_with_retries(prepared, client, watcher, |client| plan(change, client));
         let failed = match result? {
             Ok(applied) => return Ok(AppliedPlan::new(SUBJECT.to_owned(), applied)),

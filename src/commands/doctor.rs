@@ -22,7 +22,7 @@ use crate::doctor::{
 use crate::errors::reason;
 use crate::output::write_document;
 use crate::process::TerminalStyle;
-use crate::rules_file::{LineNumber, RuleFile};
+use crate::rules_file::{Origin, RuleFile};
 
 /// The most bad lines that a message lists.
 const MOST_BAD_LINES: usize = 50;
@@ -259,13 +259,13 @@ fn ask_for_owners(
 /// Parses the saved table of another director.
 fn parse_other(name: &str, text: &[u8], session: &mut Session) -> Result<Ruleset, Error> {
     let mut file = RuleFile::read(text, &mut session.resolver);
-    let mut table: Ruleset<LineNumber> = Ruleset::default();
+    let mut table: Ruleset<Origin> = Ruleset::default();
     let conflicts = table.apply_all(&file.rules);
     file.reject(conflicts);
-    if !file.bad_lines.is_empty() {
-        let more = file.bad_lines.len().saturating_sub(MOST_BAD_LINES);
-        file.bad_lines.truncate(MOST_BAD_LINES);
-        return Err(Error::BadLines { file: name.to_owned(), lines: file.bad_lines, more });
+    if !file.bad_rules.is_empty() {
+        let more = file.bad_rules.len().saturating_sub(MOST_BAD_LINES);
+        file.bad_rules.truncate(MOST_BAD_LINES);
+        return Err(Error::BadRules { file: name.to_owned(), lines: file.bad_rules, more });
     }
     let services = table.services().map(|rules| {
         let servers = rules.servers().iter().map(|rule| rule.server);

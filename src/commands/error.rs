@@ -7,14 +7,15 @@ use ipvs::ServiceKey;
 use ipvs::kernel::Namespace;
 use ipvs::model::WeightTooLarge;
 use ipvs::plan::ApplyError;
+use ipvs_rules::SaveForm;
 use thiserror::Error;
 
 use super::drain::DrainFailure;
 use super::restore::{failed_restore, unconfirmed_restore};
 use crate::errors::{io_text, sentence};
-use crate::output::Comments;
+use crate::output::Inexpressible;
 use crate::process::Answer;
-use crate::rules_file::{BadLine, LineNumber};
+use crate::rules_file::{BadRule, Origin};
 
 /// The reason why a command failed.
 #[derive(Debug, Error)]
@@ -72,10 +73,12 @@ pub enum Error {
     #[error("cannot read standard input: {}", io_text(.0))]
     Input(#[source] io::Error),
     /// No line can express some rules.
-    #[error("{}", no_line(.comments, .file.as_deref()))]
+    #[error("{}", no_line(.inexpressible, *.form, .file.as_deref()))]
     NoLine {
-        /// The rules, which are comments in the saved text.
-        comments: Comments,
+        /// The rules. In saved lines they are comments.
+        inexpressible: Inexpressible,
+        /// The form of the save.
+        form: SaveForm,
         /// The file that was not replaced; `None` for standard output.
         file: Option<PathBuf>,
     },
@@ -121,13 +124,27 @@ pub enum Error {
         /// The program.
         program: String,
     },
+    /// A document would replace the table, and has only a part of one.
+    #[error(
+        "cannot replace the table by {file}: it lacks a part of its table (/partial: {}); --noflush keeps all other \
+         services, and --within replaces a part of the table", members.join(", ")
+    )]
+    Partial {
+        /// The file's name.
+        file: String,
+        /// The members that are missing or not complete.
+        members: Vec<String>,
+    },
+    /// The input of `-R` is a document.
+    #[error("cannot apply a JSON document line by line: ipvsadm-restore applies it as a whole")]
+    Document,
     /// A file of rules has lines that cannot be restored.
-    #[error("{}", bad_lines(.file, .lines, *.more))]
-    BadLines {
+    #[error("{}", bad_rules(.file, .lines, *.more))]
+    BadRules {
         /// The file's name.
         file: String,
         /// The lines that the message lists.
-        lines: Vec<BadLine>,
+        lines: Vec<BadRule>,
         /// The number of further ones.
         more: usize,
     },
@@ -169,7 +186,7 @@ pub enum Error {
         /// The end of the wait.
         answer: Answer,
         /// The outcome of the rollback.
-        failed: Box<ApplyError<LineNumber>>,
+        failed: Box<ApplyError<Origin>>,
     },
     /// There is no terminal to confirm a restore or a change on.
     #[error("cannot wait for a confirmation: there is no terminal (/dev/tty: {})", io_text(.0))]
@@ -185,7 +202,7 @@ pub enum Error {
         /// The signal that stopped the restore, if one did.
         signal: Option<i32>,
         /// The reason, and the outcome of the rollback.
-        failed: Box<ApplyError<LineNumber>>,
+        failed: Box<ApplyError<Origin>>,
     },
 }
 
@@ -215,12 +232,14 @@ impl From<DrainFailure> for Error {
     }
 }
 
-fn no_line(comments: &Comments, file: Option<&Path>) -> String {
-    let Comments { first, more } = comments;
+fn no_line(inexpressible: &Inexpressible, form: SaveForm, file: Option<&Path>) -> String {
+    let Inexpressible { first, more } = inexpressible;
     let others = if *more == 0 { String::new() } else { format!(" and {more} more") };
-    let outcome = match file {
-        Some(path) => format!("{} is unchanged", path.display()),
-        None => "printed as a comment".to_owned(),
+    let outcome = match (file, form) {
+        (Some(path), _) => format!("{} is unchanged", path.display()),
+        (None, SaveForm::Lines) => "printed as a comment".to_owned(),
+        (None, SaveForm::Json) => "printed; ipvsadm-restore refuses it".to_owned(),
+        (None, SaveForm::Digest(_)) => "the digest is that of a comment".to_owned(),
     };
     format!(
         "cannot save `{first}'{others}: no option expresses the value in angle brackets ({outcome})"
@@ -241,8 +260,8 @@ fn unmeant_clearing(file: &str, services: usize, is_scoped: bool, has_other_line
     )
 }
 
-fn bad_lines(file: &str, lines: &[BadLine], more: usize) -> String {
-    let mut lines: Vec<String> = lines.iter().map(|line| format!("{file}:{line}")).collect();
+fn bad_rules(file: &str, lines: &[BadRule], more: usize) -> String {
+    let mut lines: Vec<String> = lines.iter().map(|rule| format!("{file}{rule}")).collect();
     if more > 0 {
         lines.push(format!("and {more} more (ipvsadm-restore --check lists all)"));
     }

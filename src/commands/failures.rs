@@ -82,7 +82,9 @@ fn kind(error: &Error) -> FailureKind {
         Error::Input(_)
         | Error::ReadFile { .. }
         | Error::Script { .. }
-        | Error::BadLines { .. }
+        | Error::Partial { .. }
+        | Error::Document
+        | Error::BadRules { .. }
         | Error::NoRules { .. }
         | Error::UnmeantClearing { .. } => FailureKind::BadInput,
         Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -142,8 +144,8 @@ mod tests {
             let mut file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
             let conflicts = ipvs::Ruleset::default().apply_all(&file.rules);
             file.reject(conflicts);
-            let [bad] = file.bad_lines.as_slice() else { panic!("{line}: {:?}", file.bad_lines) };
-            let (said, sentence) = (bad.problem.to_string(), sentence(operation, errno));
+            let [bad] = file.bad_rules.as_slice() else { panic!("{line}: {:?}", file.bad_rules) };
+            let (said, sentence) = (bad.problem().to_string(), sentence(operation, errno));
             assert!(said.starts_with(&sentence), "{line}: {said:?} is not {sentence:?}");
         }
     }

@@ -12,8 +12,11 @@ use ipvs_rules::{OutputFormat, ServiceColumns};
 use rustix::io::Errno;
 
 use super::{Error, Session};
-use crate::output::{Buffered, JsonRows, PartialHead, PartialService, Rows, ServicesText};
+use crate::output::{
+    Buffered, JsonRows, MISSING_IN_FILE, PartialService, Rows, ServicesText, TableHead,
+};
 use crate::resolve::Labels;
+use crate::schema::ONLY_SOME;
 
 /// A listing of services.
 #[derive(Clone, Copy)]
@@ -53,7 +56,8 @@ fn list_json<T: Transport>(
         info => info?,
     };
     let client = session.client()?;
-    let mut rows = JsonRows::new(info, "services");
+    let partial = listing.service.map(|_| ONLY_SOME);
+    let mut rows = JsonRows::new(TableHead::new(info, partial), "services");
     let listing = ServicesListing { order: Order::Sorted, ..*listing };
     stream(&listing, client, &mut rows, out)
 }
@@ -65,7 +69,7 @@ fn list_partial_json<T: Transport>(
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     let file = session.namespace().services_file()?;
-    let mut rows = JsonRows::new(PartialHead::of_file(file.info), "services");
+    let mut rows = JsonRows::new(TableHead::new(file.info, Some(MISSING_IN_FILE)), "services");
     let mut summary = Summary::of_file(file);
     if let Some(key) = listing.service {
         select(&mut summary, &key)?;

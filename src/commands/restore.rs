@@ -12,7 +12,7 @@ use ipvs::model::{Change, Request, Scope};
 use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries};
 use ipvs::state::{Selection, read_selected, read_settings};
 use ipvs::{Client, ErrorKind, Ruleset};
-use ipvs_rules::other_interpreter;
+use ipvs_rules::{OutputFormat, other_interpreter};
 
 pub(super) use failure::{failed_restore, unconfirmed_restore};
 
@@ -20,9 +20,9 @@ use super::list_metrics::replace;
 use super::session::Session;
 use super::{AppliedPlan, Error};
 use crate::args::{EmptyTable, Existing, Weights};
-use crate::output::{plan_metrics, write_plan};
+use crate::output::{PlanDocument, plan_metrics, write_document};
 use crate::resolve::Resolver;
-use crate::rules_file::{LineNumber, Rule, RuleFile};
+use crate::rules_file::{Origin, Rule, RuleFile};
 
 /// Observes a restore or a change, and knows the signal that stops it.
 pub trait Watcher: Progress {
@@ -31,7 +31,7 @@ pub trait Watcher: Progress {
 }
 
 /// The table that a file makes.
-type Wanted = Ruleset<LineNumber>;
+type Wanted = Ruleset<Origin>;
 
 /// The most bad lines that a restore lists. A file of something else may have millions.
 const MOST_BAD_LINES: usize = 50;
@@ -95,7 +95,7 @@ fn follow(file: &mut RuleFile<'_>, start: Wanted, existing: Existing) -> Wanted 
     let mut conflicts = wanted.apply_all(&file.rules);
     if existing == Existing::Kept {
         // A deletion asks that the entry be gone.
-        let deleted = |line: &LineNumber| {
+        let deleted = |line: &Origin| {
             let rules = file.rules.binary_search_by_key(line, |rule| rule.origin);
             rules.ok().and_then(|place| file.rules.get(place)).is_some_and(is_deletion)
         };
@@ -114,20 +114,21 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// `--diff`: a dry run. Writes the changes as lines, and returns whether there are any.
+/// `--diff`: a dry run. Writes the changes as lines or as JSON, and returns whether there are any.
 ///
 /// # Errors
 /// All bad lines; the kernel's refusal.
 pub fn diff(
     restore: &Restore<'_>,
+    format: OutputFormat,
     session: &mut Session,
     out: &mut dyn Write,
 ) -> Result<bool, Error> {
     let PreparedRestore { prepared: Prepared { plan, .. }, .. } = prepare(restore, session)?;
-    let mut lines = Vec::new();
-    write_plan(&mut lines, &plan).map_err(Error::Output)?;
-    out.write_all(&lines).map_err(Error::Output)?;
-    Ok(!lines.is_empty())
+    let mut text = Vec::new();
+    write_document(&mut text, &PlanDocument(&plan), format).map_err(Error::Output)?;
+    out.write_all(&text).map_err(Error::Output)?;
+    Ok(!plan.zeroes_only())
 }
 
 /// The directory of the lock files.
@@ -179,7 +180,7 @@ pub fn lock(
 #[derive(Debug)]
 pub struct PreparedRestore<'a> {
     restore: Restore<'a>,
-    prepared: Prepared<LineNumber>,
+    prepared: Prepared<Origin>,
 }
 
 /// Plans the changes from the kernel's table to the file's. This may wait for name servers.
@@ -210,7 +211,7 @@ impl PreparedRestore<'_> {
     ) -> Result<AppliedPlan, Error> {
         let Self { restore, prepared } = self;
         let mut resolver = std::mem::take(&mut session.resolver);
-        let result: Applied<LineNumber, Error> =
+        let result: Applied<Origin, Error> =
             session.client().map_err(Error::from).and_then(|client| {
                 apply_with_retries(prepared, client, watcher, |client| {
                     let mut file = restore.read(&mut resolver)?;
@@ -228,14 +229,20 @@ impl PreparedRestore<'_> {
 }
 
 impl<'a> Restore<'a> {
-    /// Parses the lines, unless they are a script for another program.
+    /// Parses the rules, unless they are a script for another program, or too few to replace the whole table.
     fn read(&self, resolver: &mut Resolver) -> Result<RuleFile<'a>, Error> {
         match other_interpreter(self.text) {
             Some(program) => Err(Error::Script { program }),
             None => {
                 let mut file = RuleFile::read(self.text, resolver);
                 file.reject_outside(self.scopes);
-                Ok(file)
+                let is_whole = self.scopes.is_empty() && self.existing == Existing::Replaced;
+                match std::mem::take(&mut file.partial) {
+                    members if is_whole && !members.is_empty() => {
+                        Err(Error::Partial { file: self.name.to_owned(), members })
+                    }
+                    _ => Ok(file),
+                }
             }
         }
     }
@@ -256,7 +263,7 @@ impl<'a> Restore<'a> {
         file: &mut RuleFile<'_>,
         wanted: Option<Wanted>,
         client: &mut Client,
-    ) -> Result<Prepared<LineNumber>, Error> {
+    ) -> Result<Prepared<Origin>, Error> {
         let mut current: Wanted = read_selected(client, Selection::Within(self.scopes))?;
         let wanted = match wanted {
             Some(wanted) => {
@@ -300,11 +307,11 @@ impl<'a> Restore<'a> {
         table: Option<&Wanted>,
         most: usize,
     ) -> Result<(), Error> {
-        if !file.bad_lines.is_empty() {
-            let mut lines = std::mem::take(&mut file.bad_lines);
+        if !file.bad_rules.is_empty() {
+            let mut lines = std::mem::take(&mut file.bad_rules);
             let more = lines.len().saturating_sub(most);
             lines.truncate(most);
-            return Err(Error::BadLines { file: self.name.to_owned(), lines, more });
+            return Err(Error::BadRules { file: self.name.to_owned(), lines, more });
         }
         let is_empty = table.map_or(file.rules.is_empty(), |table| table.is_empty());
         if self.empty_table == EmptyTable::Refused && is_empty {

@@ -1,4 +1,4 @@
-//! `-S` and ipvsadm-save: the table as rule lines.
+//! `-S` and ipvsadm-save: the table as rule lines, as a JSON document, or as a digest.
 
 use std::io::Write;
 
@@ -8,9 +8,11 @@ use ipvs::{Client, ErrorKind};
 use ipvs_rules::{CommandName, Save, SaveForm, Token, Tokens, lines, words};
 
 use super::{Error, Session};
-use crate::output::{SavedLines, SavedRules, write_digest};
+use crate::output::{SavedRules, SavedText, write_digest};
 use crate::process::AtomicFile;
-use crate::resolve::Labels;
+use crate::resolve::{Labels, Resolver};
+use crate::rules_file::{RuleFile, is_document};
+use crate::schema::ONLY_SOME;
 
 /// Reads the table once and saves it. A digest, and a save into a file, read until two readings agree.
 ///
@@ -24,7 +26,7 @@ pub fn save<T: Transport>(
 ) -> Result<(), Error> {
     match (&save.file, save.form) {
         (Some(_), _) | (None, SaveForm::Digest(_)) => save_consistently(save, session, out),
-        (None, SaveForm::Lines) => {
+        (None, SaveForm::Lines | SaveForm::Json) => {
             let client = session.client()?;
             let services = read_rules(client, selection(save))?;
             let rules = rules_of(services, save, client)?;
@@ -57,11 +59,11 @@ pub fn save_consistently<T: Transport>(
     {
         return Err(Error::NothingToSave { path: path.clone() });
     }
-    let lines = lines_of(&rules, save, session)?;
-    if let Some(comments) = lines.comments {
-        return Err(Error::NoLine { comments, file: Some(path.clone()) });
+    let text = text_of(&rules, save, session)?;
+    if let Some(inexpressible) = text.inexpressible {
+        return Err(Error::NoLine { inexpressible, form: save.form, file: Some(path.clone()) });
     }
-    file.write(&lines.text).map_err(with_path)
+    file.write(&text.text).map_err(with_path)
 }
 
 fn selection(save: &Save) -> Selection<'_> {
@@ -88,33 +90,38 @@ fn rules_of<T: Transport>(
     Ok(rules)
 }
 
-/// Writes the lines or their digest to a stream, also if some are comments.
+/// Writes the rules or their digest to a stream, also if no option expresses some of them.
 fn print<T: Transport>(
     rules: &SavedRules,
     save: &Save,
     session: &mut Session<T>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let lines = lines_of(rules, save, session)?;
+    let text = text_of(rules, save, session)?;
     let written = match save.form {
-        SaveForm::Lines => out.write_all(&lines.text),
-        SaveForm::Digest(weights) => write_digest(out, &lines.text, weights),
+        SaveForm::Lines | SaveForm::Json => out.write_all(&text.text),
+        SaveForm::Digest(weights) => write_digest(out, &text.text, weights),
     };
     written.map_err(Error::Output)?;
-    match lines.comments {
+    match text.inexpressible {
         None => Ok(()),
-        Some(comments) => {
+        Some(inexpressible) => {
             out.flush().map_err(Error::Output)?;
-            Err(Error::NoLine { comments, file: None })
+            Err(Error::NoLine { inexpressible, form: save.form, file: None })
         }
     }
 }
 
-fn lines_of<T: Transport>(
+fn text_of<T: Transport>(
     rules: &SavedRules,
     save: &Save,
     session: &mut Session<T>,
-) -> Result<SavedLines, Error> {
+) -> Result<SavedText, Error> {
+    if save.form == SaveForm::Json {
+        let has_all = save.service.is_none() && save.scopes.is_empty();
+        let partial = (!has_all).then_some(ONLY_SOME);
+        return rules.document(partial).map_err(Error::Output);
+    }
     let numeric = Labels::numeric();
     let labels =
         if save.is_numeric { &numeric } else { session.resolver.label_exactly(rules.addresses()) };
@@ -132,7 +139,13 @@ fn holds_rules(text: &[u8]) -> bool {
         }
         Ok(Some(_)) | Err(_) => true,
     };
-    lines(text).any(|(_, line)| is_rule(line))
+    match is_document(text) {
+        true => {
+            let file = RuleFile::read(text, &mut Resolver::new());
+            !file.bad_rules.is_empty() || file.describes_a_table()
+        }
+        false => lines(text).any(|(_, line)| is_rule(line)),
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +157,7 @@ mod tests {
         assert!(!holds_rules(b""));
         assert!(!holds_rules(b"# none yet\n\n--set 900 120 300\n--start-daemon=master\n"));
         assert!(holds_rules(b"# one\n-A -t 10.0.0.1:80\n"));
+        assert!(!holds_rules(b"{\"schema\":1,\"services\":[]}"));
+        assert!(holds_rules(b"{\"services\":[{\"fwmark\":7}]}") && holds_rules(b"{"));
     }
 }

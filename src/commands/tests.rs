@@ -4,16 +4,19 @@ use ipvs::procfs::Connections;
 use ipvs::state::Order;
 use ipvs::{Client, Request};
 use ipvs_rules::{
-    Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, ServiceColumns,
+    Command, ConnectionColumns, List, ListSubject, OutputFormat, Save, SaveForm, ServiceColumns,
     parse_numeric_line,
 };
 use ipvs_test::kernel::{Counters, Kernel, Socket};
+use ipvs_test::values;
+use proptest::prelude::*;
 
 use super::list_connections::{ConnectionsListing, list_entries};
 use super::list_services::{ServicesListing, list_all};
 use super::{Error, Session, list, save};
 use crate::output::Buffered;
 use crate::resolve::Resolver;
+use crate::rules_file::RuleFile;
 
 const TABLE: &str = "\
 -A -t 10.0.0.1:80 -s wrr -p 300 -M 24
@@ -156,7 +159,10 @@ fn listing_of_one_service_lacks_the_first_line() {
 fn services_are_listed_as_json() {
     let text = listed("-L --json");
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], r#"{"version":"1.2.1","connection_table_size":4096,"services":["#);
+    assert_eq!(
+        lines[0],
+        r#"{"schema":1,"version":"1.2.1","connection_table_size":4096,"services":["#
+    );
     assert_eq!(
         lines[1],
         [
@@ -269,4 +275,89 @@ fn table_is_saved_into_a_file_as_a_whole() {
     };
     assert_eq!(printed(|out| save(&wanted, &mut session(), out)), "");
     assert_eq!(std::fs::read_to_string(path).unwrap(), "-A -f 7 -6 -s rr\n");
+}
+
+/// The table of a session as a document.
+fn document(session: &mut Session<Socket>, with_settings: bool) -> String {
+    let form = SaveForm::Json;
+    let json = Save { form, is_numeric: true, with_settings, ..Save::default() };
+    printed(|out| save(&json, session, out))
+}
+
+/// A session with a new table that has the rules of a document.
+fn restored(document: &str) -> Session<Socket> {
+    let file = RuleFile::read(document.as_bytes(), &mut Resolver::new());
+    assert!(file.bad_rules.is_empty(), "{:?}", file.bad_rules);
+    let mut client = Client::new(Kernel::new().socket()).unwrap();
+    for rule in &file.rules {
+        let Request::Change(change) = &rule.request else { panic!("{rule:?}") };
+        client.apply(change).unwrap();
+    }
+    Session::with_client(client)
+}
+
+#[test]
+fn table_is_saved_as_a_document() {
+    let text = document(&mut session(), true);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], r#"{"schema":1,"services":["#);
+    assert_eq!(
+        lines[1],
+        [
+            r#"{"protocol":"tcp","address":"10.0.0.1","port":80,"scheduler":"wrr","#,
+            r#""scheduler_flags":[],"persistence":{"timeout":300,"netmask":"255.255.255.0"},"#,
+            r#""persistence_engine":null,"one_packet":false,"real_servers":["#,
+            r#"{"address":"10.1.0.1","port":80,"forwarding":"tunneling","tunnel":{"type":"gue","#,
+            r#""port":6080,"checksum":"none"},"weight":1,"upper_threshold":100,"#,
+            r#""lower_threshold":50},"#,
+            r#"{"address":"10.1.0.2","port":8080,"forwarding":"masquerading","weight":5,"#,
+            r#""upper_threshold":0,"lower_threshold":0}]},"#,
+        ]
+        .concat()
+    );
+    assert_eq!(lines[3], r#"],"timeouts":{"tcp":900,"tcp_fin":120,"udp":300},"daemons":["#);
+    assert!(lines[4].starts_with(r#"{"role":"master","interface":"lo","sync_id":5,"#), "{text}");
+    assert_eq!((lines[5], lines.len()), ("]}", 6));
+    assert_eq!(document(&mut restored(&text), true), text);
+}
+
+#[test]
+fn listing_is_a_document_that_a_restore_reads() {
+    let listing = listed("-L --json");
+    let rules = document(&mut session(), false);
+    assert_eq!(document(&mut restored(&listing), false), rules);
+    assert!(listed("-L --json -f 7 -6").starts_with("{\"schema\":1,\"partial\":[\"services\"],"));
+}
+
+#[test]
+fn part_of_the_table_is_saved_as_partial() {
+    const START: &str = "{\"schema\":1,\"partial\":[\n\"services\"\n],\"services\":[\n";
+    let start = |part: Save| {
+        let save_part = Save { form: SaveForm::Json, is_numeric: true, ..part };
+        printed(|out| save(&save_part, &mut session(), out))
+    };
+    let service = Some("fwmark 7 ipv6".parse().unwrap());
+    let one = start(Save { service, ..Save::default() });
+    assert!(one.starts_with(START), "{one}");
+    let scopes = vec!["fwmark:7".parse().unwrap()];
+    let scope = start(Save { scopes, ..Save::default() });
+    assert!(scope.starts_with(START), "{scope}");
+    assert_eq!(one.lines().skip(1).collect::<Vec<_>>(), scope.lines().skip(1).collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(values::cases(200))]
+
+    #[test]
+    fn document_of_any_table_is_read_and_written_again_as_the_same_bytes(
+        history in values::history(0..40),
+    ) {
+        let mut client = Client::new(Kernel::new().socket()).unwrap();
+        for change in &history {
+            // The kernel refuses some of them.
+            let _ = client.apply(change);
+        }
+        let text = document(&mut Session::with_client(client), true);
+        prop_assert_eq!(document(&mut restored(&text), true), text);
+    }
 }

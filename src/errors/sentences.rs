@@ -53,7 +53,7 @@ pub fn sentence(error: &Error) -> String {
 /// The sentence for a change that does not fit the lines before it, and the line that it conflicts with.
 pub fn conflict_sentence<L: std::fmt::Display>(conflict: &RuleConflict<L>) -> String {
     let other = |sentence: &str, line: &Option<L>| match line {
-        Some(line) => format!("{sentence} (line {line} has it with other options)"),
+        Some(line) => format!("{sentence} ({line} has it with other options)"),
         None => format!("{sentence} (the kernel has it with other options; --replace edits it)"),
     };
     let missing = |sentence: &str| format!("{sentence} (no line before this one adds it)");

@@ -11,31 +11,33 @@ use super::document::Rows;
 
 /// Writes a document and the end of its line.
 pub(super) fn write_json(out: &mut Vec<u8>, document: &impl Serialize) -> io::Result<()> {
-    let formatter = EntryPerLine { depth: 0, has_entries: false };
+    let formatter = EntryPerLine { depth: 0, entry: 0, has_entries: false };
     document.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, formatter))?;
     out.push(b'\n');
     Ok(())
 }
 
-/// Puts each entry of the lists of the outermost object on a line of its own.
+/// Puts each entry of the outermost list, or of the lists of the outermost object, on a line of its own.
 struct EntryPerLine {
     /// The number of objects and lists around the next value.
     depth: usize,
+    /// The depth of these entries.
+    entry: usize,
     has_entries: bool,
 }
 
-/// The depth of the entries of a list in the outermost object.
-const ENTRY: usize = 2;
-
 impl Formatter for EntryPerLine {
     fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        if self.depth == 0 {
+            self.entry = 1;
+        }
         self.depth += 1;
         self.has_entries = false;
         CompactFormatter.begin_array(writer)
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.depth == ENTRY && self.has_entries {
+        if self.depth == self.entry && self.has_entries {
             writer.write_all(b"\n")?;
         }
         self.depth -= 1;
@@ -48,7 +50,7 @@ impl Formatter for EntryPerLine {
         first: bool,
     ) -> io::Result<()> {
         CompactFormatter.begin_array_value(writer, first)?;
-        if self.depth == ENTRY { writer.write_all(b"\n") } else { Ok(()) }
+        if self.depth == self.entry { writer.write_all(b"\n") } else { Ok(()) }
     }
 
     fn end_array_value<W: ?Sized + Write>(&mut self, _writer: &mut W) -> io::Result<()> {
@@ -57,6 +59,9 @@ impl Formatter for EntryPerLine {
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        if self.depth == 0 {
+            self.entry = 2;
+        }
         self.depth += 1;
         CompactFormatter.begin_object(writer)
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use ipvs::model::{Forwarding, Info, Persistence, RealServerSummary, SchedulerName, ServiceKey};
+use ipvs::model::{Forwarding, Persistence, RealServerSummary, SchedulerName, ServiceKey};
 use ipvs::state::ServiceSummary;
 use serde::{Serialize, Serializer};
 
@@ -20,21 +20,6 @@ pub const MISSING_IN_FILE: &[&str] = &[
     "counters",
     "rates",
 ];
-
-/// The first members of a document that lacks some: their names are a member of it.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct PartialHead {
-    #[serde(flatten)]
-    info: Info,
-    partial: &'static [&'static str],
-}
-
-impl PartialHead {
-    /// The head of a document of services from the file.
-    pub const fn of_file(info: Info) -> Self {
-        Self { info, partial: MISSING_IN_FILE }
-    }
-}
 
 /// A service of the file as JSON.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +90,7 @@ impl Serialize for PartialService<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::TableHead;
     use ipvs::procfs::ServicesFile;
     use ipvs::state::{ServiceSnapshot, Summary};
     use serde_json::Value;
@@ -119,7 +105,8 @@ mod tests {
     #[test]
     fn document_has_all_members_but_those_that_it_names() {
         let file = ServicesFile::from_reader(FILE.as_bytes()).unwrap();
-        let (head, summary) = (PartialHead::of_file(file.info), Summary::of_file(file));
+        let (head, summary) =
+            (TableHead::new(file.info, Some(MISSING_IN_FILE)), Summary::of_file(file));
         let services: Vec<Value> = summary
             .services()
             .map(|service| serde_json::to_value(PartialService(service)).unwrap())

@@ -1,13 +1,16 @@
-//! Saved rules: the lines of `-S`.
+//! Saved rules: the lines of `-S`, and its JSON document.
 
 use std::io;
 use std::net::IpAddr;
 
-use ipvs::model::{Change, Configured, ServiceKey, SyncDaemon, Timeouts};
+use ipvs::model::{Change, Configured, ServiceKey, ServiceWithServers, SyncDaemon, Timeouts};
 use ipvs::state::ListedRules;
 use ipvs_rules::{ServiceText, has_line, has_server_line, has_service_line, write_change};
+use serde::Serialize;
 
+use super::json::write_json;
 use crate::resolve::Labels;
+use crate::schema::SCHEMA;
 
 /// The rules that make a table out of an empty one, in the order of a listing.
 #[derive(Debug, Default)]
@@ -19,16 +22,16 @@ pub struct SavedRules {
 
 /// Rules as text.
 #[derive(Debug)]
-pub struct SavedLines {
-    /// One line for each rule.
+pub struct SavedText {
+    /// One line for each rule, or a document.
     pub text: Vec<u8>,
-    /// The rules that are comments, if any.
-    pub comments: Option<Comments>,
+    /// The rules that no option expresses, if any. Among lines they are comments.
+    pub inexpressible: Option<Inexpressible>,
 }
 
-/// Rules that no line can express: a save writes them as comments.
+/// Rules that no option expresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comments {
+pub struct Inexpressible {
     /// The first.
     pub first: String,
     /// The number of further ones.
@@ -68,8 +71,8 @@ impl SavedRules {
     ///
     /// # Errors
     /// When a line cannot be written.
-    pub fn lines(&self, labels: &Labels) -> io::Result<SavedLines> {
-        let mut lines = SavedLines { text: Vec::new(), comments: None };
+    pub fn lines(&self, labels: &Labels) -> io::Result<SavedText> {
+        let mut lines = SavedText { text: Vec::new(), inexpressible: None };
         let mut line = Vec::new();
         for ListedRules { service: listed, servers } in &self.services {
             let service = &listed.entry;
@@ -94,6 +97,31 @@ impl SavedRules {
         }
         Ok(lines)
     }
+
+    /// Writes the rules as a document, with numbers. `partial` names the members that do not have the whole table.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn document(&self, partial: Option<&'static [&'static str]>) -> io::Result<SavedText> {
+        let services = self.services.iter().map(|ListedRules { service, servers }| {
+            let servers = servers.iter().map(|server| server.entry).collect();
+            ServiceWithServers::new(service.entry.clone(), servers)
+        });
+        let (mut timeouts, mut daemons) = (None, Vec::new());
+        for change in &self.settings {
+            match change {
+                Change::SetTimeouts(running) => timeouts = Some(*running),
+                Change::StartDaemon(daemon) => daemons.push(daemon.clone()),
+                _ => {}
+            }
+        }
+        let services = services.collect();
+        let document = RulesDocument { schema: SCHEMA, partial, services, timeouts, daemons };
+        let inexpressible = self.lines(&Labels::numeric())?.inexpressible;
+        let mut text = Vec::new();
+        write_json(&mut text, &document)?;
+        Ok(SavedText { text, inexpressible })
+    }
 }
 
 /// Returns whether this version knows all attributes that the kernel reported. Otherwise appends the first that it does
@@ -114,7 +142,7 @@ enum Form {
     OfComment,
 }
 
-impl SavedLines {
+impl SavedText {
     fn add(&mut self, line: &[u8], form: Form) {
         if form != Form::Rule && !line.starts_with(b"# ") {
             self.text.extend_from_slice(b"# ");
@@ -122,18 +150,31 @@ impl SavedLines {
         self.text.extend_from_slice(line);
         self.text.push(b'\n');
         if form == Form::Comment {
-            self.add_comment(line);
+            self.add_inexpressible(line);
         }
     }
 
-    fn add_comment(&mut self, line: &[u8]) {
-        match &mut self.comments {
-            Some(comments) => comments.more += 1,
+    fn add_inexpressible(&mut self, line: &[u8]) {
+        match &mut self.inexpressible {
+            Some(rules) => rules.more += 1,
             None => {
                 let line = String::from_utf8_lossy(line);
                 let first = line.trim_start_matches("# ").to_owned();
-                self.comments = Some(Comments { first, more: 0 });
+                self.inexpressible = Some(Inexpressible { first, more: 0 });
             }
         }
     }
+}
+
+/// Rules as a JSON document.
+#[derive(Debug, Serialize)]
+struct RulesDocument {
+    schema: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<&'static [&'static str]>,
+    services: Vec<ServiceWithServers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeouts: Option<Timeouts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    daemons: Vec<SyncDaemon>,
 }

@@ -206,8 +206,8 @@ fn restore(arguments: &RestoreArguments, session: &mut Session) -> Result<u8, Fa
             commands::check(&restore, session, out).map_err(of_change)?;
             Ok(SUCCESS)
         }
-        RestoreMode::Diff => {
-            let has_changes = commands::diff(&restore, session, out).map_err(of_change)?;
+        RestoreMode::Diff(format) => {
+            let has_changes = commands::diff(&restore, format, session, out).map_err(of_change)?;
             Ok(if has_changes { CHANGES } else { SUCCESS })
         }
         RestoreMode::Metrics => {

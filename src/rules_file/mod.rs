@@ -1,11 +1,15 @@
-//! Reads rules files: every rule with its line, and every bad line with its fault.
+//! Reads rules files, lines or a JSON document: every rule with its place, and every bad rule with its fault.
 //!
-//! Knows the rule language and the resolver. Knows no kernel and no streams.
+//! Knows the rule language, the form of documents and the resolver. Knows no kernel and no streams.
 
+mod document;
+mod origin;
 mod quoted;
 mod read;
 #[cfg(test)]
 mod tests;
 
+pub use document::is_document;
+pub use origin::{LineNumber, Origin};
 pub(crate) use quoted::shortened;
-pub use read::{BadLine, LineNumber, Problem, Rule, RuleFile};
+pub use read::{BadRule, Problem, Rule, RuleFile};

@@ -65,7 +65,7 @@ mod tests {
             format!("\u{2014}{long}"),
         ] {
             let file = RuleFile::read(line.as_bytes(), &mut Resolver::new());
-            let [bad] = file.bad_lines.as_slice() else { panic!("{line} is no bad line") };
+            let [bad] = file.bad_rules.as_slice() else { panic!("{line} is no bad line") };
             let message = bad.to_string();
             let quoted = message.matches("x.").count() * 2;
             assert!(quoted <= 200, "{quoted} bytes: {message}");

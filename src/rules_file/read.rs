@@ -1,17 +1,18 @@
-//! Parses the text of a rules file into rules and bad lines.
+//! Parses the text of a rules file into rules and errors.
 
 use std::fmt;
-use std::num::NonZeroU32;
 
 use thiserror::Error;
 
+use super::document::is_document;
+use super::origin::Origin;
 use super::quoted::{quoted_line, shortened};
 use crate::errors::conflict_sentence;
 use crate::resolve::Resolver;
 use ipvs::model::{Change, Entry, Request, RuleConflict, Scope};
 use ipvs_rules::{Command, LineError, Parsed, WaitingCommand, lines, parse_line};
 
-/// The fault of a line of a rules file.
+/// The fault of a rule of a rules file.
 #[derive(Debug, Error)]
 pub enum Problem {
     /// The line cannot be parsed.
@@ -31,53 +32,96 @@ pub enum Problem {
     Outside,
     /// The line does not fit the lines before it.
     #[error("{}", conflict_sentence(.0))]
-    Conflict(RuleConflict<LineNumber>),
+    Conflict(RuleConflict<Origin>),
+    /// A member of a document is wrong.
+    #[error("{0}")]
+    Document(String),
 }
 
-/// A line that cannot be restored.
+/// A rule that cannot be restored.
 #[derive(Debug)]
-pub struct BadLine {
-    /// Its number, from 1.
-    pub line: u64,
-    /// The start of it.
-    pub text: String,
-    /// Its fault.
-    pub problem: Problem,
+pub enum BadRule {
+    /// A line.
+    Line {
+        /// Its number, from 1.
+        number: u64,
+        /// The start of it.
+        text: String,
+        /// Its fault.
+        problem: Problem,
+    },
+    /// A member of a document.
+    Member {
+        /// The JSON pointer of the member; empty for the whole document.
+        pointer: String,
+        /// Its fault.
+        problem: Problem,
+    },
 }
 
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.line, self.text, shortened(&self.problem.to_string()))
+impl BadRule {
+    /// The fault of the rule.
+    pub const fn problem(&self) -> &Problem {
+        match self {
+            Self::Line { problem, .. } | Self::Member { problem, .. } => problem,
+        }
+    }
+
+    /// The number of the line. All members of a document come first.
+    const fn line(&self) -> u64 {
+        match self {
+            Self::Line { number, .. } => *number,
+            Self::Member { .. } => 0,
+        }
     }
 }
 
-/// The number of a line, from 1. Lines beyond 2^32 share the last number.
-pub type LineNumber = NonZeroU32;
-
-/// The request of a line.
-pub type Rule = ipvs::model::Rule<LineNumber>;
-
-fn line_number(number: u64) -> LineNumber {
-    u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
+/// The place and the fault, as a message has them behind the name of the file.
+impl fmt::Display for BadRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = shortened(&self.problem().to_string());
+        match self {
+            Self::Line { number, text, .. } => write!(f, ":{number}: {text}: {problem}"),
+            Self::Member { pointer, .. } if pointer.is_empty() => write!(f, ": {problem}"),
+            Self::Member { pointer, .. } => write!(f, ": {pointer}: {problem}"),
+        }
+    }
 }
+
+/// A request and its place in the file.
+pub type Rule = ipvs::model::Rule<Origin>;
 
 /// A rules file in memory.
 #[derive(Debug)]
 pub struct RuleFile<'a> {
-    text: &'a [u8],
+    pub(super) source: Source<'a>,
     /// The rules in order.
     pub rules: Vec<Rule>,
-    /// The lines that cannot be restored.
-    pub bad_lines: Vec<BadLine>,
+    /// The rules that cannot be restored.
+    pub bad_rules: Vec<BadRule>,
+    /// The members of a document that are missing or not complete, as it says itself.
+    pub partial: Vec<String>,
+}
+
+/// The form of a rules file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// Lines of this text.
+    Lines(&'a [u8]),
+    /// A document.
+    Document,
 }
 
 /// A line that waits for names, with its number and its text.
 type WaitingLine<'a> = (u64, &'a [u8], Box<WaitingCommand<'a>>);
 
 impl<'a> RuleFile<'a> {
-    /// Parses all lines of a text. The names in them are looked up together.
+    /// Parses a document, or all lines of a text. The names in the lines are looked up together.
     pub fn read(text: &'a [u8], resolver: &mut Resolver) -> Self {
-        let mut file = Self { text, rules: Vec::new(), bad_lines: Vec::new() };
+        if is_document(text) {
+            return Self::read_document(text);
+        }
+        let mut file = Self { source: Source::Lines(text), ..Self::empty() };
         let mut waiting = Vec::new();
         for (number, line) in lines(text) {
             match parse_line(line) {
@@ -93,7 +137,17 @@ impl<'a> RuleFile<'a> {
         file
     }
 
-    /// True if a line describes a table: it adds a virtual service or clears all of them. Settings and `-Z` alone do not.
+    /// A file without rules.
+    pub(super) const fn empty() -> Self {
+        Self {
+            source: Source::Lines(b""),
+            rules: Vec::new(),
+            bad_rules: Vec::new(),
+            partial: Vec::new(),
+        }
+    }
+
+    /// True if a rule describes a table: it adds a virtual service or clears all of them. Settings and `-Z` alone do not.
     pub fn describes_a_table(&self) -> bool {
         let mut requests = self.rules.iter().map(|rule| &rule.request);
         requests.any(|request| {
@@ -112,13 +166,13 @@ impl<'a> RuleFile<'a> {
             self.add(number, line, command.resolve(resolver).map_err(LineError::from));
         }
         self.rules.sort_by_key(|rule| rule.origin);
-        self.bad_lines.sort_by_key(|bad| bad.line);
+        self.bad_rules.sort_by_key(BadRule::line);
     }
 
     fn add(&mut self, number: u64, line: &[u8], command: Result<Command, LineError>) {
         let problem = match command {
             Ok(Command::Request(request)) => {
-                self.rules.push(Rule { origin: line_number(number), request });
+                self.rules.push(Rule { origin: Origin::line(number), request });
                 return;
             }
             Ok(Command::Drain(_)) => Problem::Drain,
@@ -126,10 +180,10 @@ impl<'a> RuleFile<'a> {
             Ok(_) => Problem::NotARule,
             Err(error) => Problem::Line(error),
         };
-        self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
+        self.bad_rules.push(BadRule::Line { number, text: quoted_line(line), problem });
     }
 
-    /// Moves rules about anything outside scopes to the bad lines. `-C` is a rule about all services inside.
+    /// Moves rules about anything outside scopes to the errors. `-C` is a rule about all services inside.
     pub fn reject_outside(&mut self, scopes: &[Scope]) {
         if scopes.is_empty() {
             return;
@@ -141,24 +195,34 @@ impl<'a> RuleFile<'a> {
         let (inside, outside) =
             std::mem::take(&mut self.rules).into_iter().partition::<Vec<Rule>, _>(is_inside);
         self.rules = inside;
-        self.reject_lines(outside.into_iter().map(|rule| (rule.origin, Problem::Outside)));
+        self.reject_rules(outside.into_iter().map(|rule| (rule.origin, Problem::Outside)));
     }
 
-    /// Adds lines that do not fit the lines before them to the bad lines. The conflicts are in the order of lines.
-    pub fn reject(&mut self, conflicts: Vec<(LineNumber, RuleConflict<LineNumber>)>) {
+    /// Adds rules that do not fit the rules before them to the errors. The conflicts are in the order of the rules.
+    pub fn reject(&mut self, conflicts: Vec<(Origin, RuleConflict<Origin>)>) {
         let conflicts = conflicts.into_iter();
-        self.reject_lines(conflicts.map(|(line, conflict)| (line, Problem::Conflict(conflict))));
+        self.reject_rules(
+            conflicts.map(|(origin, conflict)| (origin, Problem::Conflict(conflict))),
+        );
     }
 
-    /// Adds lines with their problems, in the order of lines, to the bad lines.
-    fn reject_lines(&mut self, problems: impl Iterator<Item = (LineNumber, Problem)>) {
-        let mut lines = lines(self.text);
-        for (number, problem) in problems {
+    /// Adds rules with their problems, in the order of the rules, to the errors.
+    fn reject_rules(&mut self, problems: impl Iterator<Item = (Origin, Problem)>) {
+        let text = match self.source {
+            Source::Lines(text) => text,
+            Source::Document => b"",
+        };
+        let mut lines = lines(text);
+        for (origin, problem) in problems {
+            let Origin::Line(number) = origin else {
+                self.bad_rules.push(BadRule::Member { pointer: origin.to_string(), problem });
+                continue;
+            };
             let number = u64::from(number.get());
             let line = lines.find(|&(line, _)| line == number).map_or(&b""[..], |(_, line)| line);
-            self.bad_lines.push(BadLine { line: number, text: quoted_line(line), problem });
+            self.bad_rules.push(BadRule::Line { number, text: quoted_line(line), problem });
         }
-        self.bad_lines.sort_by_key(|bad| bad.line);
+        self.bad_rules.sort_by_key(BadRule::line);
     }
 }
 
@@ -170,15 +234,15 @@ mod tests {
     fn every_line_is_a_rule_a_comment_or_a_bad_line_with_its_number() {
         let text = b"# rules\n-A -t 10.0.0.1:80\r\n\n-A -t bogus..:80\n-Ln\n-C";
         let file = RuleFile::read(text, &mut Resolver::new());
-        let rules: Vec<u32> = file.rules.iter().map(|rule| rule.origin.get()).collect();
-        assert_eq!(rules, [2, 6]);
-        let bad: Vec<String> = file.bad_lines.iter().map(ToString::to_string).collect();
+        let rules: Vec<String> = file.rules.iter().map(|rule| rule.origin.to_string()).collect();
+        assert_eq!(rules, ["line 2", "line 6"]);
+        let bad: Vec<String> = file.bad_rules.iter().map(ToString::to_string).collect();
         assert_eq!(
             bad,
             [
-                "4: -A -t bogus..:80: illegal virtual server address[:port] specified (`bogus..' is \
+                ":4: -A -t bogus..:80: illegal virtual server address[:port] specified (`bogus..' is \
                  neither an address nor a host name)",
-                "5: -Ln: only rules can be restored",
+                ":5: -Ln: only rules can be restored",
             ]
         );
     }
@@ -188,8 +252,12 @@ mod tests {
         let mut text = vec![b'x'; 1 << 20];
         text.extend_from_slice(b"\n\xff\x07");
         let file = RuleFile::read(&text, &mut Resolver::new());
-        let [long, binary] = file.bad_lines.as_slice() else { panic!("two bad lines") };
-        assert!(long.text.len() <= 80);
-        assert_eq!(binary.text, "\u{fffd}\\u{7}");
+        let [BadRule::Line { text: long, .. }, BadRule::Line { text: binary, .. }] =
+            file.bad_rules.as_slice()
+        else {
+            panic!("two bad lines")
+        };
+        assert!(long.len() <= 80);
+        assert_eq!(binary, "\u{fffd}\\u{7}");
     }
 }

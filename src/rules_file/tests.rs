@@ -2,21 +2,21 @@
 
 use ipvs::plan::{Plan, PlanOptions, Step};
 
-use super::{LineNumber, RuleFile};
+use super::{Origin, RuleFile};
 use crate::resolve::Resolver;
 
-type Ruleset = ipvs::Ruleset<LineNumber>;
+type Ruleset = ipvs::Ruleset<Origin>;
 
 fn ruleset(text: &str) -> Ruleset {
     let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
     let mut ruleset = Ruleset::default();
     let conflicts = ruleset.apply_all(&file.rules);
     assert!(conflicts.is_empty(), "{conflicts:?}");
-    assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
+    assert!(file.bad_rules.is_empty(), "{:?}", file.bad_rules);
     ruleset
 }
 
-fn shown(steps: &[Step<LineNumber>]) -> Vec<String> {
+fn shown(steps: &[Step<Origin>]) -> Vec<String> {
     let labels = ipvs_rules::Numeric;
     let lines = steps.iter().map(|step| {
         let mut line = Vec::new();
@@ -68,7 +68,7 @@ fn every_step_leads_back() {
         ruleset.apply(&step.change, None).unwrap();
     }
     assert_eq!(Plan::between(&ruleset, &new), Plan::default());
-    let steps: Vec<&Step<LineNumber>> = plan.steps().collect();
+    let steps: Vec<&Step<Origin>> = plan.steps().collect();
     for step in steps.into_iter().rev() {
         for change in &step.undo {
             ruleset.apply(change, None).unwrap();

@@ -37,6 +37,8 @@ mod doctor_routed;
 #[cfg(test)]
 mod doctor_states;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod drain_kinds;

@@ -5,6 +5,7 @@ use ipvs::model::UnknownAttribute;
 use ipvs::model::{Change, RealServerKey, Request, ServiceKey, SyncRole};
 use ipvs::plan::{Cause, Progress, Rollback};
 use ipvs_rules::{Command, parse_numeric_line};
+use ipvsadm::rules_file::Origin;
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
@@ -127,7 +128,10 @@ fn a_failure_at_any_step_leaves_the_old_table() {
         let Cause::Refused { step: refused, .. } = broken.cause else {
             panic!("{step}: {broken:?}")
         };
-        let line = refused.origin.map_or(0, |line| line.get().into());
+        let line = match refused.origin {
+            Some(Origin::Line(line)) => line.get().into(),
+            _ => 0,
+        };
         is_line_of(line, &refused.change, &asked);
     }
     let (mut client, changes) = client(|_| Fate::Arrives);

@@ -11,10 +11,10 @@ use ipvs::netlink::{Client, KernelSocket, Transport};
 use ipvs::plan::{ApplyError, Plan, Prepared, Progress, apply, apply_with_retries};
 use ipvs::state::{read_ruleset, read_settings};
 use ipvsadm::resolve::Resolver;
-use ipvsadm::rules_file::{LineNumber, RuleFile};
+use ipvsadm::rules_file::{Origin, RuleFile};
 
 /// The outcome of a restore.
-pub(crate) type Outcome = Result<(), Box<ApplyError<LineNumber>>>;
+pub(crate) type Outcome = Result<(), Box<ApplyError<Origin>>>;
 
 const CONTROL_FAMILY: u16 = 16;
 const NEW_SERVICE: u8 = 1;
@@ -199,9 +199,9 @@ pub(crate) fn restore_repeatedly<T: Transport>(text: &str, client: &mut Client<T
     outcome.map(drop)
 }
 
-fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared<LineNumber> {
+fn prepare<T: Transport>(text: &str, client: &mut Client<T>) -> Prepared<Origin> {
     let file = RuleFile::read(text.as_bytes(), &mut Resolver::new());
-    assert!(file.bad_lines.is_empty(), "{:?}", file.bad_lines);
+    assert!(file.bad_rules.is_empty(), "{:?}", file.bad_rules);
     let mut wanted = ipvs::Ruleset::default();
     let conflicts = wanted.apply_all(&file.rules);
     assert!(conflicts.is_empty(), "{conflicts:?}");

@@ -102,6 +102,9 @@ fn nobody_gets_json_that_names_what_it_lacks() {
         let partial = of_nobody.as_object_mut().unwrap().remove("partial").unwrap();
         let names: Vec<String> = serde_json::from_value(partial).unwrap();
         assert!(names.contains(&"counters".to_owned()), "{names:?}");
+        let refused = Program::restore().feed::<&str>([], &output.stdout);
+        assert!(refused.refused(2).contains("(/partial: family, "), "{}", refused.complaint());
+        of_root.as_object_mut().unwrap().remove("partial");
         remove(&mut of_root, &names);
         assert_eq!(of_nobody, of_root, "{line}");
     }

@@ -131,7 +131,7 @@ fn messages_show_escape_sequences_in_paths_and_words() {
 }
 
 #[test]
-fn a_restore_lists_50_bad_lines_and_a_check_all() {
+fn a_restore_lists_50_bad_rules_and_a_check_all() {
     fresh_namespace();
     let rules = format!("-A -t {}:80\n", "x.".repeat(20_000)).repeat(120);
     let outcome = Program::restore().feed::<&str>([], rules.as_bytes());

@@ -262,6 +262,8 @@ pub enum SaveForm {
     /// Rule lines.
     #[default]
     Lines,
+    /// A JSON document.
+    Json,
     /// The digest of the lines.
     Digest(DigestedWeights),
 }

@@ -18,7 +18,7 @@ impl Options<'_> {
             has_server_port: _,
             for_service: _,
             for_server: _,
-            listing: _,
+            listing,
             for_save: SaveOptions { digest, with_settings, may_be_empty },
             for_daemon: _,
             for_drain: _,
@@ -44,10 +44,15 @@ impl Options<'_> {
         }
         let file = argument.and_then(file);
         let form = match digest {
+            None if listing.is_json => SaveForm::Json,
             None => SaveForm::Lines,
             Some(weights) => {
                 // A digest is of services alone, and it goes to standard output.
-                let others = [(with_settings, "all"), (may_be_empty, "allow-empty")];
+                let others = [
+                    (with_settings, "all"),
+                    (may_be_empty, "allow-empty"),
+                    (listing.is_json, "json"),
+                ];
                 if let Some((_, option)) = others.into_iter().find(|&(is_given, _)| is_given) {
                     return Err(RuleError::Conflict { option, other: "digest", command: title });
                 }

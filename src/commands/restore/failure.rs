@@ -8,7 +8,7 @@ use ipvs_rules::{has_line, write_change};
 use crate::errors::{reason, sentence};
 use crate::process::Answer;
 use crate::resolve::Labels;
-use crate::rules_file::LineNumber;
+use crate::rules_file::Origin;
 
 /// A change as messages name it.
 fn shown_change(change: &Change) -> String {
@@ -42,12 +42,12 @@ fn but_for(lost: &[UnknownAttribute]) -> String {
 pub(in crate::commands) fn failed_restore(
     file: &str,
     signal: Option<i32>,
-    failed: &ApplyError<LineNumber>,
+    failed: &ApplyError<Origin>,
 ) -> String {
     let mut text = match &failed.cause {
         Cause::Refused { error, step } => {
             let change = shown_change(&step.change);
-            let place = step.origin.map(|line| format!(":{line}")).unwrap_or_default();
+            let place = step.origin.map(|origin| origin.behind_file()).unwrap_or_default();
             // The rollback is over: whether an entry is there tells nothing about the refusal.
             let is_of_entry = matches!(
                 error.kind(),
@@ -72,7 +72,7 @@ pub(in crate::commands) fn failed_restore(
 pub(in crate::commands) fn unconfirmed_restore(
     file: &str,
     answer: Answer,
-    failed: &ApplyError<LineNumber>,
+    failed: &ApplyError<Origin>,
 ) -> String {
     let reason = match answer {
         Answer::Signal(signal) => format!("signal {signal} arrived"),
@@ -85,7 +85,7 @@ pub(in crate::commands) fn unconfirmed_restore(
 }
 
 /// Appends the outcome of the rollback.
-fn push_outcome(text: &mut String, failed: &ApplyError<LineNumber>) {
+fn push_outcome(text: &mut String, failed: &ApplyError<Origin>) {
     let but_for = format!(
         "{}{}{}",
         but_for(&failed.lost_attributes),
@@ -125,7 +125,7 @@ fn push_outcome(text: &mut String, failed: &ApplyError<LineNumber>) {
 const SHOWN_CHANGES: usize = 5;
 
 /// The counters that the rollback could not restore.
-fn lost_counters(failed: &ApplyError<LineNumber>) -> String {
+fn lost_counters(failed: &ApplyError<Origin>) -> String {
     let recreated = match failed.recreated.split_first() {
         None => String::new(),
         Some((first, more)) => {
@@ -145,12 +145,12 @@ fn lost_counters(failed: &ApplyError<LineNumber>) -> String {
     format!("{recreated}{zeroed}")
 }
 
-fn others_changes(failed: &ApplyError<LineNumber>) -> &'static str {
+fn others_changes(failed: &ApplyError<Origin>) -> &'static str {
     if failed.is_outdated() { ", except for changes by another program" } else { "" }
 }
 
 /// The changes of another program that made the restore give up.
-fn in_the_way(failed: &ApplyError<LineNumber>) -> String {
+fn in_the_way(failed: &ApplyError<Origin>) -> String {
     if !failed.is_outdated() {
         return String::new();
     }
@@ -202,7 +202,7 @@ mod tests {
              begin at 0 again, and those that -Z zeroed stay so"
         );
         let change_of_line = change("-A -t 10.0.0.1:80 -s rr");
-        let step = Step { change: change_of_line, undo: Vec::new(), origin: LineNumber::new(3) };
+        let step = Step { change: change_of_line, undo: Vec::new(), origin: Some(Origin::line(3)) };
         let error = service_exists();
         let cause = Cause::Refused { error, step: Box::new(step) };
         let outrun = ApplyError {

@@ -277,8 +277,8 @@ pub static OPTIONS: &[OptionSpec] = &[
         None,
         "json",
         Nothing,
-        &[List, Doctor, EditServer, DeleteServer, DeleteService],
-        "Print all data as JSON, with numbers instead of names; with --drain, an object for each step",
+        &[List, Doctor, EditServer, DeleteServer, DeleteService, Save],
+        "Print all data as JSON, with numbers instead of names; with -S, a document of rules; with --drain, an object for each step",
     ),
     option(
         All,

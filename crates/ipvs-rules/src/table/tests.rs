@@ -45,7 +45,7 @@ const MATRIX: [(&str, &[&str]); 27] = [
     ("ooo ooo ooo ooooo o", &["sort"]),
     ("ooo ooo ooo ..... o", &["ipv6"]),
     // These are ours.
-    ("..o .oo o.. ..... o", &["json"]),
+    ("..o .oo o.o ..... o", &["json"]),
     (
         "... ... o.. ..... .",
         &[

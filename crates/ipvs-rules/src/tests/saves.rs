@@ -9,6 +9,7 @@ fn digest_is_of_services_alone() {
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(save("-S"), (SaveForm::Lines, false));
+    assert_eq!(save("-S --json"), (SaveForm::Json, true));
     assert_eq!(save("-S --digest"), (SaveForm::Digest(DigestedWeights::Omitted), true));
     assert_eq!(save("-S --digest=all -"), (SaveForm::Digest(DigestedWeights::Included), true));
     all_are_refused([
@@ -20,6 +21,10 @@ fn digest_is_of_services_alone() {
         (
             "-S --allow-empty --digest",
             "The option 'allow-empty' conflicts with the 'digest' option in the 'save' command",
+        ),
+        (
+            "-S --json --digest",
+            "The option 'json' conflicts with the 'digest' option in the 'save' command",
         ),
         ("-S --digest rules", "unexpected argument rules"),
         ("-S --digest=all --digest", "multiple 'digest' options specified"),

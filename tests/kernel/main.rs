@@ -128,6 +128,15 @@ mod sync;
 mod system_calls;
 #[cfg(test)]
 mod table;
+#[cfg(feature = "top")]
+#[cfg(test)]
+mod terminal;
+#[cfg(feature = "top")]
+#[cfg(test)]
+mod top;
+#[cfg(feature = "top")]
+#[cfg(test)]
+mod top_picture;
 #[cfg(test)]
 mod traffic;
 #[cfg(test)]

@@ -47,6 +47,12 @@ impl Program {
         Program { path: env!("CARGO_BIN_EXE_ipvsadm-restore").into(), libraries: None }
     }
 
+    /// Our ipvsadm-top.
+    #[cfg(feature = "top")]
+    pub(crate) fn top() -> Program {
+        Program { path: env!("CARGO_BIN_EXE_ipvsadm-top").into(), libraries: None }
+    }
+
     /// Debian's ipvsadm 1.31, with the libraries from its package.
     pub(crate) fn reference() -> Program {
         let path = Path::new(REFERENCE).join("usr/sbin/ipvsadm");

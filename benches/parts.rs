@@ -149,7 +149,7 @@ fn listings(criterion: &mut Criterion) {
     let listing = ServicesText::new(ServiceColumns::Plain, &labels, None);
     let key = RealServerKey { address: Ipv4Addr::new(10, 128, 31, 7).into(), port: 8080 };
     let forwarding = Forwarding::Masquerading;
-    let server = RealServer { forwarding, weight: 100, ..RealServer::new(key) };
+    let server = RealServer::new(key).forwarding(forwarding).weight(100);
     let mut server = RealServerState::new(server).summary();
     (server.active_connections, server.inactive_connections) = (1234, 567);
     let mut row = Vec::new();

@@ -11,10 +11,10 @@ use libfuzzer_sys::fuzz_target;
 fn without_unused_mask(change: Change) -> Change {
     match change {
         Change::AddService(service) => {
-            Change::AddService(VirtualService { unused_netmask: None, ..service })
+            Change::AddService(service.unused_netmask(None))
         }
         Change::EditService(service) => {
-            Change::EditService(VirtualService { unused_netmask: None, ..service })
+            Change::EditService(service.unused_netmask(None))
         }
         change => change,
     }

@@ -111,7 +111,7 @@ fn reset(before: &Before, change: &Change, typed: &TypedOptions) -> Option<Strin
     let command = match (before, change) {
         (Before::Server(old), Change::EditServer(_, new)) => {
             // Direct routing of an own address is local.
-            let as_old = ipvs::RealServer { forwarding: new.forwarding, ..*old };
+            let as_old = old.forwarding(new.forwarding);
             let is_other = !old.serves_as(&as_old);
             note("forwarding method", is_other, &[Gatewaying, Ipip, Masquerading]);
             note("weight", old.weight != new.weight, &[Weight]);

@@ -22,7 +22,7 @@ impl Document for Daemons {
 
 /// Writes the line of a daemon, without settings that the kernel reports as 0.
 fn write_daemon(out: &mut Vec<u8>, daemon: &SyncDaemon) -> io::Result<()> {
-    let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl } = daemon;
+    let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl, .. } = daemon;
     write!(out, "{role} sync daemon (mcast={interface}, syncid={sync_id}")?;
     if let Some(length) = max_length.filter(|&length| length != 0) {
         write!(out, ", maxlen={length}")?;
@@ -56,15 +56,13 @@ mod tests {
     fn daemon_is_shown_without_settings_that_the_kernel_does_not_report() {
         let text = |daemon: &SyncDaemon| shown(std::slice::from_ref(daemon), OutputFormat::Text);
         let group: std::net::IpAddr = "ff02::81".parse().unwrap();
-        let mut daemon = SyncDaemon {
-            role: SyncRole::Master,
-            interface: "averylongname15".parse().unwrap(),
-            sync_id: 255,
-            max_length: Some(65487),
-            group: Some(MulticastGroup::try_from(group).unwrap()),
-            port: Some(65535),
-            ttl: Some(1),
-        };
+        let interface = "averylongname15".parse().unwrap();
+        let mut daemon = SyncDaemon::new(SyncRole::Master, interface)
+            .sync_id(255)
+            .max_length(Some(65487))
+            .group(Some(MulticastGroup::try_from(group).unwrap()))
+            .port(Some(65535))
+            .ttl(Some(1));
         assert_eq!(
             text(&daemon),
             "master sync daemon (mcast=averylongname15, syncid=255, maxlen=65487, group=ff02::81, \
@@ -76,7 +74,7 @@ mod tests {
             text(&daemon),
             "master sync daemon (mcast=averylongname15, syncid=255, group=224.0.0.81, ttl=1)\n"
         );
-        let older = SyncDaemon { group: None, ttl: None, role: SyncRole::Backup, ..daemon };
+        let older = daemon.group(None).ttl(None).role(SyncRole::Backup);
         assert_eq!(text(&older), "backup sync daemon (mcast=averylongname15, syncid=255)\n");
     }
 

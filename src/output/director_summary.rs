@@ -328,7 +328,7 @@ mod tests {
             service.rates.outgoing_packets = 4;
             let servers = [(1, 0), (0, 0), (3, 4), (3, 5)].map(|(weight, upper_threshold)| {
                 let server = RealServer::new("10.1.0.1:80".parse().unwrap());
-                let server = RealServer { weight, upper_threshold, ..server };
+                let server = server.weight(weight).upper_threshold(upper_threshold);
                 let mut state = RealServerState::new(server);
                 (state.active_connections, state.inactive_connections) = (1, 3);
                 state

@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn step_is_one_line_of_json() {
-        let server = RealServer { weight: 5, ..RealServer::new("10.1.0.1:80".parse().unwrap()) };
+        let server = RealServer::new("10.1.0.1:80".parse().unwrap()).weight(5);
         for (step, line) in [
             (
                 DrainStep::Begun {

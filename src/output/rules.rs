@@ -40,7 +40,7 @@ pub struct Inexpressible {
 
 impl SavedRules {
     /// The rules of services and their real servers.
-    pub const fn new(services: Vec<ListedRules>) -> Self {
+    pub fn new(services: Vec<ListedRules>) -> Self {
         Self { services, settings: Vec::new() }
     }
 

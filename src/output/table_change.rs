@@ -143,7 +143,7 @@ mod tests {
         let key: ServiceKey = "tcp 10.0.0.1:80".parse().unwrap();
         let service = VirtualService::new(key);
         let before = RealServer::new("10.1.0.1:80".parse().unwrap());
-        let after = RealServer { weight: 0, ..before };
+        let after = before.weight(0);
         for (event, text) in [
             (Event::ServiceAdded(service.clone()), "T service added: -A -t 10.0.0.1:80 -s wlc\n"),
             (

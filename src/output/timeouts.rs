@@ -8,7 +8,7 @@ use super::document::Document;
 
 impl Document for Timeouts {
     fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let Timeouts { tcp, tcp_fin, udp } = self;
+        let Timeouts { tcp, tcp_fin, udp, .. } = self;
         writeln!(out, "Timeout (tcp tcpfin udp): {tcp} {tcp_fin} {udp}")
     }
 }
@@ -23,7 +23,7 @@ mod tests {
     fn timeouts_are_one_line() {
         let shown = |format| {
             let mut out = Vec::new();
-            let timeouts = Timeouts { tcp: 900, tcp_fin: 120, udp: 300 };
+            let timeouts = Timeouts::new(900, 120, 300);
             write_document(&mut out, &timeouts, format).unwrap();
             String::from_utf8(out).unwrap()
         };

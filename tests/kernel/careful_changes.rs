@@ -194,11 +194,11 @@ fn local_server_stays_local() {
     table(SERVICE);
     let mut client = Client::connect().unwrap();
     let server = RealServer::new("127.0.0.1:80".parse().unwrap());
-    let server = RealServer { forwarding: Forwarding::LocalNode, ..server };
+    let server = server.forwarding(Forwarding::LocalNode);
     client.add_server(&service_key(), &server).unwrap();
     assert_eq!(ours("-e -t 10.0.0.1:80 -r 127.0.0.1 --keep -w 7"), 0);
     let now = client.server(&service_key(), &server.key).unwrap().server;
-    assert_eq!(now, RealServer { weight: 7, ..server });
+    assert_eq!(now, server.weight(7));
 }
 
 /// Starts the same line many times at once.
@@ -265,7 +265,7 @@ fn edit_is_made_once_more_if_another_program_was_faster() {
         let now = current(client);
         let is_edited = now.weight == 7;
         if is_edited {
-            client.edit_server(&service_key(), &RealServer { weight: 3, ..now }).unwrap();
+            client.edit_server(&service_key(), &now.weight(3)).unwrap();
         }
         is_edited
     });
@@ -278,7 +278,7 @@ fn edit_that_another_program_undoes_each_time_fails() {
     let output = contested_edit(|client| {
         let now = current(client);
         if now.weight == 7 {
-            client.edit_server(&service_key(), &RealServer { weight: 3, ..now }).unwrap();
+            client.edit_server(&service_key(), &now.weight(3)).unwrap();
         }
         false
     });

@@ -94,7 +94,7 @@ fn a_client_survives_a_reloaded_module() {
     assert_eq!(client().service(&key).unwrap().service.key, key);
     client().timeouts().unwrap();
     // The kernel returns the same errno for a scheduler that it does not find.
-    let missing = VirtualService { scheduler: "nosuch".parse().unwrap(), ..service };
+    let missing = service.scheduler("nosuch".parse().unwrap());
     let error = client().apply(&Change::EditService(missing)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoScheduler);
 }

@@ -141,35 +141,29 @@ fn kernel_refuses_or_misreads_the_values_that_a_check_finds() {
     fresh_namespace();
     let mut client = Client::connect().unwrap();
     let key = service("tcp 10.0.0.1:80");
-    let persistent = |mask| VirtualService {
-        persistence: Some(Persistence::new(60, mask).unwrap()),
-        ..VirtualService::new(key)
-    };
+    let persistent =
+        |mask| VirtualService::new(key).persistence(Some(Persistence::new(60, mask).unwrap()));
     let server = |text: &str| RealServer::new(text.parse().unwrap());
     let daemon = SyncDaemon::new(SyncRole::Master, "lo".parse().unwrap());
     for change in [
         Change::AddService(persistent(Netmask::Ipv6(24))),
-        Change::AddServer(key, RealServer { weight: 1 << 31, ..server("127.0.0.1:80") }),
-        Change::AddServer(key, RealServer { lower_threshold: 1, ..server("127.0.0.1:80") }),
+        Change::AddServer(key, server("127.0.0.1:80").weight(1 << 31)),
+        Change::AddServer(key, server("127.0.0.1:80").lower_threshold(1)),
         Change::AddServer(key, server("[::1]:80")),
         Change::AddServer(key, server("224.0.0.1:80")),
         Change::AddServer(key, server("0.0.0.0:80")),
-        Change::StartDaemon(SyncDaemon { port: Some(0), ..daemon.clone() }),
-        Change::StartDaemon(SyncDaemon { ttl: Some(0), ..daemon.clone() }),
-        Change::StartDaemon(SyncDaemon { max_length: Some(0), ..daemon.clone() }),
+        Change::StartDaemon(daemon.clone().port(Some(0))),
+        Change::StartDaemon(daemon.clone().ttl(Some(0))),
+        Change::StartDaemon(daemon.clone().max_length(Some(0))),
     ] {
         assert!(change.check().is_err(), "{change:?}");
         assert!(is_refused_or_misread(&mut client, &change), "{change:?}");
     }
-    let masquerading =
-        RealServer { forwarding: Forwarding::Masquerading, ..server("127.0.0.1:8080") };
+    let masquerading = server("127.0.0.1:8080").forwarding(Forwarding::Masquerading);
     for change in [
         Change::AddService(persistent(Netmask::host(Family::Ipv4))),
         Change::AddServer(key, masquerading),
-        Change::AddServer(
-            key,
-            RealServer { upper_threshold: 2, lower_threshold: 2, ..server("127.0.0.1:80") },
-        ),
+        Change::AddServer(key, server("127.0.0.1:80").upper_threshold(2).lower_threshold(2)),
         Change::StartDaemon(daemon),
     ] {
         assert_eq!(change.check(), Ok(()), "{change:?}");
@@ -198,9 +192,9 @@ fn a_million_changes_and_ten_thousand_listings_leave_memory_and_descriptors_cons
     let service = service("tcp 10.0.0.1:80");
     client.add_service(&VirtualService::new(service)).unwrap();
     let servers: Vec<RealServer> = (1..=64_u16)
-        .map(|port| RealServer {
-            forwarding: Forwarding::Masquerading,
-            ..RealServer::new(std::net::SocketAddr::from(([10, 1, 0, 1], port)).into())
+        .map(|port| {
+            RealServer::new(std::net::SocketAddr::from(([10, 1, 0, 1], port)).into())
+                .forwarding(Forwarding::Masquerading)
         })
         .collect();
     for server in &servers {

@@ -26,8 +26,7 @@ fn key(last: u8) -> ServiceKey {
 }
 
 fn addition(last: u8) -> Change {
-    let service =
-        VirtualService { scheduler: "wrr".parse().unwrap(), ..VirtualService::new(key(last)) };
+    let service = VirtualService::new(key(last)).scheduler("wrr".parse().unwrap());
     Change::AddService(service)
 }
 

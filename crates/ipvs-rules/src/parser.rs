@@ -393,15 +393,13 @@ impl<'a> Options<'a> {
         // Both values have been read within the ranges that this checks.
         let persistence =
             timeout.and_then(|timeout| Persistence::new(timeout, netmask.unwrap_or(host)).ok());
-        Ok(VirtualService {
-            key,
-            scheduler: scheduler.unwrap_or_default(),
-            scheduler_flags,
-            persistence,
-            unused_netmask: netmask.filter(|_| timeout.is_none()),
-            engine,
-            one_packet: is_one_packet,
-        })
+        Ok(VirtualService::new(key)
+            .scheduler(scheduler.unwrap_or_default())
+            .scheduler_flags(scheduler_flags)
+            .persistence(persistence)
+            .unused_netmask(netmask.filter(|_| timeout.is_none()))
+            .engine(engine)
+            .one_packet(is_one_packet))
     }
 
     fn server(self, command: &'static CommandSpec) -> Result<(ServiceKey, RealServer), RuleError> {
@@ -457,13 +455,11 @@ impl<'a> Options<'a> {
             return Err(RuleError::ThresholdsCrossed { lower, upper });
         }
         let absolute = weight.and_then(|weight| weight.absolute);
-        let server = RealServer {
-            key,
-            forwarding,
-            weight: absolute.unwrap_or(RealServer::DEFAULT_WEIGHT),
-            upper_threshold: upper,
-            lower_threshold: lower,
-        };
+        let server = RealServer::new(key)
+            .forwarding(forwarding)
+            .weight(absolute.unwrap_or(RealServer::DEFAULT_WEIGHT))
+            .upper_threshold(upper)
+            .lower_threshold(lower);
         Ok((service, server))
     }
 
@@ -487,15 +483,13 @@ impl<'a> Options<'a> {
             confirmation: _,
         } = self;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
-        Ok(SyncDaemon {
-            role,
-            interface: interface.map_err(RuleError::BadInterface)?.unwrap_or_default(),
-            sync_id: sync_id.unwrap_or_default(),
-            max_length,
-            group,
-            port,
-            ttl,
-        })
+        let interface = interface.map_err(RuleError::BadInterface)?.unwrap_or_default();
+        Ok(SyncDaemon::new(role, interface)
+            .sync_id(sync_id.unwrap_or_default())
+            .max_length(max_length)
+            .group(group)
+            .port(port)
+            .ttl(ttl))
     }
 
     /// `code` is empty unless the command names one.
@@ -542,5 +536,5 @@ fn parse_timeouts(words: &[&OsStr]) -> Result<Timeouts, RuleError> {
         number(&text, 0..=Persistence::MAX_TIMEOUT.into())
             .map_err(|reason| RuleError::BadTimeout { value: text.into_owned(), reason })
     };
-    Ok(Timeouts { tcp: seconds(tcp)?, tcp_fin: seconds(tcp_fin)?, udp: seconds(udp)? })
+    Ok(Timeouts::new(seconds(tcp)?, seconds(tcp_fin)?, seconds(udp)?))
 }

@@ -209,7 +209,7 @@ fn number_below_zero_is_a_value_but_for_those_that_need_none() {
 
 #[test]
 fn timeouts_are_three_words_wherever_they_stand() {
-    let timeouts = Change::SetTimeouts(Timeouts { tcp: 1, tcp_fin: 2, udp: 3 });
+    let timeouts = Change::SetTimeouts(Timeouts::new(1, 2, 3));
     for line in
         ["--set 1 2 3", "1 --set 2 3", "1 2 3 --set", "--set -- 1 2 3", "--set --sort 1 2 3"]
     {
@@ -469,15 +469,7 @@ fn tunnel_of_each_type_has_options_of_its_own() {
 
 #[test]
 fn daemon_talks_on_eth0_and_leaves_the_rest_to_the_kernel() {
-    let expected = SyncDaemon {
-        role: SyncRole::Backup,
-        interface: "eth0".parse().unwrap(),
-        sync_id: 0,
-        max_length: None,
-        group: None,
-        port: None,
-        ttl: None,
-    };
+    let expected = SyncDaemon::new(SyncRole::Backup, "eth0".parse().unwrap());
     assert_eq!(daemon("--start-daemon backup"), expected);
     assert_eq!(daemon("--start-daemon=backup"), expected);
     assert_eq!(change("--stop-daemon master --syncid 99"), Change::StopDaemon(SyncRole::Master));

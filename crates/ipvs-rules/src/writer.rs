@@ -20,7 +20,7 @@ pub fn has_line(change: &Change) -> bool {
         Change::AddServer(key, server) | Change::EditServer(key, server) => {
             has_server_line(key, server)
         }
-        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
+        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp, .. }) => {
             [tcp, tcp_fin, udp].into_iter().all(|&seconds| is_timeout(seconds))
         }
         Change::StartDaemon(daemon) => has_daemon_options(daemon),
@@ -88,7 +88,7 @@ fn has_one_packet(key: &ServiceKey) -> bool {
 
 /// True if options ask for a real server's settings.
 fn has_server_options(key: &ServiceKey, server: &RealServer) -> bool {
-    let RealServer { key: _, forwarding, weight, upper_threshold, lower_threshold } = *server;
+    let RealServer { key: _, forwarding, weight, upper_threshold, lower_threshold, .. } = *server;
     let is_tunneled = matches!(forwarding, Forwarding::Tunneling(_));
     has_forwarding_options(forwarding)
         && (is_tunneled || Family::of(server.key.address) == key.family())
@@ -115,7 +115,7 @@ fn has_forwarding_options(forwarding: Forwarding) -> bool {
 
 /// True if options ask for a sync daemon's settings.
 fn has_daemon_options(daemon: &SyncDaemon) -> bool {
-    let SyncDaemon { role: _, interface, sync_id: _, max_length, group: _, port, ttl } = daemon;
+    let SyncDaemon { role: _, interface, sync_id: _, max_length, group: _, port, ttl, .. } = daemon;
     is_word(interface.as_str())
         && max_length.is_none_or(|length| (1..=SyncDaemon::MAX_LENGTH).contains(&length))
         && *port != Some(0)
@@ -156,7 +156,7 @@ pub fn write_change(
         Change::Zero(Some(key)) => of(key).key(out, "-Z"),
         Change::Zero(None) => out.write_all(b"-Z"),
         Change::Flush => out.write_all(b"-C"),
-        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp }) => {
+        Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp, .. }) => {
             out.write_all(b"--set")?;
             [tcp, tcp_fin, udp]
                 .into_iter()
@@ -385,7 +385,7 @@ fn write_checksum(out: &mut (impl Write + ?Sized), checksum: TunnelChecksum) -> 
 }
 
 fn start_daemon(out: &mut (impl Write + ?Sized), daemon: &SyncDaemon) -> io::Result<()> {
-    let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl } = daemon;
+    let SyncDaemon { role, interface, sync_id, max_length, group, port, ttl, .. } = daemon;
     write!(out, "--start-daemon {role}")?;
     name(out, "--mcast-interface", "--mcast-interface", interface.as_str())?;
     write!(out, " --syncid {sync_id}")?;
@@ -480,13 +480,13 @@ mod tests {
         let ServiceKey::Address { address, port, .. } = key else { panic!() };
         let protocol = Protocol::from_number(47);
         let odd = ServiceKey::Address { protocol, address, port };
-        let forwarded = |forwarding| Change::AddServer(key, RealServer { forwarding, ..server });
+        let forwarded = |forwarding| Change::AddServer(key, server.forwarding(forwarding));
         let tunneled = |tunnel| forwarded(Forwarding::Tunneling(tunnel));
         let (other, remote) = (TunnelChecksum::from_number(3), TunnelChecksum::Remote);
         let service = VirtualService::new(key);
         let persistent = |timeout| {
             let persistence = Persistence::reported(timeout, Netmask::host(key.family()));
-            Change::AddService(VirtualService { persistence: Some(persistence), ..service.clone() })
+            Change::AddService(service.clone().persistence(Some(persistence)))
         };
         let of_all_ports = ServiceKey::Address { protocol: Protocol::Tcp, address, port: 0 };
         for (change, line) in [
@@ -506,17 +506,14 @@ mod tests {
                 "# -A -t 10.0.0.1:0 -s wlc <all ports without persistence>",
             ),
             (
-                Change::EditService(VirtualService { one_packet: true, ..service.clone() }),
+                Change::EditService(service.clone().one_packet(true)),
                 "# -E -t 10.0.0.1:80 -s wlc <one packet>",
             ),
             (
-                Change::AddServer(key, RealServer { upper_threshold: 1 << 31, ..server }),
+                Change::AddServer(key, server.upper_threshold(1 << 31)),
                 "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 -i -w 1 --tun-type ipip -x <2147483648>",
             ),
-            (
-                Change::SetTimeouts(Timeouts { tcp: 2_678_401, tcp_fin: 1, udp: 2 }),
-                "# --set <2678401> 1 2",
-            ),
+            (Change::SetTimeouts(Timeouts::new(2_678_401, 1, 2)), "# --set <2678401> 1 2"),
             (
                 forwarded(Forwarding::Bypass),
                 "# -a -t 10.0.0.1:80 -r 10.0.0.2:80 <forwarding method bypass> -w 1",
@@ -584,7 +581,7 @@ mod tests {
         fn line_of_1_31_is_the_beginning_of_each_line(
             (key, server) in values::reported_server(),
         ) {
-            let plain = RealServer { upper_threshold: 0, lower_threshold: 0, ..server };
+            let plain = server.upper_threshold(0).lower_threshold(0);
             let plain = written(&Change::AddServer(key, plain));
             let line = written(&Change::AddServer(key, server));
             let strip = |line: &str| line.trim_start_matches("# ").to_owned();

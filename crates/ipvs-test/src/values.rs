@@ -75,13 +75,13 @@ fn service_of(key: ServiceKey) -> impl Strategy<Value = VirtualService> {
     };
     let may_be_one_packet = !matches!(key.protocol(), Some(Protocol::Tcp | Protocol::Sctp));
     (scheduler, any::<[bool; 3]>(), persistence, proptest::option::of(name()), any::<bool>())
-        .prop_map(move |(scheduler, flags, persistence, engine, one_packet)| VirtualService {
-            scheduler,
-            scheduler_flags: SchedulerFlags::new(flags),
-            persistence,
-            engine,
-            one_packet: one_packet && may_be_one_packet,
-            ..VirtualService::new(key)
+        .prop_map(move |(scheduler, flags, persistence, engine, one_packet)| {
+            VirtualService::new(key)
+                .scheduler(scheduler)
+                .scheduler_flags(SchedulerFlags::new(flags))
+                .persistence(persistence)
+                .engine(engine)
+                .one_packet(one_packet && may_be_one_packet)
         })
 }
 
@@ -115,7 +115,11 @@ fn server_of(service: ServiceKey) -> impl Strategy<Value = RealServer> {
             let is_tunneled = matches!(forwarding, Forwarding::Tunneling(_));
             address(if is_tunneled { family } else { service.family() }).prop_map(move |address| {
                 let key = RealServerKey { address, port };
-                RealServer { key, forwarding, weight, upper_threshold, lower_threshold }
+                RealServer::new(key)
+                    .forwarding(forwarding)
+                    .weight(weight)
+                    .upper_threshold(upper_threshold)
+                    .lower_threshold(lower_threshold)
             })
         },
     )
@@ -146,21 +150,21 @@ pub fn sync_daemon() -> impl Strategy<Value = SyncDaemon> {
         proptest::option::of(1..=u16::MAX),
         proptest::option::of(1..=u8::MAX),
     )
-        .prop_map(|((role, interface, sync_id), max_length, group, port, ttl)| SyncDaemon {
-            role,
-            interface,
-            sync_id,
-            max_length,
-            group,
-            port,
-            ttl,
+        .prop_map(|((role, interface, sync_id), max_length, group, port, ttl)| {
+            SyncDaemon::new(role, interface)
+                .sync_id(sync_id)
+                .max_length(max_length)
+                .group(group)
+                .port(port)
+                .ttl(ttl)
         })
 }
 
 /// Timeouts up to the longest that the kernel takes, in seconds.
 pub fn timeouts() -> impl Strategy<Value = Timeouts> {
     let seconds = || 0..=Persistence::MAX_TIMEOUT;
-    (seconds(), seconds(), seconds()).prop_map(|(tcp, tcp_fin, udp)| Timeouts { tcp, tcp_fin, udp })
+    (seconds(), seconds(), seconds())
+        .prop_map(|(tcp, tcp_fin, udp)| Timeouts::new(tcp, tcp_fin, udp))
 }
 
 /// Any change.
@@ -186,16 +190,10 @@ pub fn reported_change() -> impl Strategy<Value = Change> {
         4 => reported_service().prop_map(Change::AddService),
         4 => reported_server().prop_map(|(service, server)| Change::AddServer(service, server)),
         1 => any::<[u32; 3]>().prop_map(|[tcp, tcp_fin, udp]| {
-            Change::SetTimeouts(Timeouts { tcp, tcp_fin, udp })
+            Change::SetTimeouts(Timeouts::new(tcp, tcp_fin, udp))
         }),
         1 => (sync_daemon(), any::<u16>(), any::<u16>(), any::<u8>(), any_name()).prop_map(
-            |(daemon, max_length, port, ttl, interface)| Change::StartDaemon(SyncDaemon {
-                max_length: Some(max_length),
-                port: Some(port),
-                ttl: Some(ttl),
-                interface,
-                ..daemon
-            })
+            |(daemon, max_length, port, ttl, interface)| Change::StartDaemon(daemon.max_length(Some(max_length)).port(Some(port)).ttl(Some(ttl)).interface(interface))
         ),
         2 => change(),
     ]
@@ -227,19 +225,20 @@ fn reported_service() -> impl Strategy<Value = VirtualService> {
     let persistence = proptest::option::of((number::<u32>(), any::<Ipv4Addr>(), 1..=128_u8));
     (reported_key(), any_name(), any::<[bool; 3]>(), persistence, any::<bool>()).prop_flat_map(
         |(key, scheduler, flags, persistence, one_packet)| {
-            proptest::option::of(any_name()).prop_map(move |engine| VirtualService {
-                scheduler,
-                scheduler_flags: SchedulerFlags::new(flags),
-                persistence: persistence.map(|(timeout, mask, length)| {
-                    let netmask = match key.family() {
-                        Family::Ipv4 => Netmask::Ipv4(mask),
-                        Family::Ipv6 => Netmask::Ipv6(length),
-                    };
-                    Persistence::reported(timeout, netmask)
-                }),
-                engine,
-                one_packet,
-                ..VirtualService::new(key)
+            let persistence = persistence.map(|(timeout, mask, length)| {
+                let netmask = match key.family() {
+                    Family::Ipv4 => Netmask::Ipv4(mask),
+                    Family::Ipv6 => Netmask::Ipv6(length),
+                };
+                Persistence::reported(timeout, netmask)
+            });
+            proptest::option::of(any_name()).prop_map(move |engine| {
+                VirtualService::new(key)
+                    .scheduler(scheduler)
+                    .scheduler_flags(SchedulerFlags::new(flags))
+                    .persistence(persistence)
+                    .engine(engine)
+                    .one_packet(one_packet)
             })
         },
     )
@@ -269,7 +268,12 @@ pub fn reported_server() -> impl Strategy<Value = (ServiceKey, RealServer)> {
     (reported_key(), forwarding, address, numbers).prop_map(
         |(service, forwarding, address, (port, weight, upper_threshold, lower_threshold))| {
             let key = RealServerKey { address, port };
-            (service, RealServer { key, forwarding, weight, upper_threshold, lower_threshold })
+            let server = RealServer::new(key)
+                .forwarding(forwarding)
+                .weight(weight)
+                .upper_threshold(upper_threshold)
+                .lower_threshold(lower_threshold);
+            (service, server)
         },
     )
 }
@@ -291,23 +295,18 @@ fn change_among(
     const SCHEDULERS: &[&str] = &["rr", "wrr", "wlc", "sed", "sh", "mh", "none", "nosuch"];
     const ENGINES: &[Option<&str>] = &[None, None, None, Some("sip"), Some("nosuch")];
     let service = (key.clone().prop_flat_map(service_of), select(SCHEDULERS), select(ENGINES));
-    let service = service.prop_map(|(service, scheduler, engine)| VirtualService {
-        scheduler: scheduler.parse().unwrap(),
-        engine: engine.map(|name| name.parse().unwrap()),
-        ..service
+    let service = service.prop_map(|(service, scheduler, engine)| {
+        service
+            .scheduler(scheduler.parse().unwrap())
+            .engine(engine.map(|name| name.parse().unwrap()))
     });
     let server_key = select(servers);
     let server = key.clone().prop_flat_map(|key| (Just(key), server_of(key)));
-    let server = (server, proptest::option::weighted(0.8, server_key.clone())).prop_map(
-        |((service, server), key)| {
-            (service, RealServer { key: key.unwrap_or(server.key), ..server })
-        },
-    );
+    let server = (server, proptest::option::weighted(0.8, server_key.clone()))
+        .prop_map(|((service, server), key)| (service, server.key(key.unwrap_or(server.key))));
     let daemon = (sync_daemon(), select(&["lo", "lo", "lo", "nosuch"]));
-    let daemon = daemon.prop_map(|(daemon, interface)| SyncDaemon {
-        interface: interface.parse().unwrap(),
-        ..daemon
-    });
+    let daemon =
+        daemon.prop_map(|(daemon, interface)| daemon.interface(interface.parse().unwrap()));
     prop_oneof![
         6 => service.clone().prop_map(Change::AddService),
         3 => service.prop_map(Change::EditService),

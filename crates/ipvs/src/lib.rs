@@ -156,7 +156,7 @@
 //! use ipvs::model::{SyncDaemon, SyncRole, Timeouts};
 //!
 //! let mut client = Client::connect()?;
-//! client.set_timeouts(&Timeouts { tcp: 900, tcp_fin: 0, udp: 0 })?;
+//! client.set_timeouts(&Timeouts::new(900, 0, 0))?;
 //! client.start_daemon(&SyncDaemon::new(SyncRole::Master, "eth0".parse()?))?;
 //! println!("{:?}", client.daemons()?);
 //! client.stop_daemon(SyncRole::Master)?;

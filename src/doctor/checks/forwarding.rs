@@ -181,7 +181,7 @@ pub(super) fn server_behind_router(facts: &Facts) -> Vec<Found> {
             let seen =
                 format!("{} of {} is behind the router {gateway}", server.key, options_of(key));
             let tunnel = Forwarding::Tunneling(Tunnel::Ipip);
-            let edited = RealServer { forwarding: tunnel, ..*server };
+            let edited = server.forwarding(tunnel);
             let here = command(&Change::EditServer(*key, edited));
             let mut one = Found::new(seen).here(here);
             if let ServiceKey::Address { address: IpAddr::V4(vip), .. } = key {

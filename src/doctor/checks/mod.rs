@@ -14,7 +14,7 @@ use ipvs::model::{Change, RealServer, ServiceKey};
 
 /// The server without new connections, as a command.
 fn drain(key: &ServiceKey, server: &RealServer) -> String {
-    command(&Change::EditServer(*key, RealServer { weight: 0, ..*server }))
+    command(&Change::EditServer(*key, server.weight(0)))
 }
 
 /// A hardware address as people write it.

@@ -56,7 +56,7 @@ fn server_for(facts: &Facts, key: &ServiceKey) -> Option<RealServer> {
         other => other,
     };
     let key = RealServerKey { address: server.key.address, port };
-    Some(RealServer { forwarding, ..RealServer::new(key) })
+    Some(RealServer::new(key).forwarding(forwarding))
 }
 
 pub(super) fn all_drained(facts: &Facts) -> Vec<Found> {
@@ -70,7 +70,7 @@ pub(super) fn all_drained(facts: &Facts) -> Vec<Found> {
             entry.servers.len(),
             options_of(&service.key)
         );
-        let weighted = RealServer { weight: 1, ..first.server };
+        let weighted = first.server.weight(1);
         Some(Found::new(seen).here(command(&Change::EditServer(service.key, weighted))))
     })
 }
@@ -101,7 +101,7 @@ pub(super) fn hash_to_drained(facts: &Facts) -> Vec<Found> {
             _ => {
                 let [_, second, third] = service.scheduler_flags.get();
                 let scheduler_flags = SchedulerFlags::new([true, second, third]);
-                Change::EditService(VirtualService { scheduler_flags, ..service.clone() })
+                Change::EditService(service.clone().scheduler_flags(scheduler_flags))
             }
         };
         Some(Found::new(seen).here(command(&change)))
@@ -183,7 +183,7 @@ pub(super) fn mixed_forwarding(facts: &Facts) -> Vec<Found> {
             options_of(&service.key)
         );
         let pattern = remote().find(|state| is_nat(&state.server) != is_odd_nat)?;
-        let alike = RealServer { forwarding: pattern.server.forwarding, ..odd.server };
+        let alike = odd.server.forwarding(pattern.server.forwarding);
         Some(Found::new(seen).here(command(&Change::EditServer(service.key, alike))))
     })
 }
@@ -228,7 +228,7 @@ pub(super) fn thresholds_reached(facts: &Facts) -> Vec<Found> {
             first.server.key
         );
         let upper_threshold = first.server.upper_threshold.saturating_mul(2).min(2_147_483_647);
-        let raised = RealServer { upper_threshold, ..first.server };
+        let raised = first.server.upper_threshold(upper_threshold);
         Some(Found::new(seen).here(command(&Change::EditServer(service.key, raised))))
     })
 }
@@ -242,7 +242,7 @@ pub(super) fn one_packet_nat(facts: &Facts) -> Vec<Found> {
         });
         let nat = nat.filter(|_| service.one_packet && service.engine.is_none())?;
         let seen = format!("{} has -o, and {} has -m", options_of(&service.key), nat.server.key);
-        let edited = VirtualService { one_packet: false, ..service.clone() };
+        let edited = service.clone().one_packet(false);
         Some(Found::new(seen).here(command(&Change::EditService(edited))))
     })
 }

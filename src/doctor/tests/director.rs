@@ -68,8 +68,7 @@ fn sync_daemons_need_an_interface_and_numbers_of_their_own() {
     use ipvs::model::{SyncDaemon, SyncRole};
 
     let mut facts = facts(NAT);
-    let daemon =
-        |role, id| SyncDaemon { sync_id: id, ..SyncDaemon::new(role, "eth1".parse().unwrap()) };
+    let daemon = |role, id| SyncDaemon::new(role, "eth1".parse().unwrap()).sync_id(id);
     facts.daemons = vec![daemon(SyncRole::Master, 1), daemon(SyncRole::Backup, 2)];
     assert_eq!(codes(&facts), [""; 0]);
     facts.daemons[1].sync_id = 1;

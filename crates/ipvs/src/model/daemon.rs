@@ -76,6 +76,7 @@ impl Default for MulticastGroup {
 
 /// A sync daemon. The kernel chooses each value that is left `None`, and lists it filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct SyncDaemon {
     /// True if it sends or receives.
     pub role: SyncRole,
@@ -117,4 +118,15 @@ impl SyncDaemon {
             && fits(&self.port, port)
             && fits(&self.ttl, ttl)
     }
+}
+
+setters! {
+    SyncDaemon:
+    role: SyncRole,
+    interface: InterfaceName,
+    sync_id: u8,
+    max_length: Option<u16>,
+    group: Option<MulticastGroup>,
+    port: Option<u16>,
+    ttl: Option<u8>,
 }

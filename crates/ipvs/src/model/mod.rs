@@ -5,6 +5,8 @@
 //! text (`FromStr`, `Display`) and in the kernel's numbers. Knows no netlink and no files.
 
 #[macro_use]
+mod setters;
+#[macro_use]
 mod unnamed;
 
 mod change;

@@ -148,6 +148,7 @@ impl Forwarding {
 
 /// A real server and the share of connections that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct RealServer {
     /// Its key within its service.
     pub key: RealServerKey,
@@ -187,6 +188,15 @@ impl RealServer {
         };
         *self == Self { forwarding, ..*wanted }
     }
+}
+
+setters! {
+    RealServer:
+    key: RealServerKey,
+    forwarding: Forwarding,
+    weight: u32,
+    upper_threshold: u32,
+    lower_threshold: u32,
 }
 
 #[cfg(test)]

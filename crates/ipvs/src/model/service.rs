@@ -356,6 +356,7 @@ impl SchedulerFlags {
 
 /// A virtual service and how its connections are given to real servers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct VirtualService {
     /// Its key.
     pub key: ServiceKey,
@@ -406,6 +407,17 @@ impl VirtualService {
             && self.engine == *engine
             && self.one_packet == *one_packet
     }
+}
+
+setters! {
+    VirtualService:
+    key: ServiceKey,
+    scheduler: SchedulerName,
+    scheduler_flags: SchedulerFlags,
+    persistence: Option<Persistence>,
+    unused_netmask: Option<Netmask>,
+    engine: Option<PersistenceEngineName>,
+    one_packet: bool,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 ///
 /// When set, a zero leaves that timeout as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// An established TCP connection.
     pub tcp: u32,
@@ -14,6 +15,11 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
+    /// Timeouts of established TCP connections, of TCP connections after a FIN, and of UDP, in seconds.
+    pub const fn new(tcp: u32, tcp_fin: u32, udp: u32) -> Self {
+        Self { tcp, tcp_fin, udp }
+    }
+
     /// These timeouts set over others: zeros leave those as they are.
     pub const fn over(&self, others: &Self) -> Self {
         const fn either(new: u32, old: u32) -> u32 {

@@ -14,7 +14,7 @@ fn client(kernel: &Kernel) -> Client<Socket> {
 
 /// A service as the kernel reports it: a mask without persistence is not part of the report.
 fn as_reported(service: &VirtualService) -> VirtualService {
-    VirtualService { unused_netmask: None, ..service.clone() }
+    service.clone().unused_netmask(None)
 }
 
 fn listed_services(client: &mut Client<Socket>) -> Vec<VirtualService> {

@@ -117,11 +117,7 @@ fn key(text: &str) -> ServiceKey {
 }
 
 fn server(text: &str, weight: u32) -> RealServer {
-    RealServer {
-        weight,
-        forwarding: Forwarding::Masquerading,
-        ..RealServer::new(text.parse().unwrap())
-    }
+    RealServer::new(text.parse().unwrap()).weight(weight).forwarding(Forwarding::Masquerading)
 }
 
 fn waiting(active: u64, entries: Option<[u64; 3]>) -> Poll {
@@ -135,16 +131,14 @@ const ESTABLISHED: &str = "TCP C0000201 9C43 0A000001 0050 0A010001 0050 ESTABLI
 #[test]
 fn drain_sets_the_weight_to_0_and_keeps_every_other_setting() {
     let tunnel = Tunnel::Gue { port: 6080, checksum: TunnelChecksum::Full };
-    let before = RealServer {
-        forwarding: Forwarding::Tunneling(tunnel),
-        upper_threshold: 9,
-        lower_threshold: 3,
-        ..server("10.1.0.1:80", 7)
-    };
+    let before = server("10.1.0.1:80", 7)
+        .forwarding(Forwarding::Tunneling(tunnel))
+        .upper_threshold(9)
+        .lower_threshold(3);
     let mut table = Table::new(&[(VirtualService::new(key(VIP)), &[before])]);
     let drain = table.drain(VIP, "10.1.0.1:80");
     let now = table.client.server(&key(VIP), &before.key).unwrap().server;
-    assert_eq!(now, RealServer { weight: 0, ..before });
+    assert_eq!(now, before.weight(0));
     let restored = drain.restore(&mut table.client).unwrap();
     assert_eq!(restored.restored, [before.key]);
     let now = table.client.server(&key(VIP), &before.key).unwrap().server;
@@ -282,8 +276,7 @@ fn connections_of_a_service_of_all_ports_and_of_ftp_keep_their_ports() {
         ("tcp 10.0.0.1:21", "TCP C0000201 9C43 0A000001 9C40 0A010001 9C40 ESTABLISHED 899"),
         ("tcp 10.0.0.1:21", "TCP C0000201 9C43 0A000001 0014 0A010001 0014 ESTABLISHED 899"),
     ] {
-        let service =
-            VirtualService { persistence: Some(persistence), ..VirtualService::new(key(vip)) };
+        let service = VirtualService::new(key(vip)).persistence(Some(persistence));
         let servers = [server("10.1.0.1:2121", 1), server("10.1.0.2:2121", 1)];
         let mut table = Table::new(&[(service, &servers)]);
         let mut drain = table.drain(vip, "10.1.0.1:2121");
@@ -325,7 +318,7 @@ fn change_of_another_program_ends_a_drain() {
     };
     // Edits of other settings and of other real servers do not end it.
     let state = table.client.server(&key(VIP), &drained).unwrap().server;
-    let edited = RealServer { upper_threshold: 8, ..state };
+    let edited = state.upper_threshold(8);
     table.client.edit_server(&key(VIP), &edited).unwrap();
     table.client.set_weight(&key(VIP), &other, 9).unwrap();
     assert_eq!(poll(&mut table, &mut drain), waiting(0, Some([1, 0, 0])));
@@ -410,11 +403,9 @@ fn obstacle_is_the_last_weight_or_a_scheduler_that_keeps_to_a_server() {
         ("sh", false, &drained, false),
         ("wlc", false, &drained, false),
     ] {
-        let service = VirtualService {
-            scheduler: scheduler.parse().unwrap(),
-            scheduler_flags: SchedulerFlags::new([has_fallback, false, false]),
-            ..VirtualService::new(key(VIP))
-        };
+        let service = VirtualService::new(key(VIP))
+            .scheduler(scheduler.parse().unwrap())
+            .scheduler_flags(SchedulerFlags::new([has_fallback, false, false]));
         let mut table = Table::new(&[(service.clone(), servers)]);
         let obstacle = table.drain(VIP, "10.1.0.1:80").obstacle();
         let expected = is_obstacle.then_some(Obstacle::FixedAssignment(service.scheduler));

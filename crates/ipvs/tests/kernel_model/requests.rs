@@ -14,7 +14,7 @@ fn key() -> ServiceKey {
 
 fn server() -> RealServer {
     let server = RealServer::new("10.1.0.1:8080".parse().unwrap());
-    RealServer { forwarding: Forwarding::Masquerading, weight: 5, upper_threshold: 9, ..server }
+    server.forwarding(Forwarding::Masquerading).weight(5).upper_threshold(9)
 }
 
 fn filled() -> (Kernel, Client<Socket>) {
@@ -44,7 +44,7 @@ fn relative_weight_is_that_of_the_kernel_and_other_settings_stay() {
         (WeightEdit::Percent(50), 0),
     ] {
         perform(&weighted(edit), &mut client).unwrap();
-        assert_eq!(now(&mut client), RealServer { weight, ..server() }, "{edit:?}");
+        assert_eq!(now(&mut client), server().weight(weight), "{edit:?}");
     }
     perform(&weighted(WeightEdit::To(RealServer::MAX_WEIGHT)), &mut client).unwrap();
     let error = perform(&weighted(WeightEdit::Add(1)), &mut client).unwrap_err();
@@ -69,7 +69,7 @@ fn addition_if_missing_is_done_or_refused() {
     let (_kernel, mut client) = filled();
     let entry = |server| Request::AddIfMissing(Entry::Server(key(), server));
     assert_eq!(perform(&entry(server()), &mut client).unwrap(), None);
-    let other = RealServer { weight: 6, ..server() };
+    let other = server().weight(6);
     let error = perform(&entry(other), &mut client).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Exists);
     assert_eq!(now(&mut client), server());
@@ -83,11 +83,11 @@ fn replacement_adds_edits_or_does_nothing() {
     let (_kernel, mut client) = filled();
     let entry = |server| Request::Replace(Entry::Server(key(), server));
     assert_eq!(perform(&entry(server()), &mut client).unwrap(), None);
-    let other = RealServer { upper_threshold: 0, ..server() };
+    let other = server().upper_threshold(0);
     let change = Change::EditServer(key(), other);
     assert_eq!(perform(&entry(other), &mut client).unwrap(), Some(change));
     assert_eq!(now(&mut client), other);
-    let service = VirtualService { scheduler: "rr".parse().unwrap(), ..VirtualService::new(key()) };
+    let service = VirtualService::new(key()).scheduler("rr".parse().unwrap());
     perform(&Request::Replace(Entry::Service(service.clone())), &mut client).unwrap();
     assert_eq!(client.service(&key()).unwrap().service, service);
 }
@@ -118,20 +118,20 @@ fn contested(
 
 #[test]
 fn contested_edit_is_tried_once_more() {
-    let theirs = RealServer { weight: 3, ..server() };
+    let theirs = server().weight(3);
     let add = weighted(WeightEdit::Add(2));
     let (result, server) = contested(1, theirs, &add);
     assert_eq!((result, server.weight), (Ok(()), 5));
     assert_eq!(contested(2, theirs, &add).0, Err(ErrorKind::Interrupted));
     // A change of another setting does not matter.
-    let other = RealServer { weight: 5, upper_threshold: 3, ..theirs };
+    let other = theirs.weight(5).upper_threshold(3);
     let edit = ServerEdit {
         forwarding: Some(ForwardingEdit::To(Forwarding::Masquerading)),
         weight: Some(WeightEdit::To(5)),
         lower_threshold: Some(1),
         ..ServerEdit::default()
     };
-    let other = RealServer { lower_threshold: 1, ..other };
+    let other = other.lower_threshold(1);
     let edit = Request::EditServer(key(), server.key, edit);
     assert_eq!(contested(9, other, &edit), (Ok(()), other));
 }

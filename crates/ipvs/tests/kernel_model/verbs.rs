@@ -27,21 +27,21 @@ fn every_method_makes_its_change() {
     let key = service("tcp 10.0.0.1:80");
     client.add_service(&VirtualService::new(key)).unwrap();
     let scheduler = "sed".parse().unwrap();
-    client.edit_service(&VirtualService { scheduler, ..VirtualService::new(key) }).unwrap();
+    client.edit_service(&VirtualService::new(key).scheduler(scheduler)).unwrap();
     assert_eq!(client.service(&key).unwrap().service.scheduler, scheduler);
 
     let added = server("10.1.0.1:80");
     client.add_server(&key, &added).unwrap();
-    client.edit_server(&key, &RealServer { upper_threshold: 9, ..added }).unwrap();
+    client.edit_server(&key, &added.upper_threshold(9)).unwrap();
     client.set_weight(&key, &added.key, 0).unwrap();
-    let expected = RealServer { weight: 0, upper_threshold: 9, ..added };
+    let expected = added.weight(0).upper_threshold(9);
     assert_eq!(client.server(&key, &added.key).unwrap().server, expected);
     client.zero(Some(&key)).unwrap();
     client.zero(None).unwrap();
     client.delete_server(&key, &added.key).unwrap();
     assert_eq!(client.real_servers(&key).unwrap(), []);
 
-    client.set_timeouts(&Timeouts { tcp: 7, tcp_fin: 8, udp: 9 }).unwrap();
+    client.set_timeouts(&Timeouts::new(7, 8, 9)).unwrap();
     assert_eq!(client.timeouts().unwrap().udp, 9);
     client.start_daemon(&SyncDaemon::new(SyncRole::Backup, "lo".parse().unwrap())).unwrap();
     assert_eq!(client.daemons().unwrap().len(), 1);
@@ -74,22 +74,22 @@ fn server_that_does_not_exist_is_named_in_the_error() {
 fn request_edits_the_named_settings_and_keeps_the_others() {
     let mut client = client();
     let key = service("udp 10.0.0.1:53");
-    let before = VirtualService { one_packet: true, ..VirtualService::new(key) };
+    let before = VirtualService::new(key).one_packet(true);
     client.add_service(&before).unwrap();
-    let added = RealServer { upper_threshold: 5, weight: 3, ..server("10.1.0.1:53") };
+    let added = server("10.1.0.1:53").upper_threshold(5).weight(3);
     client.add_server(&key, &added).unwrap();
 
     let scheduler = "rr".parse().unwrap();
     let edit = ServiceEdit { scheduler: Some(scheduler), ..ServiceEdit::default() };
     let request = Request::EditService(key, edit);
-    let edited = VirtualService { scheduler, ..before };
+    let edited = before.scheduler(scheduler);
     let change = Change::EditService(edited.clone());
     assert_eq!(perform(&request, &mut client).unwrap(), Some(change));
     assert_eq!(client.service(&key).unwrap().service, edited);
     assert_eq!(perform(&request, &mut client).unwrap(), None);
 
     perform(&Request::set_weight(key, added.key, 0), &mut client).unwrap();
-    let expected = RealServer { weight: 0, ..added };
+    let expected = added.weight(0);
     assert_eq!(client.server(&key, &added.key).unwrap().server, expected);
     let edit = ServerEdit { lower_threshold: Some(6), ..ServerEdit::default() };
     let error = perform(&Request::EditServer(key, added.key, edit), &mut client).unwrap_err();
@@ -100,7 +100,7 @@ fn request_edits_the_named_settings_and_keeps_the_others() {
 
 fn ruleset(services: &[(&str, &[(&str, u32)])]) -> Ruleset {
     let rules = services.iter().map(|&(key, servers)| {
-        let servers = servers.iter().map(|&(key, weight)| RealServer { weight, ..server(key) });
+        let servers = servers.iter().map(|&(key, weight)| server(key).weight(weight));
         ServiceRules::new(VirtualService::new(service(key)), servers)
     });
     rules.collect()
@@ -121,7 +121,7 @@ fn plan_with_a_scope_changes_nothing_outside() {
         ("fwmark 7", &[]),
     ]);
     let mut wanted = ruleset(&[("tcp 192.0.2.1:443", &[]), ("tcp 10.0.0.9:80", &[])]);
-    wanted.settings.timeouts = Some((Timeouts { tcp: 9, tcp_fin: 9, udp: 9 }, None));
+    wanted.settings.timeouts = Some((Timeouts::new(9, 9, 9), None));
     let network = PlanOptions::default().scope("192.0.2.0/24".parse().unwrap());
     let mut client = filled(&current);
     let timeouts = client.timeouts().unwrap();
@@ -176,7 +176,7 @@ fn differences_of_two_snapshots_are_events() {
     let after = Snapshot::read(&mut client).unwrap();
     let daemon = after.daemons[0].clone();
     let (one, other) = (server("10.1.0.1:80"), server("10.1.0.2:80"));
-    let edited = RealServer { weight: 5, ..one };
+    let edited = one.weight(5);
     let deleted = VirtualService::new(second);
     assert_eq!(
         differences(&before, &after),

@@ -241,6 +241,8 @@ fn markdown_examples(text: &str) -> Vec<String> {
 /// ours.
 fn read_example(line: &str) -> bool {
     let end = line.find(['|', '>', '<', ';', '#']).unwrap_or(line.len());
+    // The number of the stream that is redirected.
+    let end = line.find(" 2>").map_or(end, |place| place.min(end));
     let line = line[..end].trim();
     if line.contains('$') {
         // A variable has no value here. The tests of the pages run such lines.

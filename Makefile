@@ -152,6 +152,7 @@ installed = { for program in $(PROGRAMS) ipvsadm-top; do \
 	done; \
 	echo "644|man/ipvsadm-rules.5|$(DATADIR)/man/man5/ipvsadm-rules.5"; \
 	echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/ipvsadm"; \
+	for schema in docs/schema/*.json; do echo "644|$$schema|$(DATADIR)/ipvsadm/schema/$${schema##*/}"; done; \
 	echo "644|completions/_ipvsadm|$(ZSHDIR)/_ipvsadm"; \
 	echo "755|systemd/boot|$(LIBEXECDIR)/ipvsadm/boot"; \
 	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }
@@ -175,7 +176,7 @@ install: $(if $(shell command -v $(CARGO)),build) ## programs, manual, completio
 
 uninstall: ## removes the installed files, with the same variables; rules and settings stay
 	@{ $(installed); $(documents); } | while IFS='|' read -r _ _ place; do rm -f "$(DESTDIR)$$place"; done
-	rmdir "$(DESTDIR)$(LIBEXECDIR)/ipvsadm" 2>/dev/null || true
+	rmdir "$(DESTDIR)$(LIBEXECDIR)/ipvsadm" "$(DESTDIR)$(DATADIR)/ipvsadm/schema" "$(DESTDIR)$(DATADIR)/ipvsadm" 2>/dev/null || true
 	find "$(DESTDIR)$(DOCDIR)" -depth -type d -empty -delete 2>/dev/null || true
 
 downstream: rust ## a program outside the workspace that depends on the packed library, and the library's examples

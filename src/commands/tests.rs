@@ -55,6 +55,14 @@ fn printed(print: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// Asserts that a document has the form of a schema in docs/schema.
+fn assert_valid(document: &str, schema: &str) {
+    let path = format!("{}/docs/schema/{schema}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let document = serde_json::from_str(document).unwrap();
+    jsonschema::validate(&schema, &document).unwrap();
+}
+
 fn listed(line: &str) -> String {
     let Some(Command::List(listing)) = parse_numeric_line(line.as_bytes()).unwrap() else {
         panic!("{line} is not a listing");
@@ -158,6 +166,7 @@ fn listing_of_one_service_lacks_the_first_line() {
 #[test]
 fn services_are_listed_as_json() {
     let text = listed("-L --json");
+    assert_valid(&text, "services");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
@@ -198,11 +207,13 @@ fn services_are_listed_as_json() {
 #[test]
 fn timeouts_and_daemons_are_listed() {
     assert_eq!(listed("-L --timeout"), "Timeout (tcp tcpfin udp): 900 120 300\n");
+    assert_valid(&listed("-L --timeout --json"), "timeouts");
     assert_eq!(listed("-L --timeout --json"), "{\"tcp\":900,\"tcp_fin\":120,\"udp\":300}\n");
     let daemon = listed("-L --daemon");
     let start = "master sync daemon (mcast=lo, syncid=5, maxlen=";
     assert!(daemon.starts_with(start) && daemon.ends_with(")\n"), "{daemon}");
     let json = listed("-L --daemon --json");
+    assert_valid(&json, "daemons");
     let start = "{\"daemons\":[\n{\"role\":\"master\",\"interface\":\"lo\",\"sync_id\":5,";
     assert!(json.starts_with(start) && json.ends_with("}\n]}\n"), "{json}");
 }
@@ -230,6 +241,7 @@ IP  0A000000 0000 00000007 0000 0A010002 0000 NONE            300
          TCP 14:59  ESTABLISHED 10.0.0.9:40003     10.0.0.1:80        10.1.0.1:80\n\
          IP  05:00  NONE        10.0.0.0:0         0.0.0.7:0          10.1.0.2:0\n"
     );
+    assert_valid(&shown(ConnectionColumns::Plain, OutputFormat::Json), "connections");
     assert_eq!(
         shown(ConnectionColumns::Plain, OutputFormat::Json),
         [
@@ -281,7 +293,9 @@ fn table_is_saved_into_a_file_as_a_whole() {
 fn document(session: &mut Session<Socket>, with_settings: bool) -> String {
     let form = SaveForm::Json;
     let json = Save { form, is_numeric: true, with_settings, ..Save::default() };
-    printed(|out| save(&json, session, out))
+    let text = printed(|out| save(&json, session, out));
+    assert_valid(&text, "rules");
+    text
 }
 
 /// A session with a new table that has the rules of a document.

@@ -124,6 +124,9 @@ mod tests {
         let plan = Plan::between(&ruleset(old), &ruleset(new));
         let mut out = Vec::new();
         write_document(&mut out, &PlanDocument(&plan), OutputFormat::Json).unwrap();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/changes.json");
+        let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        jsonschema::validate(&schema, &serde_json::from_slice(&out).unwrap()).unwrap();
         String::from_utf8(out).unwrap()
     }
 

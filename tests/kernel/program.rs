@@ -1,6 +1,7 @@
 //! Runs the programs under test and Debian's ipvsadm 1.31, with input, and returns their output.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -91,7 +92,10 @@ impl Program {
 
     /// Runs it with an empty standard input.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
-        Outcome::of(self.command(arguments).spawn().unwrap())
+        let mut command = self.command(arguments);
+        let outcome = Outcome::of(command.spawn().unwrap());
+        assert_valid(&command, &outcome);
+        outcome
     }
 
     /// Runs it with its arguments as one line, separated by blanks.
@@ -105,14 +109,50 @@ impl Program {
         arguments: impl IntoIterator<Item = S>,
         input: &[u8],
     ) -> Outcome {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        thread::scope(|scope| {
+        let outcome = thread::scope(|scope| {
             // A program that refuses its arguments closes its input without reading it, so a write error is ignored
             // here.
             scope.spawn(move || stdin.write_all(input));
             Outcome::of(child)
-        })
+        });
+        assert_valid(&command, &outcome);
+        outcome
+    }
+}
+
+/// The schema in docs/schema of a document that our programs print with these arguments.
+fn schema(arguments: &[&str]) -> Option<&'static str> {
+    let has = |words: &[&str]| arguments.iter().any(|word| words.contains(word));
+    let others = ["--count", "--count-by", "--settings", "--summary", "--drain", "--doctor"];
+    let begins = |start: &str| arguments.iter().any(|word| word.starts_with(start));
+    if !has(&["--json"]) || others.into_iter().chain(["--watch", "--monitor"]).any(begins) {
+        return None;
+    }
+    let listings = [("--timeout", "timeouts"), ("--daemon", "daemons"), ("-c", "connections")];
+    let listing = listings.into_iter().find(|(option, _)| has(&[option]));
+    Some(match listing {
+        Some((_, schema)) => schema,
+        None if has(&["--diff"]) => "changes",
+        None if has(&["-L"]) => "services",
+        None => "rules",
+    })
+}
+
+/// Asserts that a document on standard output has the form of its schema.
+fn assert_valid(command: &Command, outcome: &Outcome) {
+    let arguments: Vec<&str> = command.get_args().filter_map(OsStr::to_str).collect();
+    let Some(name) = schema(&arguments).filter(|_| outcome.complaint().is_empty()) else { return };
+    if outcome.stdout.is_empty() {
+        return;
+    }
+    let path = format!("{}/docs/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let document = serde_json::from_slice(&outcome.stdout).unwrap();
+    if let Err(error) = jsonschema::validate(&schema, &document) {
+        panic!("{arguments:?}: {name}.json: {}: {error}", error.instance_path());
     }
 }
 

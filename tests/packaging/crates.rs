@@ -71,8 +71,10 @@ impl Crate {
         chosen
             .into_iter()
             .chain(notices)
-            .map(|name| {
-                let bytes = fs::read(self.directory.join(name)).unwrap();
+            .map(|name| self.directory.join(name))
+            .filter(|path| path.is_file())
+            .map(|path| {
+                let bytes = fs::read(path).unwrap();
                 let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
                 let lines: Vec<&str> = text.trim_matches('\n').lines().map(str::trim_end).collect();
                 lines.join("\n")

@@ -2,7 +2,7 @@
 //!
 //! The document is read strictly. Unknown and duplicate members, fractions, and values that no option takes are errors.
 
-use ipvs::model::{Change, Forwarding, Misfit, ServiceWithServers, SyncDaemon, Timeouts};
+use ipvs::model::{Change, Misfit, ServiceWithServers, SyncDaemon, Timeouts};
 use ipvs_rules::{Numeric, has_line, write_change};
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -65,11 +65,7 @@ impl<'a> RuleFile<'a> {
                 // Without their service, all real servers would be errors too.
                 continue;
             }
-            for (server, mut entry) in (0..).zip(servers) {
-                // The kernel itself finds out which addresses are its own.
-                if entry.forwarding == Forwarding::LocalNode {
-                    entry.forwarding = Forwarding::DirectRouting;
-                }
+            for (server, entry) in (0..).zip(servers) {
                 let origin = Origin::Entry { service, server: Some(server) };
                 self.add_change(origin, Change::AddServer(key, entry));
             }

@@ -152,7 +152,7 @@ installed = { for program in $(PROGRAMS) ipvsadm-top; do \
 	done; \
 	echo "644|man/ipvsadm-rules.5|$(DATADIR)/man/man5/ipvsadm-rules.5"; \
 	echo "644|completions/ipvsadm.bash|$(DATADIR)/bash-completion/completions/ipvsadm"; \
-	for schema in docs/schema/*.json; do echo "644|$$schema|$(DATADIR)/ipvsadm/schema/$${schema##*/}"; done; \
+	for schema in $(notdir $(wildcard docs/schema/*.json)); do echo "644|docs/schema/$$schema|$(DATADIR)/ipvsadm/schema/$$schema"; done; \
 	echo "644|completions/_ipvsadm|$(ZSHDIR)/_ipvsadm"; \
 	echo "755|systemd/boot|$(LIBEXECDIR)/ipvsadm/boot"; \
 	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }

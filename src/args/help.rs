@@ -32,7 +32,8 @@ Usage:
   ipvsadm -S --settings[=FILE]
   ipvsadm -Z [SERVICE]
   ipvsadm -C [--within SCOPE]...
-  ipvsadm -S [-n] [--all] [--allow-empty] [SERVICE | --within SCOPE]... [FILE]
+  ipvsadm -S [-n] [--all] [--json] [--allow-empty] [SERVICE | --within SCOPE]...
+             [FILE]
   ipvsadm -S --digest[=all] [SERVICE | --within SCOPE]...
   ipvsadm -R [--dry-run] [FILE]
   ipvsadm --set TCP TCPFIN UDP

@@ -177,7 +177,7 @@ fn saves_daemons_on_interfaces_whose_names_a_rule_line_would_lose() {
 #[test]
 fn saves_timeouts_that_set_refuses_as_a_comment() {
     let kernel = namespace_with(&[]);
-    kernel.set_timeouts(&Timeouts::new(2_678_401, 120, 300));
+    kernel.set_timeouts(&Timeouts { tcp: 2_678_401, tcp_fin: 120, udp: 300 });
     let outcome = Program::ours().line("-S -n --all");
     assert_eq!(outcome.code(), 1);
     assert_eq!(outcome.text(), format!("{ORDINARY}# --set <2678401> 120 300\n"));

@@ -249,11 +249,11 @@ impl Kernel {
     /// The whole table, counters included.
     pub(crate) fn table(&self) -> Table {
         let config = &self.ask(CMD_GET_CONFIG, NlmF::ACK, vec![]).expect("IPVS_CMD_GET_CONFIG")[0];
-        let timeouts = Timeouts::new(
-            u32_of(config, CMD_ATTR_TIMEOUT_TCP),
-            u32_of(config, CMD_ATTR_TIMEOUT_TCP_FIN),
-            u32_of(config, CMD_ATTR_TIMEOUT_UDP),
-        );
+        let timeouts = Timeouts {
+            tcp: u32_of(config, CMD_ATTR_TIMEOUT_TCP),
+            tcp_fin: u32_of(config, CMD_ATTR_TIMEOUT_TCP_FIN),
+            udp: u32_of(config, CMD_ATTR_TIMEOUT_UDP),
+        };
         let daemons = self.dump(CMD_GET_DAEMON, vec![]);
         let mut daemons: Vec<Daemon> =
             daemons.iter().map(|a| daemon(&nested(a, CMD_ATTR_DAEMON))).collect();

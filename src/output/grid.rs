@@ -3,6 +3,7 @@
 //! On a terminal the table fits its width and the titles are bold: sentences are wrapped, and other cells are cut. Elsewhere the cells are whole and the text is
 //! plain, for programs that split lines at blanks.
 
+use std::borrow::Cow;
 use std::io;
 
 use tabled::builder::Builder;
@@ -63,17 +64,62 @@ impl Grid {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, out: &mut Vec<u8>, style: GridStyle) -> io::Result<()> {
+        match style.terminal.is_terminal {
+            true => self.write_fitted(out, style),
+            false => self.write_whole(out, style),
+        }
+        Ok(())
+    }
+
+    /// Writes the table as wide as its cells. A count by client may have 100,000 rows, for which tabled would take longer
+    /// than the listing of the connections.
+    fn write_whole(&self, out: &mut Vec<u8>, style: GridStyle) {
+        let titles = self.columns.iter().map(|column| Cow::Borrowed(column.title())).collect();
+        let titles: Option<Vec<Cow<'_, str>>> = style.has_header.then_some(titles);
+        let rows: Vec<Vec<Cow<'_, str>>> =
+            self.rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
+        let mut widths = vec![0; self.columns.len()];
+        for row in titles.iter().chain(&rows) {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(width_of(cell));
+            }
+        }
+        let is_bold = style.terminal.has_colours;
+        for (is_title, row) in
+            titles.iter().map(|row| (true, row)).chain(rows.iter().map(|row| (false, row)))
+        {
+            if is_title && is_bold {
+                out.extend_from_slice(BOLD);
+            }
+            let start = out.len();
+            for ((column, &width), cell) in self.columns.iter().zip(&widths).zip(row) {
+                let blanks = width - width_of(cell);
+                let before = if matches!(column, Column::Number(_)) { blanks } else { 0 };
+                out.resize(out.len() + before, b' ');
+                out.extend_from_slice(cell.as_bytes());
+                out.resize(out.len() + blanks - before + GAP, b' ');
+            }
+            let line = out.get(start..).unwrap_or_default().trim_ascii_end().len();
+            out.truncate(start + line);
+            if is_title && is_bold {
+                out.extend_from_slice(PLAIN);
+            }
+            out.push(b'\n');
+        }
+    }
+
+    /// Writes the table as wide as the terminal at most.
+    fn write_fitted(&self, out: &mut Vec<u8>, style: GridStyle) {
         let GridStyle { terminal, has_header } = style;
         let mut builder = Builder::new();
         if has_header {
             builder.push_record(self.columns.iter().map(|column| column.title()));
         }
         for row in &self.rows {
-            // A cell has one line.
-            builder.push_record(row.iter().map(|cell| visible(cell).replace(['\n', '\t'], " ")));
+            builder.push_record(row.iter().map(|cell| clean(cell)));
         }
         let mut table = builder.build();
-        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0));
         for (place, column) in self.columns.iter().enumerate() {
             if matches!(column, Column::Number(_)) {
                 table.modify(Columns::one(place), Alignment::right());
@@ -81,26 +127,38 @@ impl Grid {
         }
         let has_prose = self.columns.iter().any(|column| matches!(column, Column::Prose(_)));
         let widest = Priority::max(true);
-        match terminal.is_terminal {
-            true if has_prose => {
-                table.with(Width::wrap(terminal.width).keep_words(true).priority(widest));
-            }
-            true => {
-                table.with(Width::truncate(terminal.width).suffix("~").priority(widest));
-            }
-            false => {}
+        if has_prose {
+            table.with(Width::wrap(terminal.width).keep_words(true).priority(widest));
+        } else {
+            table.with(Width::truncate(terminal.width).suffix("~").priority(widest));
         }
         for (line, text) in table.to_string().lines().enumerate() {
             let text = text.trim_end();
-            if line == 0 && has_header && terminal.has_colours {
-                out.extend_from_slice(format!("\u{1b}[1m{text}\u{1b}[0m\n").as_bytes());
-            } else {
-                out.extend_from_slice(text.as_bytes());
-                out.push(b'\n');
-            }
+            let is_bold = line == 0 && has_header && terminal.has_colours;
+            out.extend_from_slice(if is_bold { BOLD } else { b"" });
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(if is_bold { PLAIN } else { b"" });
+            out.push(b'\n');
         }
-        Ok(())
     }
+}
+
+/// The blanks between two columns.
+const GAP: usize = 2;
+
+const BOLD: &[u8] = b"\x1b[1m";
+const PLAIN: &[u8] = b"\x1b[0m";
+
+/// A cell as one line of visible characters.
+fn clean(cell: &str) -> Cow<'_, str> {
+    match cell.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Cow::Borrowed(cell),
+        false => Cow::Owned(visible(cell).replace(['\n', '\t'], " ")),
+    }
+}
+
+fn width_of(cell: &str) -> usize {
+    if cell.is_ascii() { cell.len() } else { cell.chars().count() }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
@@ -97,7 +98,7 @@ impl Family {
 ///
 /// The order is that of listings: addresses before firewall marks; addresses by family (IPv4 first), protocol
 /// (its number: TCP, UDP, SCTP), address and port; marks by number, then family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceKey {
     /// A protocol, a virtual address and a port; port 0 means all ports, with persistence only.
     Address {
@@ -115,6 +116,29 @@ pub enum ServiceKey {
         /// The IP version of the packets and of the real servers.
         family: Family,
     },
+}
+
+/// Each entry of a connection table is looked up by its key, so a key of IPv4 is hashed as one number.
+impl Hash for ServiceKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match *self {
+            Self::Address { protocol, address, port } => {
+                let end = u64::from(protocol.number()) << 16 | u64::from(port);
+                match address {
+                    IpAddr::V4(address) => {
+                        state.write_u64(end << 32 | u64::from(address.to_bits()))
+                    }
+                    IpAddr::V6(address) => {
+                        state.write_u64(end);
+                        state.write_u128(address.to_bits());
+                    }
+                }
+            }
+            Self::Fwmark { mark, family } => {
+                state.write_u64(u64::from(mark.get()) << 1 | u64::from(family == Family::Ipv6));
+            }
+        }
+    }
 }
 
 impl ServiceKey {

@@ -339,6 +339,11 @@ PATH=$PATH:/bin";
 }
 
 #[test]
+fn reading_works() {
+    Page { name: "reading", scenes: &[] }.works();
+}
+
+#[test]
 fn persistent_works() {
     Page { name: "persistent", scenes: &[] }.works();
 }

@@ -199,7 +199,7 @@ fn service_cell(content: Content, service: &ServiceSample) -> String {
         Content::Active => short(as_float(service.active)),
         Content::Inactive => short(as_float(service.inactive)),
         Content::Weight | Content::Forwarding | Content::Graph => String::new(),
-        rate => rate_cell(rate, service.rates),
+        rate => rate_cell(rate, service.rates()),
     }
 }
 
@@ -213,7 +213,7 @@ fn server_cell(content: Content, server: &ServerSample) -> String {
         Content::Weight => short(state.server.weight.into()),
         Content::Forwarding => forwarding_name(state.server.forwarding).to_owned(),
         Content::Graph => String::new(),
-        rate => rate_cell(rate, server.rates),
+        rate => rate_cell(rate, server.rates()),
     }
 }
 

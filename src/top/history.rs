@@ -135,14 +135,14 @@ impl History {
     pub(super) fn add(&mut self, sample: &Sample) {
         let most = self.most;
         let active = sample.services.iter().map(|service| service.active).sum();
-        self.total.push(Point::new(active, sample.totals), most);
+        self.total.push(Point::new(active, sample.totals()), most);
         let is_same = self.services.len() == sample.services.len()
             && self.services.iter().zip(&sample.services).all(|((key, _), now)| key == now.key());
         if !is_same {
             self.take_over_keys(sample);
         }
         for ((_, track), service) in self.services.iter_mut().zip(&sample.services) {
-            track.push(Point::new(service.active, service.rates), most);
+            track.push(Point::new(service.active, service.rates()), most);
         }
     }
 

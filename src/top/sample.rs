@@ -1,4 +1,8 @@
-//! A sample: one reading of the table, with the rates since the reading before.
+//! A sample: one reading of the table, with the rates since the readings before.
+//!
+//! The kernel renews the counters that it reports every two seconds (6.1: `estimation_timer`, `ip_vs_copy_stats`). Between
+//! two samples of one second they stay or grow by two seconds' traffic, so a rate is a difference divided by the time
+//! between two samples that changed the counters.
 
 use std::time::Duration;
 
@@ -73,6 +77,47 @@ impl PerSecond {
     }
 }
 
+/// The time after which the kernel renews its counters.
+const RENEWAL: Duration = Duration::from_secs(2);
+/// A counter that stays the same for longer belongs to an entry without traffic.
+const QUIET: Duration = Duration::from_millis(2500);
+
+/// The rates of an entry, and the time of the sample that last changed its counters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Course {
+    rates: Option<PerSecond>,
+    /// The first sample of the entry.
+    first: Duration,
+    changed: Option<Duration>,
+}
+
+impl Course {
+    /// The course of an entry that was not there before.
+    const fn new(time: Duration) -> Self {
+        Self { rates: None, first: time, changed: None }
+    }
+
+    /// The course after another sample, which came a time after the one before.
+    fn next(self, (before, now): (&Counters, &Counters), time: Duration, step: Duration) -> Self {
+        if before == now {
+            let quiet = time.saturating_sub(self.changed.unwrap_or(self.first));
+            let is_quiet = quiet >= QUIET || step >= RENEWAL;
+            let rates = if is_quiet { Some(PerSecond::default()) } else { self.rates };
+            return Self { rates, ..self };
+        }
+        let elapsed = match self.changed {
+            // After a quiet time, the traffic is not older than one renewal.
+            Some(changed) => Some(time.saturating_sub(changed).min(RENEWAL.max(step))),
+            // The first change may have begun before the first sample.
+            None => Some(step).filter(|step| *step >= RENEWAL),
+        };
+        let rates = elapsed
+            .filter(|elapsed| !elapsed.is_zero())
+            .map(|elapsed| PerSecond::between(before, now, elapsed.as_secs_f64()));
+        Self { rates: rates.or(self.rates), first: self.first, changed: Some(time) }
+    }
+}
+
 /// A number as a float. Beyond 2^53 the last digits are lost, which a screen never shows.
 #[expect(clippy::cast_precision_loss, reason = "rates are shown with three digits")]
 pub(super) const fn as_float(number: u64) -> f64 {
@@ -122,12 +167,16 @@ impl Condition {
 #[derive(Clone, Debug)]
 pub(super) struct ServerSample {
     pub(super) state: RealServerState,
-    /// `None` in its first sample, and without rights.
-    pub(super) rates: Option<PerSecond>,
+    course: Course,
     pub(super) condition: Condition,
 }
 
 impl ServerSample {
+    /// `None` in its first samples, and without rights.
+    pub(super) const fn rates(&self) -> Option<PerSecond> {
+        self.course.rates
+    }
+
     pub(super) const fn key(&self) -> &RealServerKey {
         &self.state.server.key
     }
@@ -137,8 +186,7 @@ impl ServerSample {
 #[derive(Clone, Debug)]
 pub(super) struct ServiceSample {
     pub(super) state: ServiceState,
-    /// `None` in its first sample, and without rights.
-    pub(super) rates: Option<PerSecond>,
+    course: Course,
     pub(super) condition: Condition,
     /// The active connections of all its servers.
     pub(super) active: u64,
@@ -148,6 +196,11 @@ pub(super) struct ServiceSample {
 }
 
 impl ServiceSample {
+    /// `None` in its first samples, and without rights.
+    pub(super) const fn rates(&self) -> Option<PerSecond> {
+        self.course.rates
+    }
+
     pub(super) const fn key(&self) -> &ServiceKey {
         &self.state.service.key
     }
@@ -160,36 +213,52 @@ pub(super) struct Sample {
     pub(super) info: Info,
     pub(super) services: Vec<ServiceSample>,
     pub(super) has_counters: bool,
-    /// The rates of all services together.
-    pub(super) totals: Option<PerSecond>,
     pub(super) conntrack: Option<Conntrack>,
+    /// The counters of all services together.
     counters: Option<Counters>,
+    course: Course,
 }
 
 impl Sample {
     /// Computes the rates of a reading. Both lists are in the order of their keys, so one pass finds all partners.
     pub(super) fn new(reading: Reading, before: Option<&Self>) -> Self {
         let Reading { time, info, services, has_counters, totals: counters, conntrack } = reading;
-        let seconds = before.map(|before| time.saturating_sub(before.time).as_secs_f64());
-        let seconds = seconds.filter(|&seconds| seconds > 0.0);
-        let with_counters = |before: Option<&Self>| {
-            let is_complete = has_counters && before.is_some_and(|before| before.has_counters);
-            seconds.filter(|_| is_complete)
-        };
-        let seconds_of_entries = with_counters(before);
+        let step = before.map(|before| time.saturating_sub(before.time)).unwrap_or_default();
+        let is_complete = has_counters && before.is_some_and(|before| before.has_counters);
+        let pace = Pace { time, step: Some(step).filter(|_| is_complete) };
         let mut earlier = before.map(|before| before.services.as_slice()).unwrap_or_default();
         let services = services.into_iter().map(|snapshot| {
             let partner = partner(&mut earlier, &snapshot.service.service.key, |it| it.key());
-            service_sample(snapshot, partner, seconds_of_entries)
+            service_sample(snapshot, partner, pace)
         });
         let services = services.collect();
-        let totals = match (before.and_then(|before| before.counters), counters, seconds) {
-            (Some(before), Some(now), Some(seconds)) => {
-                Some(PerSecond::between(&before, &now, seconds))
-            }
-            _ => None,
+        let course = match (before, before.and_then(|before| before.counters), counters) {
+            (Some(before), Some(old), Some(now)) => before.course.next((&old, &now), time, step),
+            _ => Course::new(time),
         };
-        Self { time, info, services, has_counters, totals, conntrack, counters }
+        Self { time, info, services, has_counters, conntrack, counters, course }
+    }
+
+    /// The rates of all services together.
+    pub(super) const fn totals(&self) -> Option<PerSecond> {
+        self.course.rates
+    }
+}
+
+/// The time of a sample.
+#[derive(Clone, Copy)]
+struct Pace {
+    time: Duration,
+    /// The time since the sample before. `None` if one of both lacks the counters.
+    step: Option<Duration>,
+}
+
+impl Pace {
+    fn course(self, before: Option<(&Course, &Counters)>, now: &Counters) -> Course {
+        match (before, self.step) {
+            (Some((course, before)), Some(step)) => course.next((before, now), self.time, step),
+            _ => Course::new(self.time),
+        }
     }
 }
 
@@ -212,7 +281,7 @@ fn partner<'a, T, K: Ord>(list: &mut &'a [T], key: &K, key_of: impl Fn(&T) -> &K
 fn service_sample(
     snapshot: ServiceSnapshot,
     before: Option<&ServiceSample>,
-    seconds: Option<f64>,
+    pace: Pace,
 ) -> ServiceSample {
     let ServiceSnapshot { service: state, servers } = snapshot;
     let mut earlier = before.map(|before| before.servers.as_slice()).unwrap_or_default();
@@ -220,23 +289,22 @@ fn service_sample(
         .into_iter()
         .map(|state| {
             let before = partner(&mut earlier, &state.server.key, |server| server.key());
-            server_sample(state, before, seconds)
+            server_sample(state, before, pace)
         })
         .collect();
-    let rates = seconds.zip(before).map(|(seconds, before)| {
-        PerSecond::between(&before.state.counters, &state.counters, seconds)
-    });
+    let before_counters = before.map(|before| (&before.course, &before.state.counters));
+    let course = pace.course(before_counters, &state.counters);
     let sum = |count: fn(&RealServerState) -> u32| {
         servers.iter().map(|server| u64::from(count(&server.state))).sum::<u64>()
     };
     let active = sum(|state| state.active_connections);
     let inactive = sum(|state| state.inactive_connections);
-    let is_idle = active + inactive == 0 && rates.is_none_or(|rates| rates.is_zero());
+    let is_idle = active + inactive == 0 && course.rates.is_none_or(|rates| rates.is_zero());
     let condition = match of_servers(&servers) {
         Condition::Serving if is_idle => Condition::Idle,
         condition => condition,
     };
-    ServiceSample { state, rates, condition, active, inactive, servers }
+    ServiceSample { state, course, condition, active, inactive, servers }
 }
 
 /// The condition that the servers of a service make.
@@ -258,23 +326,22 @@ fn of_servers(servers: &[ServerSample]) -> Condition {
 fn server_sample(
     state: RealServerState,
     before: Option<&ServerSample>,
-    seconds: Option<f64>,
+    pace: Pace,
 ) -> ServerSample {
-    let rates = seconds.zip(before).map(|(seconds, before)| {
-        PerSecond::between(&before.state.counters, &state.counters, seconds)
-    });
+    let before_counters = before.map(|before| (&before.course, &before.state.counters));
+    let course = pace.course(before_counters, &state.counters);
     let connections = u64::from(state.active_connections) + u64::from(state.inactive_connections);
     let was_overloaded = before.is_some_and(|before| before.condition == Condition::Overloaded);
     let condition = if state.server.weight == 0 {
         Condition::Drained
     } else if is_overloaded(&state, connections, was_overloaded) {
         Condition::Overloaded
-    } else if connections == 0 && rates.is_none_or(|rates| rates.is_zero()) {
+    } else if connections == 0 && course.rates.is_none_or(|rates| rates.is_zero()) {
         Condition::Idle
     } else {
         Condition::Serving
     };
-    ServerSample { state, rates, condition }
+    ServerSample { state, course, condition }
 }
 
 /// Tests whether the kernel gives a server no new connections because of its upper threshold. The kernel shows no flag,
@@ -310,21 +377,37 @@ mod tests {
         first.service.counters.connections = 1 << 40;
         first.servers[0].counters.incoming_bytes = 100;
         let before = Sample::new(reading(1, vec![first.clone()]), None);
-        assert_eq!(before.services[0].rates, None);
+        assert_eq!(before.services[0].rates(), None);
         first.service.counters.connections += 50;
         first.service.counters.outgoing_packets = 10;
         first.servers[0].counters.incoming_bytes = 350;
         let new = service("tcp 10.0.0.2:80", Vec::new());
         let now = Sample::new(reading(3, vec![first.clone(), new]), Some(&before));
-        let rates = now.services[0].rates.unwrap();
+        let rates = now.services[0].rates().unwrap();
         assert_eq!(rates, PerSecond { connections: 25.0, outgoing_packets: 5.0, ..rates });
         assert_eq!((rates.packets(), rates.bytes()), (5.0, 0.0));
-        assert_eq!(now.services[0].servers[0].rates.unwrap().incoming_bytes, 125.0);
-        assert_eq!(now.services[1].rates, None, "it was not there before");
+        assert_eq!(now.services[0].servers[0].rates().unwrap().incoming_bytes, 125.0);
+        assert_eq!(now.services[1].rates(), None, "it was not there before");
         // -Z zeroes the counters.
         first.service.counters.connections = 6;
         let zeroed = Sample::new(reading(4, vec![first]), Some(&now));
-        assert_eq!(zeroed.services[0].rates.unwrap().connections, 6.0);
+        assert_eq!(zeroed.services[0].rates().unwrap().connections, 6.0);
+    }
+
+    #[test]
+    fn counters_that_the_kernel_renews_every_two_seconds_give_steady_rates() {
+        let mut before: Option<Sample> = None;
+        let mut seen = Vec::new();
+        // Ten connections a second until the sixth second.
+        for (time, connections) in (0..).zip([7, 20, 20, 40, 40, 60, 60, 60, 60, 80]) {
+            let mut service = service("tcp 10.0.0.1:80", Vec::new());
+            service.service.counters.connections = connections;
+            let sample = Sample::new(reading(time, vec![service]), before.as_ref());
+            seen.push(sample.services[0].rates().map(|rates| rates.connections));
+            before = Some(sample);
+        }
+        let (none, ten, zero) = (None, Some(10.0), Some(0.0));
+        assert_eq!(seen, [none, none, none, ten, ten, ten, ten, ten, zero, ten]);
     }
 
     #[test]
@@ -340,13 +423,13 @@ mod tests {
         let before =
             Sample::new(reading(0, keys(&["tcp 10.0.0.1:80", "tcp 10.0.0.3:80"], 1)), None);
         let later = keys(&["tcp 10.0.0.2:80", "tcp 10.0.0.3:80", "tcp 10.0.0.4:80"], 3);
-        let now = Sample::new(reading(1, later), Some(&before));
+        let now = Sample::new(reading(2, later), Some(&before));
         let rates: Vec<_> = now
             .services
             .iter()
-            .map(|service| service.rates.map(|rates| rates.connections))
+            .map(|service| service.rates().map(|rates| rates.connections))
             .collect();
-        assert_eq!(rates, [None, Some(2.0), None]);
+        assert_eq!(rates, [None, Some(1.0), None]);
     }
 
     #[test]
@@ -401,7 +484,7 @@ mod tests {
         second.totals.as_mut().unwrap().connections += 10;
         let before = Sample::new(first, None);
         let now = Sample::new(second, Some(&before));
-        assert_eq!(now.services[0].rates, None);
-        assert_eq!(now.totals.unwrap().connections, 5.0);
+        assert_eq!(now.services[0].rates(), None);
+        assert_eq!(now.totals().unwrap().connections, 5.0);
     }
 }

@@ -194,7 +194,7 @@ impl View {
 
     fn sorted_services(&self, sample: &Sample) -> Vec<usize> {
         let number = |service: &ServiceSample| {
-            self.order.number(service.active, service.inactive, service.rates)
+            self.order.number(service.active, service.inactive, service.rates())
         };
         sorted(self.order, sample.services.iter().map(number))
     }
@@ -203,7 +203,7 @@ impl View {
         let number = |server: &ServerSample| {
             let (active, inactive) =
                 (server.state.active_connections, server.state.inactive_connections);
-            self.order.number(active.into(), inactive.into(), server.rates)
+            self.order.number(active.into(), inactive.into(), server.rates())
         };
         sorted(self.order, service.servers.iter().map(number))
     }

@@ -68,7 +68,7 @@ fn totals(picture: &Picture<'_>, width: usize) -> Vec<Part> {
         plain(format!("{} active", sum(|service| service.active))),
         plain(format!("{} inactive", sum(|service| service.inactive))),
     ];
-    if let Some(rates) = sample.totals {
+    if let Some(rates) = sample.totals() {
         parts.extend(rate_parts(rates, width).map(plain));
     }
     joined(parts, width)

@@ -171,7 +171,7 @@ complete -c ipvsadm -n '__ipvsadm_takes origin' -l origin -x -a '(__ipvsadm_valu
 complete -c ipvsadm -n '__ipvsadm_takes count' -l count -d 'With -c: print the number of connections'
 complete -c ipvsadm -n '__ipvsadm_takes count-by' -l count-by -x -a '(__ipvsadm_values count-by)' -d 'With -c: count by client, client/24 or client/24,64 (networks), service, server, state or origin'
 complete -c ipvsadm -n '__ipvsadm_takes limit' -l limit -x -a '(__ipvsadm_values limit)' -d 'Print the largest groups alone'
-complete -c ipvsadm -n '__ipvsadm_takes no-header' -l no-header -d 'Print counts without column titles'
+complete -c ipvsadm -n '__ipvsadm_takes no-header' -l no-header -d 'Print tables of counts, --summary and --settings without titles'
 complete -c ipvsadm -n '__ipvsadm_takes keep' -l keep -d 'Keep all settings that the line omits; -w may be +N, -N or N%'
 complete -c ipvsadm -n '__ipvsadm_takes if-exists' -l if-exists -d 'Do nothing if the service or the server is missing'
 complete -c ipvsadm -n '__ipvsadm_takes if-not-exists' -l if-not-exists -d 'Do nothing if the same service or server exists'

@@ -420,7 +420,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         "With -c: count by client, client/24 or client/24,64 (networks), service, server, state or origin",
     ),
     option(Limit, None, "limit", Value("NUMBER"), WITH_LIST, "Print the largest groups alone"),
-    option(NoHeader, None, "no-header", Nothing, WITH_LIST, "Print counts without column titles"),
+    option(
+        NoHeader,
+        None,
+        "no-header",
+        Nothing,
+        WITH_LIST,
+        "Print tables of counts, --summary and --settings without titles",
+    ),
     option(
         Keep,
         None,

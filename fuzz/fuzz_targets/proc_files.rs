@@ -1,8 +1,10 @@
-//! The services and the connection table of `/proc`, line by line: no text makes a reader panic or loop.
+//! The files of `/proc`, line by line: no text makes a reader panic or loop.
 
 #![no_main]
 
-use ipvs::procfs::{Connections, ServicesFile};
+use ipvs::procfs::{
+    Connections, ServicesFile, Totals, read_applications, read_cpu_counters, read_status,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: &[u8]| {
@@ -11,6 +13,10 @@ fuzz_target!(|file: &[u8]| {
             content.servers(place);
         }
     }
+    let _ = Totals::from_reader(file);
+    let _ = read_cpu_counters(file);
+    let _ = read_status(file);
+    let _ = read_applications(file);
     let lines = file.iter().filter(|&&byte| byte == b'\n').count();
     let mut connections = Connections::from_reader(file);
     // A malformed line is an error, and the next call reads on.

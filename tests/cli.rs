@@ -63,14 +63,15 @@ fn all_are_refused(lines: &[(&str, i32, &str)]) {
 }
 
 #[test]
-fn help_names_every_command_and_option_and_ignores_the_words_behind_it() {
+fn help_names_commands_and_options_and_ignores_the_words_behind_it() {
     for (word, lines) in
         [("-h", &["-h -w x", "-hL", "-h --nosuch"][..]), ("--help", &["--help foo --nosuch"])]
     {
         let help = ipvsadm(word);
         assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
         let commands = COMMANDS.iter().map(|spec| spec.long);
-        for name in commands.chain(OPTIONS.iter().map(|spec| spec.long)) {
+        let options = OPTIONS.iter().filter(|spec| word == "--help" || !spec.is_rare);
+        for name in commands.chain(options.map(|spec| spec.long)) {
             assert!(help.stdout.contains(&format!("--{name}")), "{word}: --{name}");
         }
         for line in lines {

@@ -196,6 +196,8 @@ pub struct OptionSpec {
     pub owners: &'static [CommandName],
     /// Its description in the help.
     pub help: &'static str,
+    /// The short help leaves it out. It has all options of ipvsadm 1.31, and those of daily use.
+    pub is_rare: bool,
 }
 
 impl OptionSpec {

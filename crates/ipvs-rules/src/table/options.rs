@@ -34,7 +34,12 @@ const fn option(
     help: &'static str,
 ) -> OptionSpec {
     let group = option;
-    OptionSpec { option, short, long, title: long, group, value, presence: Allowed, owners, help }
+    let (title, presence, is_rare) = (long, Allowed, false);
+    OptionSpec { option, short, long, title, group, value, presence, owners, help, is_rare }
+}
+
+const fn rare(spec: OptionSpec) -> OptionSpec {
+    OptionSpec { is_rare: true, ..spec }
 }
 
 const fn service(
@@ -280,30 +285,30 @@ pub static OPTIONS: &[OptionSpec] = &[
         &[List, Doctor, EditServer, DeleteServer, DeleteService, Save],
         "Print all data as JSON, with numbers instead of names; with -S, a document of rules; with --drain, an object for each step",
     ),
-    option(
+    rare(option(
         All,
         None,
         "all",
         Nothing,
         &[Save],
         "Save the timeouts and the running sync daemons too",
-    ),
-    option(
+    )),
+    rare(option(
         AllowEmpty,
         None,
         "allow-empty",
         Nothing,
         &[Save],
         "Let an empty table replace a file that contains rules",
-    ),
-    option(
+    )),
+    rare(option(
         OwnPort,
         None,
         "own-port",
         Nothing,
         WITH_SERVER,
         "Keep the port of -r with -g and -i; by default it is the service's",
-    ),
+    )),
     option(
         Drain,
         None,
@@ -312,64 +317,64 @@ pub static OPTIONS: &[OptionSpec] = &[
         WITH_DRAIN,
         "Set the weight to 0, wait until no connection is left or SECONDS are over, then delete with -d and -D",
     ),
-    option(
+    rare(option(
         Force,
         None,
         "force",
         Nothing,
         WITH_DRAIN,
         "Drain although new connections would be refused; delete also if connections are left",
-    ),
-    option(
+    )),
+    rare(option(
         Within,
         None,
         "within",
         Value("SCOPE"),
         &[Save, Clear],
         "Only the services of a network, ADDRESS[/N], or of firewall marks, fwmark:LOW[-HIGH]; may be repeated",
-    ),
-    option(
+    )),
+    rare(option(
         Probe,
         None,
         "probe",
         GluedValue("SECONDS"),
         WITH_DOCTOR,
         "Connect to each real server, and wait SECONDS for the answers [default: 1]",
-    ),
-    option(
+    )),
+    rare(option(
         Sample,
         None,
         "sample",
         Value("SECONDS"),
         WITH_DOCTOR,
         "Look twice, SECONDS apart, and compare the counters",
-    ),
-    option(
+    )),
+    rare(option(
         Against,
         None,
         "against",
         Value("FILE"),
         WITH_DOCTOR,
         "Compare the table with that of another director, saved with -S -n; - is standard input",
-    ),
+    )),
     option(Sort, None, "sort", Nothing, EVERY_COMMAND, "Sort the listing; the default"),
     option(Ipv6, Some('6'), "ipv6", Nothing, ON_SERVICES, "After -f: the packets are IPv6"),
-    option(
+    rare(option(
         Metrics,
         None,
         "metrics",
         GluedValue("FILE"),
         WITH_LIST,
         "Print the state as metrics for Prometheus, or replace FILE with them",
-    ),
-    option(
+    )),
+    rare(option(
         By,
         None,
         "by",
         Value("service"),
         WITH_LIST,
         "With --metrics: add up the real servers of each service",
-    ),
+    )),
     option(
         Netns,
         None,
@@ -378,56 +383,70 @@ pub static OPTIONS: &[OptionSpec] = &[
         EVERY_COMMAND,
         "Work in another network namespace: its name in /run/netns, a path, or the PID of a process",
     ),
-    option(
+    rare(option(
         Color,
         None,
         "color",
         Value("WHEN"),
         EVERY_COMMAND,
         "Colour messages, help and tables: auto, always or never [default: auto]",
-    ),
-    option(
+    )),
+    rare(option(
         Client,
         None,
         "client",
         Value("ADDRESS[/BITS]"),
         WITH_LIST,
         "With -c: connections of clients in this network",
-    ),
-    option(
+    )),
+    rare(option(
         State,
         None,
         "state",
         Value("STATE[,STATE]..."),
         WITH_LIST,
         "With -c: connections in one of these states, such as ESTABLISHED",
-    ),
-    option(
+    )),
+    rare(option(
         Origin,
         None,
         "origin",
         Value("local|synced"),
         WITH_LIST,
         "With -c: connections that this director has scheduled, or those from its sync daemon",
-    ),
-    option(Count, None, "count", Nothing, WITH_LIST, "With -c: print the number of connections"),
-    option(
+    )),
+    rare(option(
+        Count,
+        None,
+        "count",
+        Nothing,
+        WITH_LIST,
+        "With -c: print the number of connections",
+    )),
+    rare(option(
         CountBy,
         None,
         "count-by",
         Value("GROUP"),
         WITH_LIST,
         "With -c: count by client, client/24 or client/24,64 (networks), service, server, state or origin",
-    ),
-    option(Limit, None, "limit", Value("NUMBER"), WITH_LIST, "Print the largest groups alone"),
-    option(
+    )),
+    rare(option(
+        Limit,
+        None,
+        "limit",
+        Value("NUMBER"),
+        WITH_LIST,
+        "Print the largest groups alone",
+    )),
+    rare(option(
         NoHeader,
         None,
         "no-header",
         Nothing,
         WITH_LIST,
         "Print tables of counts, --summary and --settings without titles",
-    ),
+    )),
     option(
         Keep,
         None,
@@ -436,30 +455,30 @@ pub static OPTIONS: &[OptionSpec] = &[
         &[EditService, EditServer],
         "Keep all settings that the line omits; -w may be +N, -N or N%",
     ),
-    option(
+    rare(option(
         IfExists,
         None,
         "if-exists",
         Nothing,
         &[EditService, EditServer, DeleteService, DeleteServer],
         "Do nothing if the service or the server is missing",
-    ),
-    option(
+    )),
+    rare(option(
         IfNotExists,
         None,
         "if-not-exists",
         Nothing,
         &[AddService, AddServer],
         "Do nothing if the same service or server exists",
-    ),
-    option(
+    )),
+    rare(option(
         Replace,
         None,
         "replace",
         Nothing,
         &[AddService, AddServer],
         "Add the service or the server, or edit it if it exists",
-    ),
+    )),
     option(
         DryRun,
         None,
@@ -481,7 +500,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         ],
         "Print the entries that would change, before and after; change nothing",
     ),
-    option(
+    rare(option(
         Confirm,
         None,
         "confirm",
@@ -500,7 +519,7 @@ pub static OPTIONS: &[OptionSpec] = &[
             StopDaemon,
         ],
         "Undo the change unless Enter is pressed on the terminal in time",
-    ),
+    )),
     option(
         Watch,
         None,
@@ -509,15 +528,15 @@ pub static OPTIONS: &[OptionSpec] = &[
         WITH_LIST,
         "Repeat the listing until Ctrl-C [default: every 2 seconds]",
     ),
-    option(
+    rare(option(
         Monitor,
         None,
         "monitor",
         GluedValue("SECONDS"),
         WITH_LIST,
         "Print changes of the table until Ctrl-C; look for them every 2 seconds by default",
-    ),
-    option(
+    )),
+    rare(option(
         Settings,
         None,
         "settings",
@@ -525,23 +544,23 @@ pub static OPTIONS: &[OptionSpec] = &[
         &[List, Save],
         "With -L: list the kernel's settings net.ipv4.vs.*; with -S: print those that differ from the \
          defaults as sysctl.conf(5) has them, or replace FILE with them",
-    ),
-    option(
+    )),
+    rare(option(
         Digest,
         None,
         "digest",
         GluedValue("all"),
         &[Save],
         "Print the SHA-256 digest of the saved lines without weights, or of all that they say",
-    ),
-    option(
+    )),
+    rare(option(
         Summary,
         None,
         "summary",
         Nothing,
         WITH_LIST,
         "List one line for each service, the totals, the share of each CPU, and application helpers",
-    ),
+    )),
 ];
 
 /// 1.31 accepts `--sort` everywhere, any number of times.

@@ -77,7 +77,7 @@ expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
 title "The director sees only the client's packets: a closed connection stays in FIN_WAIT"
 on director "ipvsadm -L -n -c"
 expect "connections in FIN_WAIT: ten, and three that real1 answered before" 13 "$(count 'FIN_WAIT .* 192.0.2.100:80 ')"
-healthy director real1 client
+healthy director real1 real2 client
 
 title "real2 asks for the client's address with its own as the sender"
 hardware=$(ip -n real2 -o link show dev lan | sed 's/.*ether \([^ ]*\).*/\1/')

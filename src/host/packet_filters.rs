@@ -172,13 +172,17 @@ fn judge(rule: &[u8], found: &mut NfTables) {
     }
 }
 
-/// The tables of legacy iptables, each with its program: `iptables nat`. Root alone may read them.
+/// The tables of legacy iptables and arptables, each with its program: `iptables nat`. Root alone may read them.
 ///
 /// # Errors
 /// If the lists cannot be read. A kernel without legacy iptables has no lists.
 pub fn legacy_tables() -> io::Result<Vec<String>> {
     let mut tables = Vec::new();
-    for (program, file) in [("iptables", "ip_tables_names"), ("ip6tables", "ip6_tables_names")] {
+    for (program, file) in [
+        ("iptables", "ip_tables_names"),
+        ("ip6tables", "ip6_tables_names"),
+        ("arptables", "arp_tables_names"),
+    ] {
         match fs::read_to_string(format!("/proc/thread-self/net/{file}")) {
             Ok(text) => tables.extend(text.lines().map(|name| format!("{program} {name}"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -44,6 +44,21 @@ fn is_tunnel(interface: &Interface) -> bool {
 pub(super) const QUIET: &str =
     "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2";
 
+/// A finding about ARP, which is a note if a packet filter may drop or change the ARP packets.
+fn of_arp(facts: &Facts, seen: String) -> Found {
+    let filters = &facts.host.filters;
+    let legacy = filters.legacy.iter().flatten().any(|table| table.starts_with("arptables "));
+    let nf_tables = filters.nf_tables.as_ref();
+    let is_filtered = legacy
+        || nf_tables
+            .is_some_and(|filter| filter.tables.iter().any(|name| name.starts_with("arp ")));
+    match is_filtered {
+        true => Found::new(format!("{seen}; a packet filter for ARP is there, and may hide it"))
+            .as_note(),
+        false => Found::new(seen).here(QUIET),
+    }
+}
+
 pub(super) fn arp_ignore(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
     for (own, place) in candidates(facts) {
@@ -53,7 +68,7 @@ pub(super) fn arp_ignore(facts: &Facts) -> Vec<Found> {
                     "{} on {} is an address of the network of {}, where arp_ignore is 0",
                     own.address, place.name, segment.name
                 );
-                found.push(Found::new(seen).here(QUIET));
+                found.push(of_arp(facts, seen));
             }
         }
     }
@@ -71,7 +86,7 @@ pub(super) fn arp_announce(facts: &Facts) -> Vec<Found> {
                     "{} on {} is an address of the network of {}, where arp_announce is {value}",
                     own.address, place.name, segment.name
                 );
-                found.push(Found::new(seen).here(QUIET));
+                found.push(of_arp(facts, seen));
             }
         }
     }

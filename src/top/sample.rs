@@ -1,8 +1,8 @@
 //! A sample: one reading of the table, with the rates since the readings before.
 //!
 //! The kernel renews the counters that it reports every two seconds (6.1: `estimation_timer`, `ip_vs_copy_stats`). Between
-//! two samples of one second they stay or grow by two seconds' traffic, so a rate is a difference divided by the time
-//! between two samples that changed the counters.
+//! two samples of one second they stay or grow by two seconds' traffic. A rate is therefore a difference divided by the
+//! time between two samples that changed the counters.
 
 use std::time::Duration;
 

@@ -197,7 +197,8 @@ title "Three addresses: web belongs to director1, mail to director2, and admin s
 configure_three() {
   on "$1" "cat >/run/sync <<'END'
 #!/bin/sh
-# The sync daemon has the role of the director: master or backup, or none after a fault.
+# The sync daemon has the role of the director: master or backup, or none after a fault. One script runs at a time.
+exec 9>/run/sync.lock && flock 9
 ipvsadm --stop-daemon master 2>/dev/null
 ipvsadm --stop-daemon backup 2>/dev/null
 [ \$1 = fault ] || ipvsadm --start-daemon \$1 --mcast-interface lan --syncid 1

@@ -73,7 +73,7 @@ impl PlannedChange<'_> {
             Cause::Refused { error, .. } if is_as_before => Err(error.into()),
             _ => {
                 let (file, signal) = (SUBJECT.to_owned(), watcher.signal());
-                Err(Error::NotApplied { file, signal, failed })
+                Err(Error::NotApplied { file, signal, failed, conflict: None })
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipvs::ServiceKey;
 use ipvs::kernel::Namespace;
-use ipvs::model::WeightTooLarge;
+use ipvs::model::{RealServerKey, SyncRole, WeightTooLarge};
 use ipvs::plan::ApplyError;
 use ipvs_rules::SaveForm;
 use thiserror::Error;
@@ -195,7 +195,7 @@ pub enum Error {
     #[error("cannot wait for a confirmation: the process is in the background of its terminal")]
     InBackground,
     /// A plan was not applied, or only in part.
-    #[error("{}", failed_restore(.file, *.signal, .failed))]
+    #[error("{}", failed_restore(.file, *.signal, .failed, *.conflict))]
     NotApplied {
         /// The file's name.
         file: String,
@@ -203,6 +203,9 @@ pub enum Error {
         signal: Option<i32>,
         /// The reason, and the outcome of the rollback.
         failed: Box<ApplyError<Origin>>,
+        /// Two rules that no kernel has at once: a sync daemon to start, and a real server with another IP version than
+        /// its service.
+        conflict: Option<(SyncRole, RealServerKey)>,
     },
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipvs::error::Subject;
 use ipvs::kernel::{Lock, Namespace};
-use ipvs::model::{Change, Request, Scope};
+use ipvs::model::{Change, Family, RealServerKey, Request, Scope, SyncRole};
 use ipvs::plan::{Applied, Plan, PlanOptions, Prepared, Progress, apply_with_retries};
 use ipvs::state::{Selection, read_selected, read_settings};
 use ipvs::{Client, ErrorKind, Ruleset};
@@ -210,6 +210,7 @@ impl PreparedRestore<'_> {
         watcher: &mut impl Watcher,
     ) -> Result<AppliedPlan, Error> {
         let Self { restore, prepared } = self;
+        let conflict = conflict(&prepared.plan);
         let mut resolver = std::mem::take(&mut session.resolver);
         let result: Applied<Origin, Error> =
             session.client().map_err(Error::from).and_then(|client| {
@@ -223,9 +224,27 @@ impl PreparedRestore<'_> {
         let (file, signal) = (restore.name.to_owned(), watcher.signal());
         match result? {
             Ok(applied) => Ok(AppliedPlan::new(file, applied)),
-            Err(failed) => Err(Error::NotApplied { file, signal, failed }),
+            Err(failed) => Err(Error::NotApplied { file, signal, failed, conflict }),
         }
     }
+}
+
+/// A sync daemon that a plan starts, and a real server with another IP version than its service that it adds. The kernel
+/// refuses the second of them.
+fn conflict(plan: &Plan<Origin>) -> Option<(SyncRole, RealServerKey)> {
+    let role = plan.steps().find_map(|step| match &step.change {
+        Change::StartDaemon(daemon) => Some(daemon.role),
+        _ => None,
+    })?;
+    let server = plan.steps().find_map(|step| match &step.change {
+        Change::AddServer(service, server)
+            if Family::of(server.key.address) != service.family() =>
+        {
+            Some(server.key)
+        }
+        _ => None,
+    })?;
+    Some((role, server))
 }
 
 impl<'a> Restore<'a> {

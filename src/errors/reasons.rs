@@ -2,7 +2,7 @@
 //!
 //! An error message and the doctor name the same reason in the same words. Looks at nothing: the callers have the facts.
 
-use ipvs::model::{RealServerKey, ServiceKey};
+use ipvs::model::{RealServerKey, ServiceKey, SyncRole};
 
 use crate::host::ModuleState;
 
@@ -65,6 +65,14 @@ pub fn no_rights(
     (!has_net_admin).then_some(
         "CAP_NET_ADMIN in the initial user namespace is needed, and this process is root without it; \
          docker run --cap-add NET_ADMIN gives it",
+    )
+}
+
+/// Rules that start a sync daemon and add a real server with another IP version than its service.
+pub fn daemon_beside_server(role: SyncRole, server: &RealServerKey) -> String {
+    format!(
+        "the rules start the sync daemon {role} and add {server}, which has another IP version than its service: \
+         the kernel takes one of them alone"
     )
 }
 

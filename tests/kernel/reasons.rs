@@ -35,6 +35,16 @@ fn real_server_of_another_family_beside_a_sync_daemon_names_the_daemon() {
     let said = outcome.refused(255);
     assert!(said.starts_with(INVALID) && said.contains("the sync daemon backup runs"), "{said}");
     ours("--stop-daemon backup");
+    // The rules of one file exclude each other.
+    let rules =
+        b"--start-daemon backup --mcast-interface lo\n-a -t 10.0.0.1:80 -r [2001:db8::2]:80 -i\n";
+    let outcome = Program::restore().feed(["--noflush"], rules);
+    let said = outcome.refused(255);
+    assert!(
+        said.starts_with(INVALID)
+            && said.contains("the rules start the sync daemon backup and add [2001:db8::2]:80"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The message of a restore that was not applied: its cause, the outcome of the rollback, and the entries that are lost.
 
 use ipvs::ErrorKind;
-use ipvs::model::{Change, UnknownAttribute};
+use ipvs::model::{Change, RealServerKey, SyncRole, UnknownAttribute};
 use ipvs::plan::{ApplyError, Cause, Rollback};
 use ipvs_rules::{has_line, write_change};
 
-use crate::errors::{reason, sentence};
+use crate::errors::{daemon_beside_server, reason, sentence};
 use crate::process::Answer;
 use crate::resolve::Labels;
 use crate::rules_file::Origin;
@@ -43,6 +43,7 @@ pub(in crate::commands) fn failed_restore(
     file: &str,
     signal: Option<i32>,
     failed: &ApplyError<Origin>,
+    conflict: Option<(SyncRole, RealServerKey)>,
 ) -> String {
     let mut text = match &failed.cause {
         Cause::Refused { error, step } => {
@@ -53,7 +54,13 @@ pub(in crate::commands) fn failed_restore(
                 error.kind(),
                 ErrorKind::Exists | ErrorKind::NotFound | ErrorKind::NoService
             );
-            let reason = if is_of_entry { None } else { reason(error) };
+            let reason = match conflict {
+                _ if is_of_entry => None,
+                Some((role, server)) if error.kind() == ErrorKind::Invalid => {
+                    Some(daemon_beside_server(role, &server))
+                }
+                _ => reason(error),
+            };
             let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
             format!("{}{reason} ({file}{place}: {change})", sentence(error))
         }
@@ -197,7 +204,7 @@ mod tests {
             ..ApplyError::new(Cause::Stopped, Rollback::Complete)
         };
         assert_eq!(
-            failed_restore("rules", Some(15), &stopped),
+            failed_restore("rules", Some(15), &stopped, None),
             "stopped by signal 15 (rules); the table is what it was, but the counters of -t 10.0.0.1:80 (and 1 more) \
              begin at 0 again, and those that -Z zeroed stay so"
         );
@@ -210,7 +217,7 @@ mod tests {
             concurrent_changes: vec![change("-A -f 1 -s rr"); 7],
             ..ApplyError::new(cause, Rollback::Complete)
         };
-        let said = failed_restore("rules", None, &outrun);
+        let said = failed_restore("rules", None, &outrun, None);
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), 7, "{said}");
         assert_eq!(
@@ -230,7 +237,7 @@ mod tests {
         let lost = |server, number| UnknownAttribute { service, server, number };
         let message = |rollback, lost_attributes| {
             let failed = ApplyError::new(Cause::Stopped, rollback);
-            failed_restore("rules", Some(15), &ApplyError { lost_attributes, ..failed })
+            failed_restore("rules", Some(15), &ApplyError { lost_attributes, ..failed }, None)
         };
         let start = "stopped by signal 15 (rules); the table is what it was";
         assert_eq!(message(Rollback::Complete, vec![]), start);

@@ -43,7 +43,7 @@ const PACKAGES: [Package; 4] = [
             ("values", 3),
             ("tunnel", 3),
             ("line_options", 4),
-            ("edits", 5),
+            ("requests", 5),
             ("listing", 5),
             ("saving", 5),
             ("waiting", 5),

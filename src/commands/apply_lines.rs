@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::command_stream::{CommandStream, Event};
 use super::dry_run::DryRun;
-use super::failures::{of_change, of_output};
+use super::failure_kind::{of_change, of_output};
 use super::{Error, Session, run};
 use crate::errors::{Failure, FailureKind, SUCCESS};
 use crate::rules_file::shortened;

@@ -1,9 +1,9 @@
-//! Runs a command of ipvsadm: hands it to the module that carries it out, and sets the kind of its failure.
+//! Runs a command of ipvsadm: hands it to the module that carries it out. `failure_kind` sets the kind of its failure.
 
 use std::io::Write;
 
 use super::clear::clear_within;
-use super::failures::{of_change, of_listing, of_output};
+use super::failure_kind::{of_change, of_listing, of_output};
 use super::sysctls::save_sysctls;
 use super::{Session, change, drain, dry_run, list, save};
 use crate::args::{write_help, write_version};

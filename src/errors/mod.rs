@@ -1,7 +1,8 @@
 //! The errors of the programs: kind, source and hints. The kind alone decides the exit status.
 //!
-//! The program that runs a command sets the kind, since the same error of the kernel has status 1 in a listing and 255 in a change. The source is
-//! the error of a lower layer, and its text is the message. Knows the sentences of ipvsadm 1.31; knows no command.
+//! `commands/failure_kind.rs` chooses the kind, since the same error of the kernel has status 1 in a listing and 255 in a
+//! change; this module makes a status of it. The source is the error of a lower layer, and its text is the message. Knows
+//! the sentences of ipvsadm 1.31; knows no command.
 
 mod explain;
 mod reasons;

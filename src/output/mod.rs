@@ -4,7 +4,6 @@
 //! are printed while they are read ([`Rows`]). The text is byte for byte that of ipvsadm 1.31, blanks at the ends of lines
 //! included, because parsers rely on it. Knows the model and labels; knows no kernel and no streams of its own.
 
-mod columns;
 mod connection_counts;
 mod connections;
 mod daemons;
@@ -16,6 +15,7 @@ mod grid;
 mod json;
 mod metrics;
 mod numbers;
+mod padding;
 mod partial_services;
 mod plan;
 mod plan_document;

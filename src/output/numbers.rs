@@ -1,6 +1,6 @@
 //! The numbers of `--stats` and `--rate`: nine columns, shortened where they need more.
 
-use super::columns::right;
+use super::padding::right;
 
 /// The form of large numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Warnings and notes of `--doctor`, by states of the kernel, and the commands of the warnings.
 //!
-//! A recorded state in `src/doctor/tests.rs` shows LVS-KERNEL-04, because no kernel of these tests is older than 5.9.
+//! A recorded state in `src/doctor/tests/` shows LVS-KERNEL-04, because no kernel of these tests is older than 5.9.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -21,7 +21,6 @@
 mod answers;
 mod command;
 mod connection_query;
-mod edits;
 mod endpoint;
 mod error;
 mod hints;
@@ -29,6 +28,7 @@ mod line;
 mod line_options;
 mod listing;
 mod parser;
+mod requests;
 mod saving;
 mod table;
 #[cfg(test)]

@@ -11,14 +11,15 @@ mod unnamed;
 
 mod change;
 mod check;
+mod checked_name;
 mod connection;
 mod connection_filter;
 mod counters;
 mod daemon;
 mod key_text;
-mod name;
 mod network;
 mod real_server;
+mod reported;
 mod request;
 mod ruleset;
 mod scope;
@@ -26,11 +27,11 @@ mod scope;
 mod serde_form;
 mod service;
 mod service_with_servers;
-mod state;
 mod timeouts;
 
 pub use change::Change;
 pub use check::Misfit;
+pub use checked_name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
 pub use connection::{
     Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget,
     EngineData, UnknownName,
@@ -39,12 +40,12 @@ pub use connection_filter::ConnectionFilter;
 pub use counters::{Counters, Rates};
 pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
 pub use key_text::InvalidKey;
-pub use name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
 pub use network::{InvalidNetwork, Network};
 pub use real_server::{
     Forwarding, OtherChecksum, OtherForwarding, OtherTunnel, RealServer, RealServerKey, Tunnel,
     TunnelChecksum,
 };
+pub use reported::{Configured, Info, RealServerState, RealServerSummary, ServiceState, Version};
 pub use request::{
     Entry, ForwardingEdit, Request, ServerEdit, ServiceEdit, WeightEdit, WeightTooLarge,
 };
@@ -59,5 +60,4 @@ pub use service::{
     SchedulerFlags, ServiceKey, VirtualService,
 };
 pub use service_with_servers::ServiceWithServers;
-pub use state::{Configured, Info, RealServerState, RealServerSummary, ServiceState, Version};
 pub use timeouts::Timeouts;

@@ -12,7 +12,7 @@ use crate::plan::{Plan, PlanOptions, Step};
 use crate::state::{Selection, read_selected};
 
 /// The number of changes between two calls of [`Progress::should_stop`].
-const BATCH: usize = 64;
+const STEPS_BETWEEN_STOPS: usize = 64;
 
 /// Observes a plan while it is applied.
 pub trait Progress {
@@ -157,7 +157,7 @@ pub fn apply<T: Transport, C: Copy, O: Copy>(
     let total = plan.len();
     let mut made: Vec<&Step<O>> = Vec::with_capacity(total);
     for part in plan.parts() {
-        for batch in part.chunks(BATCH) {
+        for batch in part.chunks(STEPS_BETWEEN_STOPS) {
             let outcome = match progress.should_stop() {
                 true => Err(Cause::Stopped),
                 false => make(batch, client, &mut made),

@@ -96,7 +96,8 @@ fn doctor_warns_of_traffic_that_will_be_lost() {
     fs::write(&other, NAT.replace("10.0.0.12", "10.0.0.13")).unwrap();
     let line = format!("--doctor --against {}", other.display());
     mend_by(director, &line, "LVS-SYNC-03 warning", director);
-    assert!(findings(director, &line).is_empty());
+    let differs = |found: &(String, _)| found.0.starts_with("LVS-SYNC-03");
+    assert!(!findings(director, &line).iter().any(differs));
 }
 
 /// Restores a setting of the kernel that all namespaces share.

@@ -171,10 +171,12 @@ fn kernel_refuses_or_misreads_the_values_that_a_check_finds() {
     }
 }
 
-/// The resident memory of the process in pages, and the number of its open files.
+/// The resident memory of the process in pages, without that of files such as the program, and the number of its open files.
 fn resources() -> (usize, usize) {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut fields = statm.split(' ').map(|field| field.parse::<usize>().unwrap_or_default());
+    let (resident, shared) = (fields.nth(1).unwrap(), fields.next().unwrap());
+    let pages = resident - shared;
     (pages, std::fs::read_dir("/proc/self/fd").unwrap().count())
 }
 

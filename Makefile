@@ -158,13 +158,14 @@ installed = { for program in $(PROGRAMS) ipvsadm-top; do \
 	echo "644|systemd/ipvsadm.service|$(UNITDIR)/ipvsadm.service"; }
 
 # The documents, with the notices of all linked crates. Their links to each other work where they are installed.
-documents = { for file in *.md LICENSE $$(find docs labs -type f); do echo "644|$$file|$(DOCDIR)/$$file"; done; \
+documents = { for file in *.md LICENSE $$(find docs labs -type f ! -path 'docs/schema/*'); do echo "644|$$file|$(DOCDIR)/$$file"; done; \
+	echo "link|$$(realpath -m -s --relative-to="$(DOCDIR)/docs" "$(DATADIR)/ipvsadm/schema")|$(DOCDIR)/docs/schema"; \
 	for file in THIRD-PARTY sbom.cdx.json; do echo "644|packaging/$$file|$(DOCDIR)/$$file"; done; }
 
 install_files = while IFS='|' read -r mode file place; do \
 		[[ $$file$$place != *ipvsadm-top* || -x "$(BUILT)/release/ipvsadm-top" ]] || continue; \
 		if [ "$$mode" = link ]; then \
-			mkdir -p "$$(dirname "$(DESTDIR)$$place")" && ln -sf "$$file" "$(DESTDIR)$$place"; \
+			mkdir -p "$$(dirname "$(DESTDIR)$$place")" && ln -sfn "$$file" "$(DESTDIR)$$place"; \
 		else install -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; fi; \
 	done
 

@@ -223,7 +223,7 @@ dsc: provided dist ## Debian's source package, in target/packages
 	install -D -m 644 -t "$(PACKAGES)" "$(DIST)"/ipvsadm_$(VERSION)*.{dsc,debian.tar.xz,orig.tar.xz}
 
 rpm: provided dist ## the package for RHEL, Fedora and their relatives, in target/packages
-	@$(PACKAGING) rpmbuild -bb --nodeps --define "_topdir $(DIST)/rpm" --define "_builddir $(DIST)" \
+	@$(PACKAGING) rpmbuild -bb --nodeps --noclean --define "_topdir $(DIST)/rpm" --define "_builddir $(DIST)" \
 		--define "_sourcedir $(DIST)" --define "_rpmdir $(DIST)/rpm" packaging/ipvsadm.spec >"$(DIST)/rpm.log" 2>&1 || \
 		{ tail -n 30 "$(DIST)/rpm.log" >&2; exit 1; }
 	install -D -m 644 "$(DIST)/rpm/$$(uname -m)/ipvsadm-$(VERSION)-1"*.rpm "$(RPM)"

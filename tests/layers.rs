@@ -37,6 +37,7 @@ const PACKAGES: [Package; 4] = [
             ("endpoint", 0),
             ("table", 0),
             ("hints", 1),
+            ("option_groups", 1),
             ("tokens", 1),
             ("error", 2),
             ("line", 3),

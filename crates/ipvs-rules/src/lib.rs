@@ -27,6 +27,7 @@ mod hints;
 mod line;
 mod line_options;
 mod listing;
+mod option_groups;
 mod parser;
 mod requests;
 mod saving;

@@ -3,7 +3,8 @@
 
 use crate::command::{Command, TableChange};
 use crate::error::RuleError;
-use crate::line_options::{OptionGroups, Options};
+use crate::line_options::Options;
+use crate::option_groups::OptionGroups;
 use crate::table::{CommandName, CommandSpec, OptionName};
 use ipvs::model::{
     Change, Entry, Family, Forwarding, ForwardingEdit, Netmask, Persistence, Protocol,

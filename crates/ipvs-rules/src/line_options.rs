@@ -42,17 +42,34 @@ pub(super) struct Options<'a> {
     pub(super) has_server_port: bool,
     pub(super) for_service: ServiceOptions<'a>,
     pub(super) for_server: ServerOptions<'a>,
+    pub(super) is_numeric: bool,
+    /// The seconds of `--confirm`.
+    pub(super) confirmation: Option<u32>,
+    /// The options that lines of rules lack. These lines are many, and would clear and copy the fields of each.
+    pub(super) other: Option<Box<OtherOptions<'a>>>,
+}
+
+/// The options of the commands that read or that run once, and of sync daemons.
+#[derive(Debug, Default)]
+pub(super) struct OtherOptions<'a> {
     pub(super) listing: ListOptions,
     pub(super) for_save: SaveOptions,
     pub(super) for_daemon: DaemonOptions<'a>,
     pub(super) for_drain: DrainOptions,
     pub(super) for_doctor: DoctorOptions<'a>,
-    pub(super) is_numeric: bool,
     pub(super) scopes: Vec<Scope>,
     /// The file of `--settings`, or standard output.
     pub(super) sysctls: Option<Option<PathBuf>>,
-    /// The seconds of `--confirm`.
-    pub(super) confirmation: Option<u32>,
+}
+
+impl<'a> Options<'a> {
+    pub(super) fn other(&mut self) -> &mut OtherOptions<'a> {
+        self.other.get_or_insert_default()
+    }
+
+    pub(super) fn take_other(&mut self) -> OtherOptions<'a> {
+        self.other.take().map(|other| *other).unwrap_or_default()
+    }
 }
 
 /// A value that cannot be known before names are looked up.
@@ -277,46 +294,49 @@ impl<'a> Options<'a> {
             TunNocsum => self.for_server.tunnel.has_no_checksum = true,
             TunCsum => self.for_server.tunnel.has_checksum = true,
             TunRemcsum => self.for_server.tunnel.has_remote_checksum = true,
-            Connection => self.listing.connections = true,
-            Timeout => self.listing.timeouts = true,
-            Daemon => self.listing.daemons = true,
-            Stats => self.listing.stats = true,
-            Rate => self.listing.rate = true,
-            Thresholds => self.listing.thresholds = true,
-            PersistentConn => self.listing.persistent_connections = true,
-            TunInfo => self.listing.tunnels = true,
-            Nosort => self.listing.is_unsorted = true,
-            Exact => self.listing.is_exact = true,
-            Json => self.listing.is_json = true,
+            Connection => self.other().listing.connections = true,
+            Timeout => self.other().listing.timeouts = true,
+            Daemon => self.other().listing.daemons = true,
+            Stats => self.other().listing.stats = true,
+            Rate => self.other().listing.rate = true,
+            Thresholds => self.other().listing.thresholds = true,
+            PersistentConn => self.other().listing.persistent_connections = true,
+            TunInfo => self.other().listing.tunnels = true,
+            Nosort => self.other().listing.is_unsorted = true,
+            Exact => self.other().listing.is_exact = true,
+            Json => self.other().listing.is_json = true,
             Metrics if value == Some("") => return Err(bad(ValueError::NoFile)),
             Metrics => {
-                self.listing.metrics = Some(value.filter(|&file| file != "-").map(PathBuf::from))
+                self.other().listing.metrics =
+                    Some(value.filter(|&file| file != "-").map(PathBuf::from))
             }
             Settings if value == Some("") => return Err(bad(ValueError::NoFile)),
-            Settings => self.sysctls = Some(value.filter(|&file| file != "-").map(PathBuf::from)),
-            Summary => self.listing.is_summary = true,
+            Settings => {
+                self.other().sysctls = Some(value.filter(|&file| file != "-").map(PathBuf::from))
+            }
+            Summary => self.other().listing.is_summary = true,
             By if text != "service" => return Err(bad(ValueError::NotByService)),
-            By => self.listing.is_by_service = true,
-            Client => self.listing.client = Some(parsed(text).map_err(bad)?),
+            By => self.other().listing.is_by_service = true,
+            Client => self.other().listing.client = Some(parsed(text).map_err(bad)?),
             State => {
-                self.listing.states =
+                self.other().listing.states =
                     parse_states(text).map_err(|reason| bad(ValueError::State(reason)))?;
             }
             Origin => {
                 let origin =
                     parse_origin(text).map_err(|reason| bad(ValueError::Origin(reason)))?;
-                self.listing.origin = Some(origin);
+                self.other().listing.origin = Some(origin);
             }
-            Count => self.listing.is_count = true,
-            CountBy => self.listing.grouping = Some(parsed(text).map_err(bad)?),
-            Limit => self.listing.limit = Some(number(text, 1..=MAX_SIGNED).map_err(bad)?),
-            NoHeader => self.listing.has_no_header = true,
-            Watch => self.listing.watch = Some(interval(value).map_err(bad)?),
-            Monitor => self.listing.monitor = Some(interval(value).map_err(bad)?),
-            All => self.for_save.with_settings = true,
-            AllowEmpty => self.for_save.may_be_empty = true,
+            Count => self.other().listing.is_count = true,
+            CountBy => self.other().listing.grouping = Some(parsed(text).map_err(bad)?),
+            Limit => self.other().listing.limit = Some(number(text, 1..=MAX_SIGNED).map_err(bad)?),
+            NoHeader => self.other().listing.has_no_header = true,
+            Watch => self.other().listing.watch = Some(interval(value).map_err(bad)?),
+            Monitor => self.other().listing.monitor = Some(interval(value).map_err(bad)?),
+            All => self.other().for_save.with_settings = true,
+            AllowEmpty => self.other().for_save.may_be_empty = true,
             Digest => {
-                self.for_save.digest = Some(match value {
+                self.other().for_save.digest = Some(match value {
                     Some(text) => parsed(text).map_err(bad)?,
                     None => DigestedWeights::Omitted,
                 });
@@ -327,30 +347,34 @@ impl<'a> Options<'a> {
             Keep | IfExists | IfNotExists | Replace | DryRun => {}
             Drain => {
                 let limit = value.map(|text| number(text, 0..=MAX_SIGNED).map_err(bad));
-                self.for_drain.limit = limit.transpose()?;
+                self.other().for_drain.limit = limit.transpose()?;
             }
-            Force => self.for_drain.is_forced = true,
+            Force => self.other().for_drain.is_forced = true,
             Confirm => self.confirmation = Some(number(text, 1..=MAX_CONFIRMATION).map_err(bad)?),
             Probe => {
-                self.for_doctor.probe = Some(match value {
+                self.other().for_doctor.probe = Some(match value {
                     Some(text) => number(text, 1..=MAX_WAIT).map_err(bad)?,
                     None => 1,
                 });
             }
-            Sample => self.for_doctor.sample = Some(number(text, 1..=MAX_WAIT).map_err(bad)?),
-            Against => self.for_doctor.against = Some(text),
+            Sample => {
+                self.other().for_doctor.sample = Some(number(text, 1..=MAX_WAIT).map_err(bad)?)
+            }
+            Against => self.other().for_doctor.against = Some(text),
             Numeric => self.is_numeric = true,
-            McastInterface => self.for_daemon.interface = Some(text),
-            SyncId => self.for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),
-            Within => self.scopes.push(text.parse::<Scope>().map_err(|error| bad(error.into()))?),
+            McastInterface => self.other().for_daemon.interface = Some(text),
+            SyncId => self.other().for_daemon.sync_id = Some(number(text, 0..=255).map_err(bad)?),
+            Within => {
+                self.other().scopes.push(text.parse::<Scope>().map_err(|error| bad(error.into()))?)
+            }
             OwnPort => self.for_server.has_own_port = true,
             SyncMaxlen => {
                 let range = 1..=SyncDaemon::MAX_LENGTH.into();
-                self.for_daemon.max_length = Some(number(text, range).map_err(bad)?);
+                self.other().for_daemon.max_length = Some(number(text, range).map_err(bad)?);
             }
-            McastGroup => self.for_daemon.group = Some(multicast_group(text).map_err(bad)?),
-            McastPort => self.for_daemon.port = Some(number(text, 1..=65535).map_err(bad)?),
-            McastTtl => self.for_daemon.ttl = Some(number(text, 1..=255).map_err(bad)?),
+            McastGroup => self.other().for_daemon.group = Some(multicast_group(text).map_err(bad)?),
+            McastPort => self.other().for_daemon.port = Some(number(text, 1..=65535).map_err(bad)?),
+            McastTtl => self.other().for_daemon.ttl = Some(number(text, 1..=255).map_err(bad)?),
         }
         Ok(())
     }

@@ -15,37 +15,21 @@ use ipvs::model::{ConnectionFilter, RealServerKey};
 impl Options<'_> {
     /// The listing of `-L`.
     pub(super) fn list(mut self) -> Result<List, RuleError> {
-        if let Some(file) = self.listing.metrics.take() {
+        if let Some(file) = self.other().listing.metrics.take() {
             return self.metrics(file);
         }
-        if let Some(file) = self.sysctls.take() {
+        if let Some(file) = self.other().sysctls.take() {
             return self.sysctls(file);
         }
-        if self.listing.is_summary {
-            let has_header = !self.listing.has_no_header;
+        if self.other().listing.is_summary {
+            let has_header = !self.other().listing.has_no_header;
             return self.grid("summary", OptionName::Summary, ListSubject::Summary { has_header });
         }
-        if self.listing.is_by_service {
+        if self.other().listing.is_by_service {
             return Err(RuleError::Needed { needed: "metrics", option: "by", command: "list" });
         }
-        let Options {
-            waiting: _,
-            groups: _,
-            service,
-            real_server,
-            has_server_port,
-            for_service: _,
-            for_server: _,
-            listing,
-            for_save: _,
-            for_daemon: _,
-            for_drain: _,
-            for_doctor: _,
-            is_numeric,
-            scopes: _,
-            sysctls: _,
-            confirmation: _,
-        } = self;
+        let listing = self.take_other().listing;
+        let Options { service, real_server, has_server_port, is_numeric, .. } = self;
         let ListOptions {
             connections,
             timeouts,
@@ -176,18 +160,18 @@ impl Options<'_> {
     }
 
     /// The listing of `--settings`.
-    fn sysctls(self, file: Option<PathBuf>) -> Result<List, RuleError> {
+    fn sysctls(mut self, file: Option<PathBuf>) -> Result<List, RuleError> {
         if let Some(path) = file {
             let (option, value) = (OptionName::Settings, path.to_string_lossy().into_owned());
             return Err(RuleError::BadValue { option, value, reason: ValueError::FileOfListing });
         }
-        let has_header = !self.listing.has_no_header;
+        let has_header = !self.other().listing.has_no_header;
         self.grid("settings", OptionName::Settings, ListSubject::Sysctls { has_header })
     }
 
     /// A listing that is a table for people or JSON, without options about services or connections.
     fn grid(
-        self,
+        mut self,
         title: &'static str,
         option: OptionName,
         subject: ListSubject,
@@ -198,18 +182,20 @@ impl Options<'_> {
         if let Some(spec) = self.groups.first_beside(&allowed) {
             return Err(RuleError::ListConflict { later: spec.title, earlier: title });
         }
-        let format = if self.listing.is_json { OutputFormat::Json } else { OutputFormat::Text };
-        let interval = self.listing.watch.map(|seconds| Duration::from_secs(seconds.into()));
+        let format =
+            if self.other().listing.is_json { OutputFormat::Json } else { OutputFormat::Text };
+        let interval =
+            self.other().listing.watch.map(|seconds| Duration::from_secs(seconds.into()));
         Ok(List { subject, is_numeric: self.is_numeric, format, interval })
     }
 
     /// The listing of `--metrics`, which has one form.
-    fn metrics(self, file: Option<PathBuf>) -> Result<List, RuleError> {
+    fn metrics(mut self, file: Option<PathBuf>) -> Result<List, RuleError> {
         let allowed = [OptionName::Metrics, OptionName::By, OptionName::Numeric, OptionName::Sort];
         if let Some(spec) = self.groups.first_beside(&allowed) {
             return Err(RuleError::ListConflict { later: spec.title, earlier: "metrics" });
         }
-        let detail = match self.listing.is_by_service {
+        let detail = match self.other().listing.is_by_service {
             true => MetricsDetail::Services,
             false => MetricsDetail::Servers,
         };

@@ -10,7 +10,8 @@ use crate::command::{Command, Doctor, Drain, Help, Lines, OutputFormat, ProgramO
 use crate::error::{OptionFirst, RuleError, ValueError};
 use crate::line::{LineError, words};
 use crate::line_options::{
-    DaemonOptions, DoctorOptions, DrainOptions, Options, ServerOptions, ServiceOptions,
+    DaemonOptions, DoctorOptions, DrainOptions, Options, OtherOptions, ServerOptions,
+    ServiceOptions,
 };
 use crate::saving::file;
 use crate::table::{CommandName, CommandSpec, OptionName, OptionSpec};
@@ -262,17 +263,17 @@ impl<'a> Options<'a> {
                 Change::DeleteServer(self.service_key(command)?, self.real_server_key(command)?)
             }
             CommandName::Zero => Change::Zero(self.service),
-            CommandName::Clear if !self.scopes.is_empty() => {
-                return Ok(manner.clear_within(self.scopes));
-            }
-            CommandName::Clear => Change::Flush,
+            CommandName::Clear => match self.take_other().scopes {
+                scopes if scopes.is_empty() => Change::Flush,
+                scopes => return Ok(manner.clear_within(scopes)),
+            },
             CommandName::Set => Change::SetTimeouts(parse_timeouts(arguments)?),
             CommandName::StartDaemon => {
                 Change::StartDaemon(self.daemon(parse_role(command.command, role)?)?)
             }
             CommandName::StopDaemon => Change::StopDaemon(parse_role(command.command, role)?),
             CommandName::List => return Ok(Command::List(self.list()?)),
-            CommandName::Save => match self.sysctls.take() {
+            CommandName::Save => match self.other().sysctls.take() {
                 Some(replaced) => return self.save_sysctls(replaced, arguments),
                 None => return Ok(Command::Save(self.save(arguments.first().copied())?)),
             },
@@ -323,7 +324,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    fn drain(self, command: &'static CommandSpec) -> Result<Drain, RuleError> {
+    fn drain(mut self, command: &'static CommandSpec) -> Result<Drain, RuleError> {
         use OptionName::*;
 
         let allowed = [TcpService, RealServer, Ipv6, Drain, Force, Json, Sort];
@@ -336,8 +337,9 @@ impl<'a> Options<'a> {
             CommandName::DeleteService => DrainTarget::Service(service),
             _ => DrainTarget::Server(service, self.real_server_key(command)?),
         };
-        let DrainOptions { limit, is_forced } = self.for_drain;
-        let format = if self.listing.is_json { OutputFormat::Json } else { OutputFormat::Text };
+        let OtherOptions { for_drain, listing, .. } = self.take_other();
+        let DrainOptions { limit, is_forced } = for_drain;
+        let format = if listing.is_json { OutputFormat::Json } else { OutputFormat::Text };
         let deletes = command.command != CommandName::EditServer;
         Ok(crate::command::Drain { target, deletes, limit, is_forced, format })
     }
@@ -353,32 +355,8 @@ impl<'a> Options<'a> {
     fn virtual_service(self, command: &'static CommandSpec) -> Result<VirtualService, RuleError> {
         let key = self.service_key(command)?;
         let scheduler_flags = self.check_scheduler_flags()?;
-        let Options {
-            waiting: _,
-            groups: _,
-            service: _,
-            real_server: _,
-            has_server_port: _,
-            for_service:
-                ServiceOptions {
-                    scheduler,
-                    scheduler_flags: _,
-                    timeout,
-                    netmask,
-                    engine,
-                    is_one_packet,
-                },
-            for_server: _,
-            listing: _,
-            for_save: _,
-            for_daemon: _,
-            for_drain: _,
-            for_doctor: _,
-            is_numeric: _,
-            scopes: _,
-            sysctls: _,
-            confirmation: _,
-        } = self;
+        let ServiceOptions { scheduler, timeout, netmask, engine, is_one_packet, .. } =
+            self.for_service;
         if let ServiceKey::Address { protocol, address, port } = key {
             if port == 0 && timeout.is_none() {
                 return Err(RuleError::ZeroPort(address));
@@ -405,32 +383,14 @@ impl<'a> Options<'a> {
     fn server(self, command: &'static CommandSpec) -> Result<(ServiceKey, RealServer), RuleError> {
         let service = self.service_key(command)?;
         let mut key = self.real_server_key(command)?;
-        let Options {
-            waiting: _,
-            groups: _,
-            service: _,
-            real_server: _,
-            has_server_port: _,
-            for_service: _,
-            for_server:
-                ServerOptions {
-                    forwarding,
-                    weight,
-                    upper_threshold,
-                    lower_threshold,
-                    tunnel,
-                    has_own_port,
-                },
-            listing: _,
-            for_save: _,
-            for_daemon: _,
-            for_drain: _,
-            for_doctor: _,
-            is_numeric: _,
-            scopes: _,
-            sysctls: _,
-            confirmation: _,
-        } = self;
+        let ServerOptions {
+            forwarding,
+            weight,
+            upper_threshold,
+            lower_threshold,
+            tunnel,
+            has_own_port,
+        } = self.for_server;
         let is_tunneled = forwarding == Some(OptionName::Ipip);
         if Family::of(key.address) != service.family() && !is_tunneled {
             return Err(RuleError::FamilyMismatch);
@@ -463,25 +423,9 @@ impl<'a> Options<'a> {
         Ok((service, server))
     }
 
-    fn daemon(self, role: SyncRole) -> Result<SyncDaemon, RuleError> {
-        let Options {
-            waiting: _,
-            groups: _,
-            service: _,
-            real_server: _,
-            has_server_port: _,
-            for_service: _,
-            for_server: _,
-            listing: _,
-            for_save: _,
-            for_daemon: DaemonOptions { interface, sync_id, max_length, group, port, ttl },
-            for_drain: _,
-            for_doctor: _,
-            is_numeric: _,
-            scopes: _,
-            sysctls: _,
-            confirmation: _,
-        } = self;
+    fn daemon(mut self, role: SyncRole) -> Result<SyncDaemon, RuleError> {
+        let DaemonOptions { interface, sync_id, max_length, group, port, ttl } =
+            self.take_other().for_daemon;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
         let interface = interface.map_err(RuleError::BadInterface)?.unwrap_or_default();
         Ok(SyncDaemon::new(role, interface)
@@ -493,15 +437,16 @@ impl<'a> Options<'a> {
     }
 
     /// `code` is empty unless the command names one.
-    fn doctor(self, code: &str) -> Doctor {
-        let DoctorOptions { probe, sample, against } = self.for_doctor;
+    fn doctor(mut self, code: &str) -> Doctor {
+        let OtherOptions { for_doctor, listing, .. } = self.take_other();
+        let DoctorOptions { probe, sample, against } = for_doctor;
         Doctor {
             code: Some(code).filter(|code| !code.is_empty()).map(str::to_owned),
             service: self.service,
             probe,
             sample,
             against: against.map(PathBuf::from),
-            format: if self.listing.is_json { OutputFormat::Json } else { OutputFormat::Text },
+            format: if listing.is_json { OutputFormat::Json } else { OutputFormat::Text },
         }
     }
 

@@ -5,29 +5,14 @@ use std::path::PathBuf;
 
 use crate::command::{Save, SaveForm};
 use crate::error::RuleError;
-use crate::line_options::{Options, SaveOptions};
+use crate::line_options::{Options, OtherOptions, SaveOptions};
 
 impl Options<'_> {
     /// The save of `-S`.
-    pub(super) fn save(self, argument: Option<&OsStr>) -> Result<Save, RuleError> {
-        let Options {
-            waiting: _,
-            groups: _,
-            service,
-            real_server: _,
-            has_server_port: _,
-            for_service: _,
-            for_server: _,
-            listing,
-            for_save: SaveOptions { digest, with_settings, may_be_empty },
-            for_daemon: _,
-            for_drain: _,
-            for_doctor: _,
-            is_numeric,
-            scopes,
-            sysctls: _,
-            confirmation: _,
-        } = self;
+    pub(super) fn save(mut self, argument: Option<&OsStr>) -> Result<Save, RuleError> {
+        let OtherOptions { listing, for_save, scopes, .. } = self.take_other();
+        let SaveOptions { digest, with_settings, may_be_empty } = for_save;
+        let Options { service, is_numeric, .. } = self;
         let title = "save";
         if !scopes.is_empty() {
             let other = "within";

@@ -134,19 +134,10 @@ fn rules_are_undone_when_the_terminal_goes_away() {
     confirming.script.wait().unwrap();
 }
 
-#[test]
-fn nothing_is_done_without_a_terminal() {
-    fresh_namespace();
-    Program::restore().feed::<&str>([], OLD.as_bytes()).succeeded();
-    let folder = tempfile::tempdir().unwrap();
-    let rules = folder.path().join("rules");
-    fs::write(&rules, NEW).unwrap();
+/// Runs a command without a terminal, and asserts that it is refused and leaves the table [`OLD`].
+fn assert_refused_without_terminal(words: &[&str]) {
     // setsid(1) leaves the terminal of the tester.
-    let output = Command::new("setsid")
-        .args(["--wait", Program::restore().name(), "--confirm=5"])
-        .arg(&rules)
-        .output()
-        .unwrap();
+    let output = Command::new("setsid").arg("--wait").args(words).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -154,6 +145,17 @@ fn nothing_is_done_without_a_terminal() {
         "{message}"
     );
     assert_eq!(saved(), OLD);
+}
+
+#[test]
+fn nothing_is_done_without_a_terminal() {
+    fresh_namespace();
+    Program::restore().feed::<&str>([], OLD.as_bytes()).succeeded();
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    fs::write(&rules, NEW).unwrap();
+    let rules = rules.to_str().unwrap();
+    assert_refused_without_terminal(&[Program::restore().name(), "--confirm=5", rules]);
     for words in [&["--confirm=0"][..], &["--confirm=5", "--diff"], &["--confirm=x"]] {
         Program::restore().run(words).refused(2);
     }
@@ -271,18 +273,7 @@ fn terminal_that_would_stop_the_process_has_the_change_undone() {
 fn change_is_not_made_without_a_terminal() {
     fresh_namespace();
     Program::restore().feed::<&str>([], OLD.as_bytes()).succeeded();
-    // setsid(1) leaves the terminal of the tester.
-    let output = Command::new("setsid")
-        .args(["--wait", Program::ours().name(), "-C", "--confirm=5"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        message.starts_with("cannot wait for a confirmation: there is no terminal"),
-        "{message}"
-    );
-    assert_eq!(saved(), OLD);
+    assert_refused_without_terminal(&[Program::ours().name(), "-C", "--confirm=5"]);
     for input in ["-C --confirm 5\n", "-C --confirm=5"] {
         let lines = Program::ours().feed(["-R"], input.as_bytes());
         let text = "--confirm is an option of command lines; a rule line cannot have it (line 1)";

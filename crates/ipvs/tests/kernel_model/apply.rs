@@ -99,6 +99,15 @@ fn apply_over(plan: &Plan, current: &Ruleset, socket: Socket) -> Result<(), Box<
     apply(plan, current, &mut Client::new(socket).unwrap(), &mut ())
 }
 
+/// The changes that lead back to the old table after the failure of a step.
+fn left_by(rollback: Rollback, step: usize) -> Vec<Change> {
+    match rollback {
+        Rollback::Complete => Vec::new(),
+        Rollback::Partial { left, .. } => left,
+        Rollback::Unknown(error) => panic!("step {step}: {error}"),
+    }
+}
+
 proptest! {
     #![proptest_config(values::cases(64))]
 
@@ -142,11 +151,7 @@ proptest! {
                 Some(change) if change >= step => Err(Errno::NOMEM),
                 _ => Ok(()),
             });
-            let left = match apply_over(&plan, &current, socket).unwrap_err().rollback {
-                Rollback::Complete => Vec::new(),
-                Rollback::Partial { left, .. } => left,
-                Rollback::Unknown(error) => panic!("step {step}: {error}"),
-            };
+            let left = left_by(apply_over(&plan, &current, socket).unwrap_err().rollback, step);
             let mut client = Client::new(kernel.socket()).unwrap();
             for change in &left {
                 client.apply(change).unwrap();
@@ -174,11 +179,7 @@ proptest! {
                 Some(change) if change > step => Err(Errno::NOMEM),
                 _ => Ok(()),
             });
-            let left = match apply_over(&plan, &current, socket).unwrap_err().rollback {
-                Rollback::Complete => Vec::new(),
-                Rollback::Partial { left, .. } => left,
-                Rollback::Unknown(error) => panic!("step {step}: {error}"),
-            };
+            let left = left_by(apply_over(&plan, &current, socket).unwrap_err().rollback, step);
             let mut client = Client::new(kernel.socket()).unwrap();
             for change in &left {
                 let key = change.service().unwrap();

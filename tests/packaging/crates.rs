@@ -113,7 +113,8 @@ pub(crate) struct Crates {
 
 impl Crates {
     pub(crate) fn read() -> Self {
-        let system = ["--locked", "--offline", "--filter-platform", "x86_64-unknown-linux-gnu"];
+        // Downloads the crates of features that this Rust is too old for.
+        let system = ["--locked", "--filter-platform", "x86_64-unknown-linux-gnu"];
         let text = cargo(
             &[&["metadata", "--format-version", "1", "--all-features"], &system[..]].concat(),
         );
@@ -158,7 +159,6 @@ impl Crates {
         let tree = cargo(&[
             "tree",
             "--locked",
-            "--offline",
             "--package",
             "ipvsadm",
             "--all-features",

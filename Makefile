@@ -14,8 +14,10 @@ DATADIR ?= $(PREFIX)/share
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR ?= $(DATADIR)/doc/ipvsadm
-# Debian's zsh reads vendor-completions below /usr, and site-functions below /usr/local alone.
-ZSHDIR ?= $(DATADIR)/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard /etc/debian_version)),vendor-completions,site-functions)
+# Debian's zsh reads vendor-completions below /usr, and site-functions below /usr/local alone. DESTDIR may be the root of
+# another system, or a directory that a package is made from.
+system = $(if $(wildcard $(DESTDIR)/etc/os-release),$(DESTDIR))
+ZSHDIR ?= $(DATADIR)/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard $(system)/etc/debian_version)),vendor-completions,site-functions)
 
 PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
 # TARGET=aarch64-unknown-linux-gnu builds for another machine, with the linker of its name.

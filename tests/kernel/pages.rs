@@ -3,9 +3,10 @@
 //!
 //! A page may begin with a block `rules`, which each section finds in the kernel and in the file `shop.rules`. A block
 //! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
-//! exit status. `sh elsewhere` needs a program that a test machine lacks, such as systemd as the first process: bash
-//! checks its syntax. The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of
-//! ldirectord runs the block `ldirectord`, and labs/run the blocks `console`.
+//! exit status. Each line of `sh terminal` runs on a terminal, on which Enter and then Ctrl-C are pressed. tests/boot runs
+//! `sh booted` under systemd, and `sh elsewhere` needs a program that no test machine has: here bash checks their syntax.
+//! The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of ldirectord runs
+//! the block `ldirectord`, and labs/run the blocks `console`.
 
 use std::fmt::Write;
 use std::fs;
@@ -96,7 +97,8 @@ impl Section {
         let mut script = format!("{START}{scene}\nset +e +o pipefail\n{CLOSE}");
         for Block { language, text } in &self.blocks {
             let text = match language.as_str() {
-                "sh elsewhere" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
+                "sh elsewhere" | "sh booted" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
+                "sh terminal" => text.lines().fold(String::new(), |all, line| all + &typed(line)),
                 "yaml" => commands(text),
                 "ldirectord" | "console" => String::new(),
                 "rules" => format!("ipvsadm-restore --check <<'RULES'\n{text}RULES"),
@@ -137,11 +139,7 @@ impl Section {
         while let Some(Block { language, text }) = blocks.next() {
             let wanted_status = match language.split_once(" exit=") {
                 Some(("sh", status)) => status,
-                None if ["sh", "sh elsewhere", "yaml", "rules", "ldirectord", "console"]
-                    .contains(&language.as_str()) =>
-                {
-                    "0"
-                }
+                None if WITHOUT_STATUS.contains(&language.as_str()) => "0",
                 _ => panic!("{place}: a block of {language}"),
             };
             let wanted = blocks.next_if(|block| block.language == "text");
@@ -165,6 +163,18 @@ if [ -s shop.rules ]; then
     ipvsadm -R shop.rules
 fi
 ";
+/// The languages whose commands succeed.
+const WITHOUT_STATUS: [&str; 8] =
+    ["sh", "sh booted", "sh elsewhere", "sh terminal", "yaml", "rules", "ldirectord", "console"];
+
+/// A command that somebody types at a terminal. 130 is the status of one that Ctrl-C ended.
+fn typed(line: &str) -> String {
+    format!(
+        "script -qec '{line}' /dev/null >/dev/null < \
+         <(exec 2>&-; sleep 1; echo; sleep 1; printf '\\003'; exec sleep 5) || [ $? = 130 ]\n"
+    )
+}
+
 const CLOSE: &str = "printf '%s%s\\n' '--- end of the block, exit status ' $?\n";
 
 /// A folder for a script, with our programs and ipvsadm 1.31 in its folder `programs`.

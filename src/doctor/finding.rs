@@ -12,7 +12,7 @@ pub enum Severity {
     Error,
     /// Traffic will be lost.
     Warning,
-    /// Many sites mean it, or the check cannot be sure.
+    /// Many sites do so on purpose, or the check cannot be sure.
     Note,
 }
 

@@ -204,7 +204,7 @@ fn probe_servers(
     unseen: &mut Vec<String>,
 ) -> Result<(), Error> {
     let mut ports: BTreeSet<ProbedPort> = BTreeSet::new();
-    let (mut all_ports, mut other_protocols) = (0, 0);
+    let (mut all_ports, mut other_protocols) = (0_usize, 0_usize);
     for (key, server) in facts.servers() {
         match key.protocol().filter(|protocol| *protocol != Protocol::Sctp) {
             Some(_) if server.key.port == 0 => all_ports += 1,
@@ -215,11 +215,12 @@ fn probe_servers(
         }
     }
     if all_ports > 0 {
-        unseen.push(format!("Not probed: {all_ports} real servers with port 0."));
+        unseen.push(format!("Not probed: {} with port 0.", counted(all_ports, "real server")));
     }
     if other_protocols > 0 {
         unseen.push(format!(
-            "Not probed: {other_protocols} real servers of SCTP services or firewall marks."
+            "Not probed: {} of SCTP services or firewall marks.",
+            counted(other_protocols, "real server")
         ));
     }
     let ports: Vec<ProbedPort> = ports.into_iter().collect();

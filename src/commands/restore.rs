@@ -20,7 +20,7 @@ use super::list_metrics::replace;
 use super::session::Session;
 use super::{AppliedPlan, Error};
 use crate::args::{EmptyTable, Existing, Weights};
-use crate::output::{PlanDocument, plan_metrics, write_document};
+use crate::output::{PlanDocument, counted, plan_metrics, write_document};
 use crate::resolve::Resolver;
 use crate::rules_file::{Origin, Rule, RuleFile};
 
@@ -108,10 +108,6 @@ fn follow(file: &mut RuleFile<'_>, start: Wanted, existing: Existing) -> Wanted 
 fn is_deletion(rule: &Rule) -> bool {
     let Request::Change(change) = &rule.request else { return false };
     matches!(change, Change::DeleteService(_) | Change::DeleteServer(..))
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `--diff`: a dry run. Writes the changes as lines or as JSON, and returns whether there are any.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Finding, Severity};
-use crate::output::Document;
+use crate::output::{Document, counted};
 
 /// The findings, and the facts that could not be seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,8 +48,7 @@ impl Document for Report {
         }
         let count = |severity| {
             let number = self.findings.iter().filter(|one| one.severity == severity).count();
-            let plural = if number == 1 { "" } else { "s" };
-            format!("{number} {}{plural}", severity.name())
+            counted(number, severity.name())
         };
         let [errors, warnings, notes] =
             [Severity::Error, Severity::Warning, Severity::Note].map(count);

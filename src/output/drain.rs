@@ -8,6 +8,8 @@ use ipvs::model::{RealServer, RealServerKey, ServiceKey};
 use ipvs::plan::{Contest, Remaining};
 use serde::Serialize;
 
+use super::counted;
+
 /// A step of a drain, with the seconds since the drain began.
 #[derive(Debug, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
@@ -131,10 +133,6 @@ impl fmt::Display for Left {
             Some(count) => write!(f, " ({count} of an unknown service)"),
         }
     }
-}
-
-fn counted(count: u64, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn entries(count: u64) -> String {

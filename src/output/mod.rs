@@ -6,6 +6,7 @@
 
 mod connection_counts;
 mod connections;
+mod counted;
 mod daemons;
 mod digest;
 mod director_summary;
@@ -30,6 +31,7 @@ mod timeouts;
 
 pub use connection_counts::{EntryCount, GroupCounter, TotalCount};
 pub use connections::{ConnectionsText, virtual_end};
+pub use counted::counted;
 pub use daemons::Daemons;
 pub use digest::write_digest;
 pub use director_summary::{DirectorSummary, MISSING_IN_SUMMARY, ServiceTally};

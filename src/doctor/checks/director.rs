@@ -8,6 +8,7 @@ use ipvs::model::{Forwarding, Protocol, ServiceKey};
 use super::drain;
 use crate::doctor::addresses::full_length;
 use crate::doctor::{Facts, Found, options_of};
+use crate::output::counted;
 
 /// The virtual addresses, each once.
 fn virtual_addresses(facts: &Facts) -> BTreeSet<IpAddr> {
@@ -190,8 +191,9 @@ pub(super) fn reverse_path(facts: &Facts) -> Vec<Found> {
     }
     let found = interfaces.into_iter().map(|name| {
         let seen = format!(
-            "rp_filter of {name} is 1, the default route leaves by {}, and {drops} packets were dropped",
-            default.name
+            "rp_filter of {name} is 1, the default route leaves by {}, and the filter has dropped {}",
+            default.name,
+            counted(drops, "packet")
         );
         Found::new(seen).here(format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2"))
     });

@@ -8,6 +8,7 @@ use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, Servi
 use super::{drain, hardware_text};
 use crate::doctor::addresses::{full_length, is_in_network};
 use crate::doctor::{Facts, Found, Tally, command, options_of};
+use crate::output::counted;
 
 /// This many connections without an answer, and no other ones, are a fault rather than bad luck.
 const MANY: u64 = 3;
@@ -162,8 +163,8 @@ pub(super) fn mapped_twice(facts: &Facts) -> Vec<Found> {
     let Some(((.., server), keys)) = twice.first() else { return Vec::new() };
     let names: Vec<String> = keys.iter().take(3).map(options_of).collect();
     let seen = format!(
-        "{} real servers get several ports of a virtual address at one of theirs, as {server} of {}",
-        twice.len(),
+        "Several ports of a virtual address lead to one port of {}, as {server} of {}",
+        counted(twice.len(), "real server"),
         names.join(" and ")
     );
     vec![Found::new(seen)]

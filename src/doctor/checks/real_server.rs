@@ -10,6 +10,7 @@ use ipvs::model::ServiceKey;
 
 use crate::doctor::{Facts, Found};
 use crate::host::{Address, Interface};
+use crate::output::counted;
 
 /// The IPv4 addresses that this machine may have as a real server, with their interfaces.
 fn candidates(facts: &Facts) -> Vec<(&Address, &Interface)> {
@@ -169,7 +170,8 @@ pub(super) fn no_tunnel(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     }
     let seen = format!(
-        "{count} packets had a protocol that the kernel does not handle, and this machine has no tunnel that is up"
+        "{} came with a protocol that the kernel does not handle, and this machine has no tunnel that is up",
+        counted(count, "packet")
     );
     vec![
         Found::new(seen)

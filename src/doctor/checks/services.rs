@@ -10,6 +10,7 @@ use ipvs::model::{
 use ipvs::state::ServiceSnapshot;
 
 use crate::doctor::{Facts, Found, TableAccess, command, options_of};
+use crate::output::counted;
 
 /// One finding for each service for which a function returns one.
 fn each(
@@ -65,11 +66,11 @@ pub(super) fn all_drained(facts: &Facts) -> Vec<Found> {
         if entry.servers.iter().any(|state| state.server.weight > 0) {
             return None;
         }
-        let seen = format!(
-            "The weight of all {} real servers of {} is 0",
-            entry.servers.len(),
-            options_of(&service.key)
-        );
+        let options = options_of(&service.key);
+        let seen = match entry.servers.len() {
+            1 => format!("The weight of the only real server of {options} is 0"),
+            count => format!("The weight of all {count} real servers of {options} is 0"),
+        };
         let weighted = first.server.weight(1);
         Some(Found::new(seen).here(command(&Change::EditServer(service.key, weighted))))
     })
@@ -155,8 +156,8 @@ pub(super) fn deleted_servers(facts: &Facts) -> Vec<Found> {
             .any(|port| servers.contains(&RealServerKey { address: server.ip(), port }));
         if !is_there {
             let seen = format!(
-                "{} connections of {} belong to {server}, which is not a real server any more",
-                tally.established,
+                "The kernel has {} of {} with {server}, which is not a real server any more",
+                counted(tally.established, "connection"),
                 options_of(&key)
             );
             found.push(Found::new(seen).here("sysctl -w net.ipv4.vs.expire_nodest_conn=1"));
@@ -179,8 +180,9 @@ pub(super) fn mixed_forwarding(facts: &Facts) -> Vec<Found> {
             return None;
         }
         let seen = format!(
-            "{} has {nat} real servers with NAT and {others} without",
-            options_of(&service.key)
+            "{} has {} with NAT and {others} without",
+            options_of(&service.key),
+            counted(nat, "real server")
         );
         let pattern = remote().find(|state| is_nat(&state.server) != is_odd_nat)?;
         let alike = odd.server.forwarding(pattern.server.forwarding);
@@ -309,8 +311,8 @@ pub(super) fn shared_servers(facts: &Facts) -> Vec<Found> {
     let Some(((_, server), entries)) = shared.first() else { return Vec::new() };
     let names: Vec<String> = entries.iter().take(3).map(|(key, _)| options_of(key)).collect();
     vec![Found::new(format!(
-        "{} real servers are in several services, as {server} in {}",
-        shared.len(),
+        "Several services have {} in common, as {} have {server}",
+        counted(shared.len(), "real server"),
         names.join(" and ")
     ))]
 }
@@ -323,7 +325,7 @@ pub(super) fn unset_marks(facts: &Facts) -> Vec<Found> {
     let Some(first) = marks.first() else { return Vec::new() };
     let names = match marks.len() {
         1 => first.clone(),
-        count => format!("{first} and {} more services", count - 1),
+        count => format!("{first} and {}", counted(count - 1, "more service")),
     };
     let filters = &facts.host.filters;
     let mut setters = Vec::new();
@@ -347,7 +349,7 @@ pub(super) fn unset_marks(facts: &Facts) -> Vec<Found> {
         (true, false) => Vec::new(),
         (true, true) => {
             vec![Found::new(format!(
-                "{names} waits for marked packets, and no rule of nf_tables, table of iptables or classifier sets a mark"
+                "No rule of nf_tables, table of iptables or classifier sets a mark, and {names} waits for marked packets"
             ))]
         }
     }

@@ -9,6 +9,7 @@ use ipvs::{Plan, Ruleset};
 use crate::doctor::{Facts, Found, command, options_of};
 use crate::errors::other_family;
 use crate::host::Interface;
+use crate::output::counted;
 
 pub(super) fn bad_interface(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
@@ -58,7 +59,8 @@ pub(super) fn entries_without_service(facts: &Facts) -> Vec<Found> {
         }
     }
     let found = first.map(|first| {
-        Found::new(format!("{count} connections belong to services that are not here, as {first}"))
+        let count = counted(count, "connection");
+        Found::new(format!("This machine has {count} of services that it lacks, as {first}"))
     });
     found.into_iter().collect()
 }
@@ -117,8 +119,8 @@ pub(super) fn other_table(facts: &Facts) -> Vec<Found> {
     if steps.is_empty() {
         return Vec::new();
     }
-    let seen =
-        format!("The table differs from that of the other director in {} lines", steps.len());
+    let lines = counted(steps.len(), "line");
+    let seen = format!("The table differs from that of the other director in {lines}");
     let shown = steps.into_iter().take(20);
     vec![shown.fold(Found::new(seen), |found, step| found.here(step))]
 }

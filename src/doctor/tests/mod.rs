@@ -103,9 +103,22 @@ fn set(host: &mut Host, path: &str, value: &str) {
 }
 
 fn codes(facts: &Facts) -> Vec<&'static str> {
-    let mut codes: Vec<_> = diagnose(facts).iter().map(|finding| finding.code).collect();
+    let findings = diagnose(facts);
+    findings.iter().for_each(|finding| assert_grammar(&finding.seen));
+    let mut codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
     codes.dedup();
     codes
+}
+
+/// No noun is in the plural after the number 1.
+fn assert_grammar(text: &str) {
+    let words: Vec<&str> = text.split([' ', ',', '.']).collect();
+    for (place, _) in words.iter().enumerate().filter(|(_, word)| **word == "1") {
+        for noun in ["bytes", "connections", "entries", "lines", "packets", "services", "servers"] {
+            let end = words.len().min(place + 3);
+            assert!(!words[place..end].contains(&noun), "{text}");
+        }
+    }
 }
 
 /// The commands of the findings with a code.

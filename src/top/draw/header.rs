@@ -3,18 +3,13 @@
 use ratatui::style::Style;
 
 use super::{Part, Picture, joined, key_text, length, short, with_end};
+use crate::output::counted;
 use crate::process::visible;
 use crate::top::sample::{Condition, PerSecond, as_float};
 use crate::top::view::{Mode, View};
 
 fn plain(text: impl Into<String>) -> Part {
     (text.into(), Style::new())
-}
-
-/// A number with a noun, in the plural unless it is 1.
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }
 
 /// The lines of the header, the most important first.

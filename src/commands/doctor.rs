@@ -19,8 +19,9 @@ use crate::doctor::{
     CHECKS, Facts, ProbedPort, Report, TableAccess, diagnose, explanation, look_at_boot_rules,
     look_at_host, probe, tally, who_has,
 };
-use crate::errors::reason;
-use crate::output::write_document;
+use crate::errors::{missing_ipvs, reason};
+use crate::host::module_is_loaded;
+use crate::output::{counted, write_document};
 use crate::process::TerminalStyle;
 use crate::rules_file::{Origin, RuleFile};
 
@@ -53,7 +54,8 @@ pub fn doctor(
     let mut facts = Facts::default();
     let table = read_table(session, &mut facts, &mut unseen);
     facts.other = other.map(|(name, text)| parse_other(name, text, session)).transpose()?;
-    if let Some(seconds) = asked.sample {
+    let has_ipvs = !matches!(facts.access, TableAccess::NoIpvs(_));
+    if let Some(seconds) = asked.sample.filter(|_| has_ipvs) {
         thread::sleep(Duration::from_secs(seconds.into()));
         facts.later = read_snapshot(session).ok().map(|table| table.services);
     }
@@ -62,7 +64,7 @@ pub fn doctor(
             return Err(Error::NothingSeen(error));
         }
         let is_asked = |entry: &ServiceSnapshot| entry.service.service.key == key;
-        if !matches!(facts.access, TableAccess::NoIpvs(_)) && !facts.services.iter().any(is_asked) {
+        if has_ipvs && !facts.services.iter().any(is_asked) {
             return Err(Error::NoServiceToExamine(key));
         }
         facts.services.retain(is_asked);
@@ -104,6 +106,10 @@ fn read_table(
     facts: &mut Facts,
     unseen: &mut Vec<String>,
 ) -> Option<ipvs::Error> {
+    if is_unloaded(session) {
+        facts.access = TableAccess::NoIpvs(missing_ipvs());
+        return None;
+    }
     match read_snapshot(session) {
         Ok(Snapshot { info, services, daemons, .. }) => {
             facts.services = services;
@@ -129,6 +135,12 @@ fn read_table(
         }
     }
     None
+}
+
+/// True if the kernel has not loaded ip_vs. A question for its table would load the module, and the doctor changes nothing.
+fn is_unloaded(session: &Session) -> bool {
+    module_is_loaded("ip_vs") == Some(false)
+        && matches!(session.namespace().has_connections(), Ok(false))
 }
 
 fn read_snapshot(session: &mut Session) -> Result<Snapshot, ipvs::Error> {

@@ -13,10 +13,10 @@ use ipvs::model::{
     VirtualService,
 };
 
-use super::reasons::{self, KernelPart};
+use super::reasons::{self, KernelPart, WaysToLoad};
 use crate::host::{
-    Capabilities, Capability, ModuleState, RouteKind, addresses, interfaces,
-    is_initial_user_namespace, modprobe_is_banned, modprobe_path, module_state, routes,
+    Capabilities, Capability, RouteKind, addresses, interfaces, is_initial_user_namespace,
+    modprobe_is_banned, modprobe_path, module_state, routes,
 };
 
 /// A process explains this many failures. The input of -R may have thousands of refused lines, and each look at a large table
@@ -35,7 +35,7 @@ pub fn reason(error: &Error) -> Option<String> {
     }
     match (error.kind(), error.operation()) {
         (_, Operation::OpenFile | Operation::ReadFile) => None,
-        (ErrorKind::NoFamily, _) => no_family(),
+        (ErrorKind::NoFamily, _) => missing_ipvs(),
         (ErrorKind::NotPermitted, _) => not_permitted(),
         (ErrorKind::NoInterface, _) => match error.change()? {
             Change::StartDaemon(daemon) => no_interface(daemon),
@@ -82,38 +82,15 @@ fn crossed_thresholds(server: &RealServer) -> Option<String> {
     is_crossed.then(|| format!("the lower threshold {lower} is above the upper one, {upper}"))
 }
 
-/// Without the module there is no family.
-fn no_family() -> Option<String> {
-    if modprobe_is_banned() {
-        return Some(
-            "loading modules is banned: kernel.modprobe is empty or kernel.modules_disabled is 1; \
-             load ip_vs at boot"
-                .to_owned(),
-        );
-    }
-    match module_state("ip_vs")? {
-        ModuleState::Present => None,
-        ModuleState::NoDirectory(directory) => Some(format!(
-            "{} is missing: install the modules of the running kernel, or boot the kernel whose modules are installed; \
-             in a container, run modprobe ip_vs on the host",
-            directory.display()
-        )),
-        ModuleState::Missing(directory) => Some(format!(
-            "no module ip_vs in {}: install the package with the kernel's extra modules, or a kernel with CONFIG_IP_VS",
-            directory.display()
-        )),
-        ModuleState::Loadable => {
-            if let Some(path) = modprobe_path().filter(|path| !path.exists()) {
-                return Some(format!("{} is missing: install kmod", path.display()));
-            }
-            let capabilities = Capabilities::effective().ok()?;
-            let may_load = capabilities.contains(Capability::SysModule);
-            (!may_load).then(|| {
-                "loading a module takes CAP_SYS_MODULE: run modprobe ip_vs as root on the host"
-                    .to_owned()
-            })
-        }
-    }
+/// The reason why the kernel has no IPVS, if it can be seen now.
+pub fn missing_ipvs() -> Option<String> {
+    let capabilities = Capabilities::effective();
+    reasons::no_ipvs(&WaysToLoad {
+        is_banned: modprobe_is_banned(),
+        state: module_state("ip_vs"),
+        missing_modprobe: modprobe_path().filter(|path| !path.exists()),
+        may_load: capabilities.is_ok_and(|held| held.contains(Capability::SysModule)),
+    })
 }
 
 /// Root may lack the right too; everybody else is told to be root by 1.31's sentence.

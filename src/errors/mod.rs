@@ -13,7 +13,7 @@ use std::error::Error;
 
 use ipvs_rules::{LineError, RuleError, TokenError};
 
-pub use explain::reason;
+pub use explain::{missing_ipvs, reason};
 pub use reasons::{KernelPart, daemon_beside_server, missing_part, other_family};
 pub use sentences::{conflict_sentence, io_text, sentence};
 

@@ -2,6 +2,8 @@
 //!
 //! An error message and the doctor name the same reason in the same words. Looks at nothing: the callers have the facts.
 
+use std::path::PathBuf;
+
 use ipvs::model::{RealServerKey, ServiceKey, SyncRole};
 
 use crate::host::ModuleState;
@@ -44,6 +46,49 @@ impl KernelPart {
             Self::Scheduler => format!("ip_vs_{name}"),
             Self::Engine => format!("ip_vs_pe_{name}"),
         }
+    }
+}
+
+/// The facts that decide whether ip_vs can be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct WaysToLoad {
+    /// True if an administrator has banned the loading of modules.
+    pub is_banned: bool,
+    /// The state of the module ip_vs.
+    pub state: Option<ModuleState>,
+    /// The program that the kernel runs to load a module, if it is missing.
+    pub missing_modprobe: Option<PathBuf>,
+    /// True if this process may load modules.
+    pub may_load: bool,
+}
+
+/// The reason why the kernel has no IPVS. `None` if it could be loaded.
+pub fn no_ipvs(ways: &WaysToLoad) -> Option<String> {
+    if ways.is_banned {
+        return Some(
+            "loading modules is banned: kernel.modprobe is empty or kernel.modules_disabled is 1; \
+             load ip_vs at boot"
+                .to_owned(),
+        );
+    }
+    match (ways.state.as_ref()?, &ways.missing_modprobe) {
+        (ModuleState::Present, _) => None,
+        (ModuleState::NoDirectory(directory), _) => Some(format!(
+            "{} is missing: install the modules of the running kernel, or boot the kernel whose modules are installed; \
+             in a container, run modprobe ip_vs on the host",
+            directory.display()
+        )),
+        (ModuleState::Missing(directory), _) => Some(format!(
+            "no module ip_vs in {}: install the package with the kernel's extra modules, or a kernel with CONFIG_IP_VS",
+            directory.display()
+        )),
+        (ModuleState::Loadable, Some(path)) => {
+            Some(format!("{} is missing: install kmod", path.display()))
+        }
+        (ModuleState::Loadable, None) => (!ways.may_load).then(|| {
+            "loading a module takes CAP_SYS_MODULE: run modprobe ip_vs as root on the host"
+                .to_owned()
+        }),
     }
 }
 
@@ -157,6 +202,20 @@ fn distance(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn module_that_could_be_loaded_has_no_reason() {
+        let ways = WaysToLoad { state: Some(ModuleState::Loadable), ..WaysToLoad::default() };
+        assert!(no_ipvs(&ways).unwrap().starts_with("loading a module takes CAP_SYS_MODULE"));
+        let mut ways = WaysToLoad { may_load: true, ..ways };
+        assert_eq!(no_ipvs(&ways), None);
+        ways.missing_modprobe = Some("/sbin/modprobe".into());
+        assert_eq!(no_ipvs(&ways).unwrap(), "/sbin/modprobe is missing: install kmod");
+        ways.state = None;
+        assert_eq!(no_ipvs(&ways), None);
+        ways.is_banned = true;
+        assert!(no_ipvs(&ways).unwrap().starts_with("loading modules is banned"));
+    }
 
     #[test]
     fn distance_counts_letters_and_swaps() {

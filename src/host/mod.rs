@@ -14,7 +14,8 @@ mod sockets;
 use std::fs;
 
 pub use modules::{
-    ModuleState, kernel_release, modprobe_is_banned, modprobe_path, module_parameter, module_state,
+    ModuleState, kernel_release, modprobe_is_banned, modprobe_path, module_is_loaded,
+    module_parameter, module_state,
 };
 pub use network::{
     Address, Interface, Neighbour, Route, RouteKind, addresses, interfaces, neighbours, routes,

@@ -29,6 +29,13 @@ pub fn module_parameter(module: &str, parameter: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
+/// True if a module is loaded, by its name with underscores. A module with parameters that is built into the kernel counts as
+/// loaded. `None` if the kernel's list of modules cannot be seen.
+pub fn module_is_loaded(name: &str) -> Option<bool> {
+    let modules = Path::new("/sys/module");
+    modules.is_dir().then(|| modules.join(name).exists())
+}
+
 /// Looks for a module by its name with underscores. `None` if the release of the kernel is unknown, or if the list of modules
 /// cannot be read.
 pub fn module_state(name: &str) -> Option<ModuleState> {

@@ -48,14 +48,18 @@ const HEADERS: usize = 16 + 4;
 
 /// All tables, and the abilities of all rules.
 ///
-/// A module that is not loaded has no rules. It is not asked, since a question would load it.
+/// A module that is not loaded has no rules. It is not asked, since a question would load it, also from a container.
 ///
 /// # Errors
-/// [`io::ErrorKind::PermissionDenied`] without CAP_NET_ADMIN, and the errors of the netlink socket.
+/// [`io::ErrorKind::PermissionDenied`] without CAP_NET_ADMIN, [`io::ErrorKind::NotFound`] if nothing tells whether the
+/// kernel has loaded the module, and the errors of the netlink socket.
 pub fn nf_tables() -> io::Result<NfTables> {
     let mut found = NfTables::default();
-    if module_state("nf_tables") == Some(ModuleState::Loadable) {
-        return Ok(found);
+    match module_state("nf_tables") {
+        Some(ModuleState::Loadable | ModuleState::Missing(_)) => return Ok(found),
+        // In a container without its list of modules, nf_tables may be a part of the kernel.
+        Some(ModuleState::NoDirectory(_)) => return Err(io::ErrorKind::NotFound.into()),
+        Some(ModuleState::Present) | None => {}
     }
     let asked = ask(GET_TABLE, |family, attributes| found.tables.extend(table(family, attributes)))
         .and_then(|()| match found.tables.is_empty() {

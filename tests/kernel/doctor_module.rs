@@ -1,9 +1,10 @@
 //! `--doctor` on a kernel that has not loaded ip_vs.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use crate::doctor::{Lab, NAT, faults, mend, wait_until};
+use crate::doctor::{Lab, NAT, faults, findings, mend, wait_until};
 use crate::program::Program;
 
 /// Forbids the kernel and the programs to load modules by themselves, until it is dropped.
@@ -41,6 +42,14 @@ fn doctor_mends_a_kernel_without_its_module() {
     // The module of the machine's own kernel may be in use.
     if std::env::var("WITH_IPVS").as_deref() == Ok("uml") {
         wait_until("a kernel without ip_vs", unload);
+        // The kernel loads the module for a question about its table.
+        let title = |severity| vec![format!("LVS-KERNEL-01 {severity}")];
+        assert_eq!(faults(&lab.director), title("error"));
+        let server = &lab.servers[0];
+        server.ip("address add 203.0.113.1/32 dev lo");
+        let found = findings(server, "--doctor").into_iter().map(|(title, _)| title);
+        assert_eq!(found.collect::<Vec<_>>(), title("note"));
+        assert!(!Path::new("/sys/module/ip_vs").exists());
         let forbidden = NoModprobe::new();
         let refused = lab.director.within(|| Program::ours().line("-A -t 192.0.2.100:80"));
         assert_eq!(refused.code(), 2);

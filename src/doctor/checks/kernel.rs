@@ -1,19 +1,19 @@
 //! The kernel: its module, its tables of connections, and settings that matter on its version.
 
+use super::real_server;
 use crate::doctor::{Facts, Found, TableAccess, WantedPart, options_of};
 use crate::errors::missing_part;
 
 pub(super) fn no_ip_vs(facts: &Facts) -> Vec<Found> {
-    match &facts.access {
-        TableAccess::NoIpvs(reason) => {
-            let reason = reason.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-            vec![
-                Found::new(format!("The kernel has not loaded ip_vs{reason}"))
-                    .here("modprobe ip_vs"),
-            ]
-        }
-        _ => Vec::new(),
-    }
+    let TableAccess::NoIpvs(reason) = &facts.access else { return Vec::new() };
+    let reason = reason.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    let seen = format!("The kernel has not loaded ip_vs{reason}");
+    let wants_services = facts.boot_rules.is_some() || facts.host.has_failover;
+    vec![match real_server::has_virtual_address(facts) && !wants_services {
+        // The packets of a director need no IPVS there.
+        true => Found::new(format!("{seen}, which a real server does not need")).as_note(),
+        false => Found::new(seen).here("modprobe ip_vs"),
+    }]
 }
 
 /// The release as numbers: 6.1 is (6, 1).

@@ -32,6 +32,11 @@ fn candidates(facts: &Facts) -> Vec<(&Address, &Interface)> {
     found
 }
 
+/// True if this machine has an address that a real server may have.
+pub(super) fn has_virtual_address(facts: &Facts) -> bool {
+    !candidates(facts).is_empty()
+}
+
 /// The interfaces on whose networks an address would be found by ARP.
 fn segments<'a>(facts: &'a Facts, own: &Address) -> impl Iterator<Item = &'a Interface> {
     facts.host.segment(&own.address).into_iter()

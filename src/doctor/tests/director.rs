@@ -64,6 +64,20 @@ fn kernel_is_judged_by_its_version_and_sizes() {
 }
 
 #[test]
+fn real_server_needs_no_ip_vs() {
+    let mut facts = facts("");
+    facts.access = TableAccess::NoIpvs(None);
+    assert_eq!(diagnose(&facts)[0].severity, Severity::Error);
+    own(&mut facts.host, 1, "203.0.113.1", 32);
+    assert_eq!(codes(&facts), ["LVS-KERNEL-01"]);
+    assert_eq!(diagnose(&facts)[0].severity, Severity::Note);
+    assert!(commands(&facts, "LVS-KERNEL-01").is_empty());
+    // A director with such an address, as a standby, has rules for its boot.
+    facts.boot_rules = Some(BootRules::default());
+    assert_eq!(diagnose(&facts)[0].severity, Severity::Error);
+}
+
+#[test]
 fn sync_daemons_need_an_interface_and_numbers_of_their_own() {
     use ipvs::model::{SyncDaemon, SyncRole};
 

@@ -13,34 +13,87 @@ use super::{BootRules, WantedPart};
 use crate::errors::KernelPart;
 use crate::host::{modprobe_is_banned, module_state};
 
-/// The file of the service, and that of Debian.
-const FILES: &[&str] = &["/etc/sysconfig/ipvsadm", "/etc/ipvsadm.rules"];
+/// The rules file of the service, which has settings instead on openSUSE.
+const RULES: &str = "/etc/sysconfig/ipvsadm";
+/// The rules file of Debian, and of settings that name no file.
+const DEBIAN_RULES: &str = "/etc/ipvsadm.rules";
+/// The settings of the service; those of a later file replace earlier ones.
+const SETTINGS: &[&str] = &["/etc/default/ipvsadm", RULES, "/etc/sysconfig/ipvsadm-config"];
 
-/// Looks at the first rules file that exists. openSUSE has settings instead of rules at the first path; such lines want
-/// nothing.
+/// Looks at the rules file that the service loads, if its settings and the file exist.
 ///
 /// # Errors
 /// If a file that exists cannot be read.
 pub fn look_at_boot_rules() -> io::Result<Option<BootRules>> {
-    for path in FILES {
-        match fs::read(path) {
-            Ok(text) => {
-                let wanted = wanted(&text).into_iter().map(|((part, name), line)| {
-                    let state = module_state(&part.module(&name));
-                    WantedPart { part, name, line, state }
-                });
-                let wanted: Vec<WantedPart> = wanted.collect();
-                if wanted.is_empty() {
-                    continue;
-                }
-                let is_loading_banned = modprobe_is_banned();
-                return Ok(Some(BootRules { path: (*path).to_owned(), wanted, is_loading_banned }));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+    let read = |path: &str| match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    };
+    let Some((path, text)) = find_rules(read)? else { return Ok(None) };
+    let wanted = wanted(&text).into_iter().map(|((part, name), line)| {
+        let state = module_state(&part.module(&name));
+        WantedPart { part, name, line, state }
+    });
+    let wanted: Vec<WantedPart> = wanted.collect();
+    let is_loading_banned = modprobe_is_banned();
+    Ok((!wanted.is_empty()).then_some(BootRules { path, wanted, is_loading_banned }))
+}
+
+/// The path and the text of the rules that the service loads, by the decisions of `systemd/boot`. `None` if it loads none.
+fn find_rules(
+    read: impl Fn(&str) -> io::Result<Option<Vec<u8>>>,
+) -> io::Result<Option<(String, Vec<u8>)>> {
+    let text = read(RULES)?;
+    let has_settings = text.as_deref().is_some_and(is_settings);
+    let mut settings: BTreeMap<String, String> = BTreeMap::new();
+    for path in SETTINGS.iter().filter(|&&path| path != RULES || has_settings) {
+        let text = read(path)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().filter_map(setting);
+        settings.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
-    Ok(None)
+    if settings.get("AUTO").is_some_and(|value| value != "true") {
+        return Ok(None);
+    }
+    let named = settings.get("IPVSADM_CONFIG").filter(|path| !path.is_empty());
+    let path = match (text, named) {
+        (Some(text), _) if !has_settings => return Ok(Some((RULES.to_owned(), text))),
+        (_, Some(path)) => path,
+        _ => DEBIAN_RULES,
+    };
+    Ok(read(path)?.map(|text| (path.to_owned(), text)))
+}
+
+/// True for a text of settings: at least one `NAME=VALUE`, and otherwise only comments.
+fn is_settings(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let mut lines = text.lines().map(str::trim);
+    let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
+    lines.clone().all(|line| is_comment(line) || setting(line).is_some())
+        && lines.any(|line| !is_comment(line))
+}
+
+/// A line `NAME=VALUE`. The value is one word or quoted, so that neither a rule nor a command is mistaken for a setting.
+fn setting(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.trim().split_once('=')?;
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.starts_with(|c: char| is_letter(c) && !c.is_ascii_digit())
+        || !name.chars().all(is_letter)
+    {
+        return None;
+    }
+    let (value, rest) = match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) => rest.get(1..)?.split_once(quote)?,
+        _ => {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            let (value, rest) = rest.split_at(end);
+            let is_word = value.chars().all(|c| is_letter(c) || "./:@%+,-".contains(c));
+            is_word.then_some((value, rest))?
+        }
+    };
+    let comment = rest.trim_start();
+    let is_end = comment.is_empty() || (comment.starts_with('#') && comment.len() < rest.len());
+    is_end.then_some((name, value))
 }
 
 /// The schedulers and engines of a text, with their first lines.
@@ -84,6 +137,55 @@ impl Answers for AnyAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_differ_from_rules() {
+        for (text, expected) in [
+            ("IPVSADM_CONFIG=\"/etc/lvs/table\" # rules\r\n", true),
+            ("# a comment\n\n DAEMON='both'\nIFACE=\n", true),
+            ("# a comment\n", false),
+            ("-A -t 192.0.2.1:80\nAUTO=true\n", false),
+            ("AUTO=true; reboot\n", false),
+            ("AUTO=$(reboot)\n", false),
+            ("AUTO=\"true\"#\n", false),
+            ("2=3\n", false),
+        ] {
+            assert_eq!(is_settings(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    /// The rules file that the service loads from files with these texts.
+    fn found(files: &[(&str, &str)]) -> Option<String> {
+        let read = |path: &str| {
+            let file = files.iter().find(|(name, _)| *name == path);
+            Ok(file.map(|(_, text)| text.as_bytes().to_vec()))
+        };
+        find_rules(read).unwrap().map(|(path, _)| path)
+    }
+
+    #[test]
+    fn rules_are_found_where_the_service_finds_them() {
+        let rules = "-A -t 192.0.2.1:80\n";
+        assert_eq!(found(&[(RULES, rules), (DEBIAN_RULES, rules)]).unwrap(), RULES);
+        assert_eq!(found(&[(DEBIAN_RULES, rules)]).unwrap(), DEBIAN_RULES);
+        assert_eq!(found(&[]), None);
+        let of_suse = (RULES, "IPVSADM_CONFIG=/etc/lvs/table\n");
+        assert_eq!(found(&[of_suse, ("/etc/lvs/table", rules)]).unwrap(), "/etc/lvs/table");
+        assert_eq!(found(&[of_suse, (DEBIAN_RULES, rules)]), None);
+        assert_eq!(found(&[(RULES, "OTHER=1\n"), (DEBIAN_RULES, rules)]).unwrap(), DEBIAN_RULES);
+        let manual = ("/etc/default/ipvsadm", "AUTO=\"false\"\nIFACE=\"$(echo eth0)\"\n");
+        assert_eq!(found(&[manual, (DEBIAN_RULES, rules)]), None);
+        let later = ("/etc/sysconfig/ipvsadm-config", "AUTO=true\n");
+        assert_eq!(found(&[manual, later, (DEBIAN_RULES, rules)]).unwrap(), DEBIAN_RULES);
+    }
+
+    #[test]
+    fn service_reads_the_same_files() {
+        let script = include_str!("../../systemd/boot");
+        assert!(script.contains(&format!("\nrules={RULES}\ndebian_rules={DEBIAN_RULES}\n")));
+        let read = script.split_once("for file in ").unwrap().1.split_once("; do").unwrap().0;
+        assert_eq!(read.replace("${rules_are_settings:+\"$rules\"}", RULES), SETTINGS.join(" "));
+    }
 
     #[test]
     fn lines_want_schedulers_and_engines() {

@@ -232,7 +232,9 @@ fn doctor(criterion: &mut Criterion) {
             let to = server(number);
             host.routes.insert(to.into(), route(3, RouteKind::Unicast, to));
             let client = IpAddr::from(Ipv4Addr::new(192, 0, 2, 1));
-            let tally = Tally { entries: 9, opening: 1, established: 8, clients: vec![client] };
+            let clients = vec![client];
+            let tally =
+                Tally { entries: 9, opening: 1, established: 8, clients, ..Tally::default() };
             let key = (Protocol::Tcp, (virtual_address(number / 2), 80).into(), (to, 8080).into());
             facts.connections.insert(key, tally);
             let mut server = RealServer::new(RealServerKey { address: to.into(), port: 8080 });

@@ -168,12 +168,17 @@ fn read_file(session: &Session, facts: &mut Facts) -> Result<(), ipvs::Error> {
 }
 
 /// Counts the connections. A namespace without ip_vs has no file of them.
-fn read_connections(session: &Session, facts: &mut Facts) -> Result<(), ipvs::Error> {
+fn read_connections(session: &mut Session, facts: &mut Facts) -> Result<(), ipvs::Error> {
     if !session.namespace().has_connections()? {
         return Ok(());
     }
+    // Without rights the ages of entries are unknown.
+    let timeouts = match facts.access {
+        TableAccess::Complete => Some(session.client()?.timeouts()?),
+        _ => None,
+    };
     for connection in session.namespace().connections(ConnectionFilter::default())? {
-        tally(&mut facts.connections, &connection?);
+        tally(facts, &connection?, timeouts);
     }
     Ok(())
 }

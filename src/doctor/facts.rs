@@ -1,7 +1,7 @@
 //! The facts that checks judge: the table, its connections, and this machine.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipvs::model::{Protocol, RealServer, Ruleset, ServiceKey, SyncDaemon, SyncRole};
 use ipvs::state::ServiceSnapshot;
@@ -34,6 +34,19 @@ pub struct Tally {
     pub established: u64,
     /// The first clients of the opening entries.
     pub clients: Vec<IpAddr>,
+    /// The first opening entries.
+    pub waiting: Vec<Waiting>,
+    /// Seconds since a packet arrived for an entry that is not opening, at the most.
+    pub last_answered: Option<u32>,
+}
+
+/// An entry in which the server has not answered a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The client.
+    pub client: IpAddr,
+    /// Seconds since its last packet, at the most.
+    pub seconds: u32,
 }
 
 /// The answer of a real server to a probe.
@@ -126,6 +139,8 @@ pub struct Facts {
     pub table_size: u32,
     /// The connections by protocol, virtual address and real server.
     pub connections: BTreeMap<(Protocol, SocketAddr, SocketAddr), Tally>,
+    /// Clients with real servers that have answered them, and the seconds since a packet of theirs, at the most.
+    pub answered: BTreeMap<(IpAddr, IpAddr), u32>,
     /// This machine.
     pub host: Host,
     /// The rules file that is loaded at boot, if there is one.
@@ -163,9 +178,20 @@ impl Facts {
                 sum.opening += tally.opening;
                 sum.established += tally.established;
                 sum.clients.extend(&tally.clients);
+                sum.waiting.extend(&tally.waiting);
+                sum.last_answered = match (sum.last_answered, tally.last_answered) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
             }
         }
         Some(sum)
+    }
+
+    /// True if a real server has answered a client.
+    pub fn is_answered(&self, client: IpAddr) -> bool {
+        let mut servers = self.answered.range((client, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..);
+        servers.next().is_some_and(|((first, _), _)| *first == client)
     }
 
     /// True if another machine may have the virtual addresses now.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipvs::model::{Connection, ConnectionState, ConnectionTarget, Protocol};
+use ipvs::model::{Connection, ConnectionState, ConnectionTarget, Protocol, Timeouts};
 
-use super::{Filters, Host, Tally};
+use super::facts::Waiting;
+use super::{Facts, Filters, Host};
 use crate::host::{
     ModuleState, addresses, counter, has_classifiers, interfaces, kernel_release, legacy_tables,
     listeners, module_state, neighbours, nf_tables, routes_to, sysctl,
@@ -26,6 +27,7 @@ const SYSCTLS: &[&str] = &[
     "net/ipv4/vs/expire_quiescent_template",
     "net/ipv4/vs/pmtu_disc",
     "net/ipv4/vs/run_estimation",
+    "net/ipv4/vs/secure_tcp",
     "net/ipv4/vs/sloppy_tcp",
     "net/ipv6/conf/all/forwarding",
     "net/netfilter/nf_conntrack_count",
@@ -37,6 +39,9 @@ const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 0, 8));
 
 /// The most clients of a tally.
 const MOST_CLIENTS: usize = 4;
+
+/// The most waiting entries of a tally.
+const MOST_WAITING: usize = 16;
 
 /// Programs that move virtual addresses between directors.
 const FAILOVER: &[&str] = &["keepalived", "corosync", "pacemakerd", "heartbeat"];
@@ -102,11 +107,8 @@ fn runs_one_of(names: &[&str]) -> bool {
     })
 }
 
-/// Adds a connection to the tallies.
-pub fn tally(
-    tallies: &mut BTreeMap<(Protocol, SocketAddr, SocketAddr), Tally>,
-    connection: &Connection,
-) {
+/// Adds a connection to the tallies, and its ends to the answered ones. `timeouts` are the kernel's, if they are known.
+pub fn tally(facts: &mut Facts, connection: &Connection, timeouts: Option<Timeouts>) {
     let (Some(protocol), ConnectionTarget::Address(target)) =
         (connection.protocol.transport(), connection.target)
     else {
@@ -115,14 +117,73 @@ pub fn tally(
     if connection.is_template() {
         return;
     }
-    let tally = tallies.entry((protocol, target, connection.server)).or_default();
+    let tally = facts.connections.entry((protocol, target, connection.server)).or_default();
     tally.entries += 1;
     tally.established += u64::from(connection.state == ConnectionState::Established);
+    if protocol != Protocol::Tcp {
+        return;
+    }
+    let client = connection.client.ip();
+    let seconds = timeouts.and_then(|timeouts| idle_seconds(connection, timeouts));
     if connection.state == ConnectionState::SynRecv {
         tally.opening += 1;
-        let client = connection.client.ip();
         if tally.clients.len() < MOST_CLIENTS && !tally.clients.contains(&client) {
             tally.clients.push(client);
         }
+        if let (Some(seconds), ..MOST_WAITING) = (seconds, tally.waiting.len()) {
+            tally.waiting.push(Waiting { client, seconds });
+        }
+    } else {
+        // An entry of unknown age may be new.
+        let seconds = seconds.unwrap_or(0);
+        let last = tally.last_answered.map_or(seconds, |last| last.min(seconds));
+        tally.last_answered = Some(last);
+        let last = facts.answered.entry((client, connection.server.ip())).or_insert(seconds);
+        *last = seconds.min(*last);
+    }
+}
+
+/// Seconds since the last packet of a TCP connection, rounded up: each packet restarts the timer of its state.
+fn idle_seconds(connection: &Connection, timeouts: Timeouts) -> Option<u32> {
+    // net/netfilter/ipvs/ip_vs_proto_tcp.c has these in a table that --set changes in two places.
+    let timeout = match connection.state {
+        ConnectionState::Established => timeouts.tcp,
+        ConnectionState::FinWait => timeouts.tcp_fin,
+        ConnectionState::SynSent | ConnectionState::TimeWait => 120,
+        ConnectionState::SynRecv | ConnectionState::CloseWait => 60,
+        ConnectionState::LastAck => 30,
+        ConnectionState::Close => 10,
+        _ => return None,
+    };
+    timeout.checked_sub(connection.expires)
+}
+
+#[cfg(test)]
+mod tests {
+    use ipvs::model::ConnectionProtocol;
+
+    use super::*;
+
+    #[test]
+    fn age_of_an_entry_is_the_used_part_of_its_timeout() {
+        let [client, server] =
+            ["198.51.100.7:1025", "10.0.0.11:80"].map(|end| end.parse().unwrap());
+        let target = ConnectionTarget::Address("192.0.2.100:80".parse().unwrap());
+        let mut facts = Facts::default();
+        let mut add = |state, expires| {
+            let connection =
+                Connection::new(ConnectionProtocol::Tcp, [client, server], target, state, expires);
+            tally(&mut facts, &connection, Some(Timeouts::new(900, 120, 300)));
+            facts.connections.values().next().unwrap().clone()
+        };
+        assert_eq!(add(ConnectionState::TimeWait, 100).last_answered, Some(20));
+        assert_eq!(add(ConnectionState::Established, 895).last_answered, Some(5));
+        assert_eq!(add(ConnectionState::FinWait, 60).last_answered, Some(5));
+        // The timeout was longer when the entry was made.
+        assert_eq!(add(ConnectionState::Established, 901).last_answered, Some(0));
+        let tally = add(ConnectionState::SynRecv, 57);
+        assert_eq!(tally.waiting, [Waiting { client: client.ip(), seconds: 3 }]);
+        assert_eq!(facts.answered.get(&(client.ip(), server.ip())), Some(&0));
+        assert!(facts.is_answered(client.ip()) && !facts.is_answered(server.ip()));
     }
 }

@@ -12,25 +12,56 @@ use crate::output::counted;
 
 /// This many connections without an answer, and no other ones, are a fault rather than bad luck.
 const MANY: u64 = 3;
+/// A handshake ends within this many seconds, rounded up.
+const HANDSHAKE: u32 = 2;
 /// This many connections without an answer, beside answered ones.
 const PILE: u64 = 10;
 
-/// Servers whose connections are all without an answer, with their number and a client.
-fn unanswering(
-    facts: &Facts,
-    is_wanted: impl Fn(&RealServer) -> bool,
-) -> Vec<(ServiceKey, &RealServer, u64)> {
+/// A server that does not answer any more.
+struct Unanswering<'a> {
+    service: ServiceKey,
+    server: &'a RealServer,
+    seen: String,
+}
+
+/// Servers whose connections all wait for an answer, or have waited since the last answered one.
+fn unanswering(facts: &Facts, is_wanted: impl Fn(&RealServer) -> bool) -> Vec<Unanswering<'_>> {
     let mut found = Vec::new();
     for (key, server) in facts.servers() {
-        if key.protocol() != Some(Protocol::Tcp) || !is_wanted(server) {
+        if key.protocol() != Some(Protocol::Tcp) || !is_wanted(server) || is_silent(facts, server) {
             continue;
         }
         let Some(tally) = facts.tally(key, server) else { continue };
-        if tally.opening >= MANY && tally.opening == tally.entries && !is_silent(facts, server) {
-            found.push((*key, server, tally.opening));
-        }
+        let Tally { opening, entries, .. } = tally;
+        let ends = || format!("connections of {} to {}", options_of(key), server.key);
+        let seen = match tally.last_answered {
+            _ if opening == entries && opening >= MANY => {
+                format!("All {opening} {} are in SYN_RECV", ends())
+            }
+            Some(last) if waits_since(facts, key, &tally, last) => format!(
+                "{opening} of {entries} {} are in SYN_RECV, and no other had a packet for {last} seconds",
+                ends()
+            ),
+            _ => continue,
+        };
+        found.push(Unanswering { service: *key, server, seen });
     }
     found
+}
+
+/// True if connections wait for the server longer than a handshake takes, while no answered one had a packet. Their clients
+/// have answers in other entries, so they are neither forged nor cut off.
+fn waits_since(facts: &Facts, key: &ServiceKey, tally: &Tally, last: u32) -> bool {
+    // A service of all ports has clients that ask for closed ones.
+    let has_port = matches!(key, ServiceKey::Address { port: 1.., .. });
+    // Under an attack the kernel may have other timeouts.
+    let has_usual_timeouts =
+        facts.host.number("net/ipv4/vs/secure_tcp").is_none_or(|value| value == 0);
+    let waits = tally
+        .waiting
+        .iter()
+        .filter(|one| (HANDSHAKE..last).contains(&one.seconds) && facts.is_answered(one.client));
+    has_port && has_usual_timeouts && u64::try_from(waits.count()).is_ok_and(|count| count >= MANY)
 }
 
 fn is_silent(facts: &Facts, server: &RealServer) -> bool {
@@ -43,6 +74,14 @@ fn is_beside(facts: &Facts, server: &IpAddr, client: &IpAddr) -> bool {
     host.beside(server).is_some_and(|own| is_in_network(client, own) && !host.is_local(client))
 }
 
+/// True if a connection of a client with a server was answered while its others waited.
+fn is_answered_since(facts: &Facts, tally: &Tally, (client, server): (IpAddr, IpAddr)) -> bool {
+    let waits = tally.waiting.iter().filter(|one| one.client == client);
+    let waits = waits.map(|one| one.seconds).min();
+    let answered = facts.answered.get(&(client, server));
+    answered.is_some_and(|&answered| waits.is_none_or(|waits| answered <= waits))
+}
+
 pub(super) fn client_beside_server(facts: &Facts) -> Vec<Found> {
     let mut found: BTreeMap<(IpAddr, IpAddr), Found> = BTreeMap::new();
     for (key, server) in facts.servers() {
@@ -50,9 +89,11 @@ pub(super) fn client_beside_server(facts: &Facts) -> Vec<Found> {
             continue;
         }
         let address = server.key.address;
-        for client in facts.tally(key, server).unwrap_or_default().clients {
+        let tally = facts.tally(key, server).unwrap_or_default();
+        for &client in &tally.clients {
             let Some(own) = facts.host.beside(&address) else { continue };
-            if !is_beside(facts, &address, &client) || client == address {
+            let is_asked = is_beside(facts, &address, &client) && client != address;
+            if !is_asked || is_answered_since(facts, &tally, (client, address)) {
                 continue;
             }
             let seen = format!(
@@ -69,18 +110,13 @@ pub(super) fn client_beside_server(facts: &Facts) -> Vec<Found> {
 pub(super) fn no_answers_by_nat(facts: &Facts) -> Vec<Found> {
     let is_nat = |server: &RealServer| server.forwarding == Forwarding::Masquerading;
     let mut found = Vec::new();
-    for (key, server, count) in unanswering(facts, is_nat) {
+    for Unanswering { service, server, seen } in unanswering(facts, is_nat) {
         let address = server.key.address;
-        let clients = facts.tally(&key, server).unwrap_or_default().clients;
+        let clients = facts.tally(&service, server).unwrap_or_default().clients;
         // They have a check of their own.
         if clients.iter().all(|client| is_beside(facts, &address, client)) {
             continue;
         }
-        let seen = format!(
-            "All {count} connections of {} to {} are in SYN_RECV",
-            options_of(&key),
-            server.key
-        );
         found.push(match facts.host.beside(&address) {
             Some(own) => Found::new(seen)
                 .on(address, format!("ip route replace default via {}", own.address)),
@@ -210,13 +246,8 @@ pub(super) fn no_answers_by_routing(facts: &Facts) -> Vec<Found> {
         }
     };
     let mut found = Vec::new();
-    for (key, server, count) in unanswering(facts, is_routed) {
-        let ServiceKey::Address { address, .. } = key else { continue };
-        let seen = format!(
-            "All {count} connections of {} to {} are in SYN_RECV",
-            options_of(&key),
-            server.key
-        );
+    for Unanswering { service, server, seen } in unanswering(facts, is_routed) {
+        let ServiceKey::Address { address, .. } = service else { continue };
         let length = full_length(&address);
         let device = match server.forwarding {
             Forwarding::Tunneling(_) => "tunl0",

@@ -130,7 +130,8 @@ fn commands(facts: &Facts, code: &str) -> Vec<String> {
 fn connect(facts: &mut Facts, server: &str, opening: u64, established: u64) {
     let key = (Protocol::Tcp, "192.0.2.100:80".parse().unwrap(), server.parse().unwrap());
     let clients = vec!["198.51.100.7".parse().unwrap()];
-    let tally = Tally { entries: opening + established, opening, established, clients };
+    let entries = opening + established;
+    let tally = Tally { entries, opening, established, clients, ..Tally::default() };
     facts.connections.insert(key, tally);
 }
 

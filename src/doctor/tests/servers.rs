@@ -18,6 +18,51 @@ fn server_whose_connections_all_wait_has_an_error_of_its_method() {
 }
 
 #[test]
+fn server_that_stopped_answering_is_found_beside_its_answered_connections() {
+    for (rules, server, code) in
+        [(NAT, "10.0.0.11:8080", "LVS-NAT-02"), (ROUTED, "10.0.0.11:80", "LVS-DR-02")]
+    {
+        let mut facts = facts(rules);
+        connect(&mut facts, server, 3, 20);
+        let client: IpAddr = "198.51.100.7".parse().unwrap();
+        facts.answered.insert((client, "10.0.0.12".parse().unwrap()), 30);
+        let wait = |facts: &mut Facts, seconds, last| {
+            let tally = facts.connections.values_mut().next().unwrap();
+            tally.waiting = vec![Waiting { client, seconds }; 3];
+            tally.last_answered = Some(last);
+            codes(facts)
+        };
+        assert_eq!(wait(&mut facts, 9, 10), [code]);
+        let seen = &diagnose(&facts)[0].seen;
+        assert!(
+            seen.starts_with("3 of 23 connections of -t 192.0.2.100:80 to 10.0.0.11"),
+            "{seen}"
+        );
+        // Handshakes after a quiet time.
+        assert_eq!(wait(&mut facts, 1, 10), [""; 0]);
+        // A connection was answered after these began to wait, or may have been.
+        assert_eq!(wait(&mut facts, 10, 10), [""; 0]);
+        assert_eq!(wait(&mut facts, 9, 0), [""; 0]);
+        // Forged clients have no answers.
+        facts.answered.clear();
+        assert_eq!(wait(&mut facts, 9, 10), [""; 0]);
+        facts.answered.insert((client, "10.0.0.12".parse().unwrap()), 30);
+        set(&mut facts.host, "net/ipv4/vs/secure_tcp", "1");
+        assert_eq!(wait(&mut facts, 9, 10), [""; 0]);
+        set(&mut facts.host, "net/ipv4/vs/secure_tcp", "0");
+        for tally in facts.connections.values_mut() {
+            tally.waiting.pop();
+        }
+        assert_eq!(codes(&facts), [""; 0]);
+        // A service of all ports.
+        assert_eq!(wait(&mut facts, 9, 10), [code]);
+        let service = &mut facts.services[0].service.service.key;
+        *service = ServiceKey::new(Protocol::Tcp, "192.0.2.100:0".parse().unwrap());
+        assert!(!codes(&facts).contains(&code));
+    }
+}
+
+#[test]
 fn client_beside_its_server_waits_only_with_nat() {
     for (rules, server, expected) in
         [(NAT, "10.0.0.11:8080", &["LVS-NAT-01"][..]), (ROUTED, "10.0.0.11:80", &[])]
@@ -28,6 +73,14 @@ fn client_beside_its_server_waits_only_with_nat() {
             tally.clients = vec!["10.0.0.200".parse().unwrap()];
         });
         assert_eq!(codes(&facts), expected);
+        // A later connection was answered.
+        let ends = ["10.0.0.200", "10.0.0.11"].map(|address| address.parse::<IpAddr>().unwrap());
+        let tally = facts.connections.values_mut().next().unwrap();
+        tally.waiting = vec![Waiting { client: ends[0], seconds: 9 }];
+        facts.answered.insert(ends.into(), 10);
+        assert_eq!(codes(&facts), expected);
+        facts.answered.insert(ends.into(), 9);
+        assert_eq!(codes(&facts), [""; 0]);
     }
 }
 

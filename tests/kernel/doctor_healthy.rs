@@ -48,6 +48,12 @@ fn doctor_is_quiet_about_unusual_directors() {
         lab.rules(lines);
         is_healthy(&lab, name);
     }
+    lab.rules("--start-daemon backup --mcast-interface eth1 --syncid 1");
+    is_healthy(&lab, "a backup daemon on the active director");
+    let server = &lab.servers[0];
+    server.ip("route del default");
+    server.ip("route add 192.0.2.0/24 via 10.0.0.1");
+    is_healthy(&lab, "a route to the clients instead of a default route");
 }
 
 /// The scripts of docs/persistent, as their units call them, and the files for sysctl.d.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::doctor::{answer, faults, faults_of, findings, mend, run, serve};
+use crate::doctor::{answer, faults, faults_of, findings, mend, mend_by, run, serve};
 use crate::network::Host;
 use crate::program::Program;
 
@@ -109,7 +109,7 @@ fn doctor_mends_direct_routing_and_tunnels() {
     mend(director, "LVS-DR-02", near);
     assert_eq!(network.answers(2).get("near"), Some(&2));
     for machine in [director, near] {
-        assert_eq!(faults(machine), [""; 0]);
+        assert_eq!(faults(machine), [""; 0], "a server with the virtual address");
     }
     let probed = findings(director, "--doctor --probe");
     assert!(probed.iter().any(|(title, _)| title == "LVS-SRV-03 note"), "{probed:?}");
@@ -120,7 +120,7 @@ fn doctor_mends_direct_routing_and_tunnels() {
     mend(director, "LVS-DR-01", far);
     network.is_balanced();
     for machine in [director, near, far] {
-        assert_eq!(faults(machine), [""; 0]);
+        assert_eq!(faults(machine), [""; 0], "a tunnel to a server behind a router");
     }
 
     far.sysctl("ipv4/conf/all/rp_filter", "1");
@@ -128,7 +128,8 @@ fn doctor_mends_direct_routing_and_tunnels() {
     network.loses_the_far_server();
     mend(far, "LVS-RS-01", far);
     network.is_balanced();
-    assert_eq!(faults(far), [""; 0]);
+    assert_eq!(faults(far), [""; 0], "a loose filter beside the tunnel");
+    assert_eq!(faults(near), [""; 0], "an unused tunnel that is down");
 
     far.ip("link set tunl0 down");
     network.loses_the_far_server();
@@ -146,16 +147,22 @@ fn doctor_mends_direct_routing_and_tunnels() {
     network.is_balanced();
     assert_eq!(faults(near), [""; 0]);
 
-    near.sysctl("ipv4/conf/all/arp_ignore", "0");
-    let is_bypassed = [false, true].into_iter().any(|client_takes_the_last| {
-        network.forget_neighbours(client_takes_the_last);
-        !network.answers(4).contains_key("far")
-    });
-    assert!(is_bypassed);
-    mend(near, "LVS-ARP-01", near);
-    for client_takes_the_last in [false, true] {
-        network.forget_neighbours(client_takes_the_last);
-        network.is_balanced();
+    // The director sees the same mistake by its probe, and names the server.
+    for (seen_by, line, code) in
+        [(near, "--doctor", "LVS-ARP-01"), (director, "--doctor --probe", "LVS-ARP-04")]
+    {
+        near.sysctl("ipv4/conf/all/arp_ignore", "0");
+        let is_bypassed = [false, true].into_iter().any(|client_takes_the_last| {
+            network.forget_neighbours(client_takes_the_last);
+            !network.answers(4).contains_key("far")
+        });
+        assert!(is_bypassed, "{code}");
+        mend_by(seen_by, line, &format!("{code} error"), near);
+        assert_eq!(faults_of(seen_by, line), [""; 0], "{code}");
+        for client_takes_the_last in [false, true] {
+            network.forget_neighbours(client_takes_the_last);
+            network.is_balanced();
+        }
     }
 
     network.rule("-D -t 192.0.2.100:80");

@@ -4,10 +4,17 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::num::NonZeroU32;
+use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use crate::doctor::{Lab, NAT, faults, findings, mend_by, run};
+use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, sendto, socket};
+
+use crate::doctor::{Lab, NAT, VIRTUAL, faults, findings, findings_in, mend_by, run, serve};
 use crate::network::Host;
+use crate::program::Program;
+use crate::rights;
 
 /// Sees a note.
 #[track_caller]
@@ -30,6 +37,20 @@ fn doctor_notes_what_many_sites_mean() {
     let (director, server) = (&lab.director, &lab.servers[0]);
     for (code, rules) in [
         ("LVS-DR-04", "-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.1:80 -m"),
+        (
+            "LVS-DR-03",
+            "-C\n-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:81 -g --own-port",
+        ),
+        (
+            "LVS-NAT-03",
+            "-C\n-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:80 -m\n\
+             -A -t 192.0.2.100:81\n-a -t 192.0.2.100:81 -r 10.0.0.11:80 -m",
+        ),
+        ("LVS-SVC-11", "-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -m"),
+        (
+            "LVS-SYNC-05",
+            "-C\n-A -t [2001:db8::100]:80\n-a -t [2001:db8::100]:80 -r 10.0.0.11:80 -i",
+        ),
         ("LVS-TUN-01", "-C\n-A -t 192.0.2.100:80\n-a -t 192.0.2.100:80 -r 10.0.0.11:80 -i"),
         ("LVS-SVC-07", "-A -t 192.0.2.100:81\n-a -t 192.0.2.100:81 -r 10.0.0.11:80 -m --own-port"),
         (
@@ -56,6 +77,111 @@ fn doctor_notes_what_many_sites_mean() {
     notes(director, "LVS-DIR-05");
     director.sysctl("ipv4/vs/run_estimation", "0");
     notes(director, "LVS-KERNEL-05");
+    server.ip("address add 203.0.113.1/32 dev lo");
+    serve(server, "10.0.0.11:90", "hello");
+    notes(server, "LVS-RS-03");
+}
+
+#[test]
+fn doctor_says_what_it_could_not_see() {
+    let lab = Lab::new();
+    lab.rules(NAT);
+    let nobody = rights::Copy::of(&Program::ours(), "ipvsadm-doctor");
+    let seen = lab.director.within(|| nobody.run("--doctor"));
+    assert_eq!(seen.status.code(), Some(0), "{seen:?}");
+    let report = String::from_utf8(seen.stdout).unwrap();
+    assert_eq!(findings_in(&report)[0].0, "LVS-KERNEL-08 note");
+    assert!(report.contains("Not seen without CAP_NET_ADMIN: counters"), "{report}");
+}
+
+/// The findings of the director with other files in /etc.
+fn boot_findings(lab: &Lab, files: &[(&str, &str)]) -> Vec<String> {
+    let mut script = "mount -t tmpfs etc /etc; mkdir /etc/sysconfig".to_owned();
+    for (path, text) in files {
+        script += &format!("; printf '%s\\n' '{text}' >{path}");
+    }
+    let ours = Program::ours();
+    let script = format!("{script}; exec {} --doctor", ours.name());
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-ec", &script]);
+    let output = lab.director.within(|| command.output().unwrap());
+    let report = String::from_utf8(output.stdout).unwrap();
+    findings_in(&report).into_iter().map(|(title, _)| title).collect()
+}
+
+#[test]
+fn doctor_warns_of_rules_that_the_boot_cannot_load() {
+    let lab = Lab::new();
+    let warning = ["LVS-KERNEL-07 warning"];
+    let rules = |scheduler| format!("-A -t 192.0.2.100:80 -s {scheduler}");
+    let (known, unknown) = (rules("rr"), rules("nosuch"));
+    for (place, settings) in [
+        ("/etc/sysconfig/ipvsadm", None),
+        ("/etc/ipvsadm.rules", None),
+        // As on openSUSE.
+        ("/etc/lvs.rules", Some("IPVSADM_CONFIG=/etc/lvs.rules")),
+    ] {
+        let files = |rules| {
+            let settings = settings.map(|settings| ("/etc/sysconfig/ipvsadm", settings));
+            settings.into_iter().chain([(place, rules)]).collect::<Vec<_>>()
+        };
+        assert_eq!(boot_findings(&lab, &files(&unknown)), warning, "{place}");
+        assert_eq!(boot_findings(&lab, &files(&known)), [""; 0], "{place}");
+    }
+}
+
+/// Sends a datagram of a protocol that no kernel handles.
+fn send_unknown_protocol(to: [u8; 4]) {
+    let protocol = NonZeroU32::new(253).map(Protocol::from_raw);
+    let socket = socket(AddressFamily::INET, SocketType::RAW, protocol).unwrap();
+    sendto(&socket, b"packet", SendFlags::empty(), &SocketAddr::from((to, 0))).unwrap();
+}
+
+#[test]
+fn doctor_warns_of_packets_that_the_kernel_drops() {
+    let lab = Lab::new();
+    let (director, server) = (&lab.director, &lab.servers[0]);
+    lab.rules(NAT);
+    lab.serve();
+    // Later, the filter drops ARP requests too.
+    assert_eq!(lab.answers(1), 1);
+    director.ip("route add default via 10.0.0.11");
+    lab.client.ip("address add 203.0.113.7/32 dev lo");
+    director.sysctl("ipv4/conf/all/rp_filter", "0");
+    director.sysctl("ipv4/conf/eth0/rp_filter", "1");
+    assert_eq!(faults(director), [""; 0]);
+    lab.client.within(|| {
+        let socket = UdpSocket::bind("203.0.113.7:0").unwrap();
+        socket.send_to(b"question", VIRTUAL).unwrap();
+    });
+    warns(director, "LVS-DIR-07");
+
+    server.ip("address add 203.0.113.1/32 dev lo");
+    assert_eq!(faults(server), [""; 0]);
+    director.within(|| send_unknown_protocol([10, 0, 0, 11]));
+    warns(server, "LVS-RS-04");
+}
+
+#[test]
+fn doctor_warns_of_a_server_that_does_not_keep_up() {
+    let lab = Lab::new();
+    lab.rules(NAT);
+    lab.serve();
+    assert_eq!(lab.answers(2), 2);
+    run(&lab.servers[1], "iptables-legacy -A INPUT -p tcp --syn -j DROP");
+    let address: SocketAddr = VIRTUAL.parse().unwrap();
+    lab.client.within(|| {
+        let clients = [(); 24].map(|()| {
+            thread::spawn(move || {
+                TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+            })
+        });
+        let answered = clients.map(|client| usize::from(client.join().unwrap()));
+        assert_eq!(answered.iter().sum::<usize>(), 12);
+    });
+    run(&lab.servers[1], "iptables-legacy -F INPUT");
+    assert_eq!(lab.answers(2), 2);
+    assert_eq!(faults(&lab.director), ["LVS-SRV-05 warning"]);
 }
 
 #[test]
@@ -73,8 +199,12 @@ fn doctor_warns_of_traffic_that_will_be_lost() {
         .servers
         .each_ref()
         .map(|server| server.within(|| TcpListener::bind("0.0.0.0:80").unwrap()));
-    let address: SocketAddr = crate::doctor::VIRTUAL.parse().unwrap();
+    let address: SocketAddr = VIRTUAL.parse().unwrap();
     let connections = [(), ()].map(|()| lab.client.within(|| TcpStream::connect(address).unwrap()));
+    director.sysctl("ipv4/vs/conn_reuse_mode", "0");
+    assert_eq!(faults(director), [""; 0]);
+    lab.rules("-e -t 192.0.2.100:80 -r 10.0.0.12:80 -m -w 0");
+    warns(director, "LVS-KERNEL-06");
     director.sysctl("ipv4/vs/expire_nodest_conn", "0");
     lab.rules("-d -t 192.0.2.100:80 -r 10.0.0.12:80");
     warns(director, "LVS-SVC-05");
@@ -88,6 +218,15 @@ fn doctor_warns_of_traffic_that_will_be_lost() {
     warns(director, "LVS-SYNC-01");
     lab.rules("--start-daemon backup --mcast-interface eth1 --syncid 1");
     notes(director, "LVS-SYNC-02");
+    director.sysctl("ipv4/vs/sloppy_tcp", "0");
+    notes(director, "LVS-SYNC-07");
+    // Otherwise the kernel removes the connections with the service. Both servers have direct routing now, and lack the
+    // address.
+    director.sysctl("ipv4/vs/expire_nodest_conn", "0");
+    assert_eq!(lab.answers(1), 0);
+    lab.rules("-D -t 192.0.2.100:80");
+    notes(director, "LVS-SYNC-04");
+    lab.rules(NAT);
     lab.rules("--stop-daemon backup\n--start-daemon backup --mcast-interface eth1 --syncid 2");
     assert_eq!(faults(director), [""; 0]);
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod completions;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod pages;

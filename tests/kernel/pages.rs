@@ -74,6 +74,11 @@ impl Page<'_> {
 
     /// Runs all sections of the page.
     fn works(&self) {
+        self.works_on("", "");
+    }
+
+    /// Runs all sections on a network, and then a command that fails if the set-up is not right.
+    fn works_on(&self, network: &str, check: &str) {
         let (rules, sections) = self.read();
         assert!(!sections.is_empty(), "no block in docs/{}.md", self.name);
         for (title, _) in self.scenes {
@@ -82,18 +87,16 @@ impl Page<'_> {
         }
         for section in &sections {
             let scene = self.scenes.iter().find(|(title, _)| *title == section.title);
-            section.works(
-                &format!("docs/{}.md, {}", self.name, section.title),
-                &rules,
-                scene.map_or("", |s| s.1),
-            );
+            let scene = format!("{network}{}", scene.map_or("", |s| s.1));
+            let place = format!("docs/{}.md, {}", self.name, section.title);
+            section.works(&place, &rules, [&scene, check]);
         }
     }
 }
 
 impl Section {
     /// The script of the section: one process runs all its blocks, because starting one is slow under User Mode Linux.
-    fn script(&self, scene: &str) -> String {
+    fn script(&self, [scene, check]: [&str; 2]) -> String {
         let mut script = format!("{START}{scene}\nset +e +o pipefail\n{CLOSE}");
         for Block { language, text } in &self.blocks {
             let text = match language.as_str() {
@@ -107,11 +110,12 @@ impl Section {
             };
             write!(script, "(\nset -e -o pipefail\n{text}\n)\n{CLOSE}").unwrap();
         }
+        write!(script, "{check}\n{CLOSE}").unwrap();
         script
     }
 
     /// Runs the section, and compares its outputs with those on the page.
-    fn works(&self, place: &str, rules: &str, scene: &str) {
+    fn works(&self, place: &str, rules: &str, scene: [&str; 2]) {
         fresh_namespace();
         let folder = folder_with_programs();
         fs::write(folder.path().join("shop.rules"), rules).unwrap();
@@ -149,6 +153,7 @@ impl Section {
             let is_shown = language == "sh elsewhere" || is_like(&printed, wanted);
             assert!(is_shown, "{place}:\n{text}prints\n{printed}and the page has\n{wanted}");
         }
+        assert_eq!(outputs.next(), Some((String::new(), Some("0".to_owned()))), "{place}: check");
     }
 }
 
@@ -375,6 +380,36 @@ fn first_use_of_the_readme_works() {
     assert!(output.contains("0 errors") && output.ends_with("done\n"), "{output}");
 }
 
+/// The network of the cookbook: the director has the virtual addresses, and one namespace has all real servers.
+const SHOP: &str = "
+echo 1 >/proc/sys/net/ipv4/ip_forward
+ip -force -batch - 2>/dev/null <<'END' || true
+netns delete shop-servers
+netns add shop-servers
+address delete 10.0.0.1/8 dev lo
+link add eth0 type dummy
+link set eth0 up
+address add 10.1.0.1/16 dev eth0
+address add 10.1.0.100/32 dev eth0
+address add 10.1.7.25/32 dev eth0
+link add eth1 type veth peer name eth1 netns shop-servers
+address add 10.2.0.254/16 dev eth1
+link set eth1 up
+END
+ip -n shop-servers -batch - <<'END'
+link set eth1 up
+address add 10.2.0.1/16 dev eth1
+address add 10.2.0.2/16 dev eth1
+address add 10.2.0.3/16 dev eth1
+address add 10.2.0.9/16 dev eth1
+route add default via 10.2.0.254
+END
+for port in 25 8080; do
+    ip netns exec shop-servers busybox httpd -f -p $port -h /etc >/dev/null 2>&1 &
+done
+until ipvsadm --doctor --probe >/dev/null; do sleep 0.1; done
+";
+
 #[test]
 fn cookbook_works() {
     let namespaces = "
@@ -384,7 +419,8 @@ for namespace in shop-blue shop-green; do
     ip -n $namespace address add 10.0.0.1/8 dev lo
 done";
     let scenes = &[("Loop over network namespaces", namespaces)];
-    Page { name: "cookbook", scenes }.works();
+    let check = "ipvsadm --doctor --probe >report || { cat report; false; }";
+    Page { name: "cookbook", scenes }.works_on(SHOP, check);
 }
 
 #[test]

@@ -96,6 +96,7 @@ b sched-flags sched-flags value add-service,edit-service
 , digest digest nothing save
 , summary summary nothing list
 '
+_ipvsadm_codes='LVS-KERNEL-01 LVS-KERNEL-02 LVS-KERNEL-03 LVS-KERNEL-04 LVS-KERNEL-05 LVS-KERNEL-06 LVS-KERNEL-07 LVS-KERNEL-08 LVS-DIR-01 LVS-DIR-02 LVS-DIR-03 LVS-DIR-04 LVS-DIR-05 LVS-DIR-06 LVS-DIR-07 LVS-DIR-08 LVS-NAT-01 LVS-NAT-02 LVS-NAT-03 LVS-DR-01 LVS-DR-02 LVS-DR-03 LVS-DR-04 LVS-DR-05 LVS-SRV-01 LVS-SRV-02 LVS-SRV-03 LVS-SRV-04 LVS-SRV-05 LVS-TUN-01 LVS-ARP-01 LVS-ARP-02 LVS-ARP-03 LVS-ARP-04 LVS-RS-01 LVS-RS-02 LVS-RS-03 LVS-RS-04 LVS-SVC-01 LVS-SVC-02 LVS-SVC-03 LVS-SVC-04 LVS-SVC-05 LVS-SVC-06 LVS-SVC-07 LVS-SVC-08 LVS-SVC-09 LVS-SVC-10 LVS-SVC-11 LVS-SVC-12 LVS-SYNC-01 LVS-SYNC-02 LVS-SYNC-03 LVS-SYNC-04 LVS-SYNC-05 LVS-SYNC-06 LVS-SYNC-07'
 _ipvsadm_save='--netns --color -n --all --allow-empty --within --json --digest -h --help -v -V --version'
 _ipvsadm_restore='--netns --color --check --diff --json --metrics --noflush --allow-empty --no-empty --keep-weights --within --wait --confirm -h --help -v -V --version'
 # --- End of the table.
@@ -201,6 +202,7 @@ _ipvsadm_values() {
       [[ ! -e $name ]] || values+=("${name##*/}")
     done ;;
   start-daemon | stop-daemon) values=(master backup) ;;
+  doctor) values=($_ipvsadm_codes) ;;
   esac
   for name in "${values[@]}"; do
     [[ $name != "$typed"* || ",$kept" = *",$name,"* ]] || _ipvsadm_add "$before$name"

@@ -93,6 +93,7 @@ set -g __ipvsadm_table \
     ', settings settings nothing save,list' \
     ', digest digest nothing save' \
     ', summary summary nothing list'
+set -g __ipvsadm_codes LVS-KERNEL-01 LVS-KERNEL-02 LVS-KERNEL-03 LVS-KERNEL-04 LVS-KERNEL-05 LVS-KERNEL-06 LVS-KERNEL-07 LVS-KERNEL-08 LVS-DIR-01 LVS-DIR-02 LVS-DIR-03 LVS-DIR-04 LVS-DIR-05 LVS-DIR-06 LVS-DIR-07 LVS-DIR-08 LVS-NAT-01 LVS-NAT-02 LVS-NAT-03 LVS-DR-01 LVS-DR-02 LVS-DR-03 LVS-DR-04 LVS-DR-05 LVS-SRV-01 LVS-SRV-02 LVS-SRV-03 LVS-SRV-04 LVS-SRV-05 LVS-TUN-01 LVS-ARP-01 LVS-ARP-02 LVS-ARP-03 LVS-ARP-04 LVS-RS-01 LVS-RS-02 LVS-RS-03 LVS-RS-04 LVS-SVC-01 LVS-SVC-02 LVS-SVC-03 LVS-SVC-04 LVS-SVC-05 LVS-SVC-06 LVS-SVC-07 LVS-SVC-08 LVS-SVC-09 LVS-SVC-10 LVS-SVC-11 LVS-SVC-12 LVS-SYNC-01 LVS-SYNC-02 LVS-SYNC-03 LVS-SYNC-04 LVS-SYNC-05 LVS-SYNC-06 LVS-SYNC-07
 complete -c ipvsadm -n '__ipvsadm_needs_command add-service' -s A -l add-service -d 'Add a virtual service'
 complete -c ipvsadm -n '__ipvsadm_needs_command edit-service' -s E -l edit-service -d 'Edit a virtual service: options that are omitted return to their defaults'
 complete -c ipvsadm -n '__ipvsadm_needs_command delete-service' -s D -l delete-service -d 'Delete a virtual service with its real servers'
@@ -302,6 +303,10 @@ function __ipvsadm_takes_file
     contains -- "$__ipvsadm_command" save restore; and test -z "$__ipvsadm_pending"
 end
 
+function __ipvsadm_types_code
+    string match -q -- '--doctor=*' (commandline -ct)
+end
+
 function __ipvsadm_modules -a prefix
     set -l release (cat /proc/sys/kernel/osrelease 2>/dev/null)
     for file in /lib/modules/$release/kernel/net/netfilter/ipvs/$prefix*.ko* /sys/module/$prefix*
@@ -372,4 +377,5 @@ end
 
 complete -c ipvsadm -f
 complete -c ipvsadm -n __ipvsadm_has_pending -a '(__ipvsadm_values $__ipvsadm_pending)'
+complete -c ipvsadm -n __ipvsadm_types_code -a '--doctor=$__ipvsadm_codes'
 complete -c ipvsadm -n __ipvsadm_takes_file -F

@@ -46,6 +46,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("ipvsadm --start-daemon ", &["backup", "master"]),
     ("ipvsadm --start-daemon master --mcast-interface ", &["lo"]),
     ("ipvsadm --d", &["--delete-server", "--delete-service", "--doctor"]),
+    ("ipvsadm --doctor=LVS-TUN", &["--doctor=LVS-TUN-01"]),
     ("ipvsadm -E -f 7 --p", &["--pe", "--persistent"]),
     ("ipvsadm -E -f 7 --i", &["--if-exists", "--ipv6"]),
     ("ipvsadm -E -t 10.0.0.1:80 --i", &["--if-exists"]),

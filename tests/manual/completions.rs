@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ipvs_rules::{COMMANDS, CommandName, OPTIONS, OptionName, OptionSpec, ValueSpec};
+use ipvsadm::doctor::CHECKS;
 
 const BEGIN: &str =
     "# --- From the programs' own table; `UPDATE=1 cargo test --test manual` writes it.\n";
@@ -86,6 +87,11 @@ fn options() -> Vec<Row> {
     OPTIONS.iter().map(row).collect()
 }
 
+/// The codes of the doctor's findings, which are the values of --doctor.
+fn codes() -> String {
+    CHECKS.iter().map(|check| check.code).collect::<Vec<_>>().join(" ")
+}
+
 /// The value of an option of ipvsadm-save or ipvsadm-restore.
 #[derive(Clone)]
 enum Takes {
@@ -147,6 +153,7 @@ fn bash() -> String {
         let lines: String = rows.iter().map(|row| row.line.clone() + "\n").collect();
         writeln!(text, "_ipvsadm_{name}='\n{lines}'").unwrap();
     }
+    writeln!(text, "_ipvsadm_codes='{}'", codes()).unwrap();
     for (name, program) in COMPANIONS {
         text += &bash_companion(name, program);
     }
@@ -169,6 +176,7 @@ fn zsh() -> String {
         }
         text.push_str(")\n");
     }
+    writeln!(text, "typeset -ga _ipvsadm_codes=({})", codes()).unwrap();
     for (name, program) in COMPANIONS {
         text += &zsh_companion(name, program);
     }
@@ -213,6 +221,7 @@ fn fish() -> String {
     let rows: Vec<Row> = commands().into_iter().chain(options()).collect();
     let lines: Vec<String> = rows.iter().map(|row| format!("    '{}'", row.line)).collect();
     writeln!(text, "{}", lines.join(" \\\n")).unwrap();
+    writeln!(text, "set -g __ipvsadm_codes {}", codes()).unwrap();
     for (condition, rows) in
         [("__ipvsadm_needs_command", commands()), ("__ipvsadm_takes", options())]
     {

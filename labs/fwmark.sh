@@ -49,11 +49,17 @@ expect "servers that answer 192.0.2.11 and 192.0.2.10, whose order differs betwe
 on director "ipvsadm -D -t 192.0.2.1:80"
 on director "ipvsadm -D -t 192.0.2.1:8080"
 
-title "One mark for both ports, and one persistent service for the mark"
-on director "iptables -t mangle -A PREROUTING -d 192.0.2.1 -p tcp -m multiport --dports 80,8080 -j MARK --set-mark 1"
+title "One persistent service for a mark; the mistake: nothing sets the mark"
 on director "ipvsadm -A -f 1 -s rr -p 600"
 on director "ipvsadm -a -f 1 -r 10.0.0.11 -m"
 on director "ipvsadm -a -f 1 -r 10.0.0.12 -m"
+on client "curl -sS --max-time 1 http://192.0.2.1/ || true"
+expect "answers without the mark" 0 "$(count '^real')"
+doctor director
+expect "the doctor's warning before a rule sets the mark" "LVS-SVC-12 warning" "$(codes)"
+
+title "One mark for both ports"
+on director "iptables -t mangle -A PREROUTING -d 192.0.2.1 -p tcp -m multiport --dports 80,8080 -j MARK --set-mark 1"
 on director "ipvsadm -L -n"
 expect "services by mark" 1 "$(count '^FWM  1 rr persistent 600$')"
 

@@ -43,6 +43,16 @@ expect "NAT, answers by real2 of 10" 5 "$(answered real2)"
 on director "ipvsadm -L -n -c"
 expect "connections in TIME_WAIT: with NAT the director sees the packets of both sides" 10 "$(count 'TIME_WAIT .*2001:db8:1::1')"
 
+title "The most frequent mistake: real1 loses its default route, and its answers with it"
+on real1 "ip -6 route del default"
+on client "curl -sS --max-time 1 'http://[2001:db8:1::1]/?[1-8]' 2>/dev/null || true"
+expect "answers of 8 without the route" 4 "$(count '^real2$')"
+doctor director
+expect "the doctor's error without the route" "LVS-NAT-02 error" "$(codes)"
+on real1 "ip route replace default via fd00::1"
+ask client "http://[2001:db8:1::1]" 10
+expect "NAT, answers by real1 of 10, with the route" 5 "$(answered real1)"
+
 title "Tunnels: IPv6 packets in IPv4 packets. real3 and real4 decapsulate them on sit0, which has the virtual address"
 for real in real3 real4; do
   on $real "modprobe sit"

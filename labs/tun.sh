@@ -68,6 +68,16 @@ on director "ipvsadm -L -n -c"
 expect "connections in FIN_WAIT: the director sees only the client's packets" 10 "$(count 'FIN_WAIT')"
 healthy director real1 real2
 
+title "Another mistake: the tunnel of real1 is down"
+on real1 "ip link set tunl0 down"
+on client "curl -sS --max-time 1 'http://192.0.2.100/?[1-2]' || true"
+expect "answers by real2 alone" 1 "$(count '^real2$')"
+doctor real1
+expect "the doctor's error on real1, whose tunnel is down" "LVS-RS-02 error" "$(codes)"
+on real1 "ip link set tunl0 up"
+ask client http://192.0.2.100 10
+expect "answers by real1 of 10, with its tunnel" 5 "$(answered real1)"
+
 title "Encapsulated packets between the director and the router"
 watch() { # PROTOCOL-FILTER
   on router "tcpdump -l -n -i wan -c 1 '$1' >/run/seen 2>/dev/null & sleep 1"

@@ -1,8 +1,9 @@
 //! `--doctor`: collects the facts, and hands the findings to the output.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use ipvs_rules::Doctor;
 
 use super::{Error, Session};
 use crate::doctor::{
-    CHECKS, Facts, ProbedPort, Report, TableAccess, diagnose, explanation, look_at_boot_rules,
-    look_at_host, probe, tally, who_has,
+    CHECKS, Facts, Owners, ProbedPort, Report, TableAccess, diagnose, explanation,
+    look_at_addresses, look_at_boot_rules, look_at_host, probe, tally, who_has,
 };
 use crate::errors::{missing_ipvs, reason};
 use crate::host::module_is_loaded;
@@ -79,7 +80,7 @@ pub fn doctor(
     }
     let patience = asked.probe.map(|seconds| Duration::from_secs(seconds.into()));
     if let Some(patience) = patience {
-        probe_servers(patience, session, &mut facts, &mut unseen)?;
+        ask_the_network(patience, session, &mut facts, &mut unseen)?;
     }
     // The look comes after the probes, since they complete the neighbours.
     match (look(session, &mut facts), table) {
@@ -88,9 +89,6 @@ pub fn doctor(
         (Err(error), None) => unseen.push(format!("This machine was not seen: {error}.")),
     }
     list_unseen(&facts, &mut unseen);
-    if let Some(patience) = patience {
-        ask_for_owners(patience, session, &mut facts, &mut unseen)?;
-    }
     let findings = diagnose(&facts);
     let TerminalStyle { width, has_colours, .. } = TerminalStyle::of_standard_output();
     let report = Report { findings, unseen, width, has_colours };
@@ -214,12 +212,47 @@ fn list_unseen(facts: &Facts, unseen: &mut Vec<String>) {
     }
 }
 
-fn probe_servers(
+/// Asks the real servers and, by ARP, the owners of the virtual addresses, at the same time.
+fn ask_the_network(
     patience: Duration,
     session: &Session,
     facts: &mut Facts,
     unseen: &mut Vec<String>,
 ) -> Result<(), Error> {
+    let ports = probed_ports(facts, unseen);
+    let addresses: BTreeSet<Ipv4Addr> = facts
+        .services
+        .iter()
+        .filter_map(|entry| match entry.service.service.key {
+            ServiceKey::Address { address: IpAddr::V4(address), .. } => Some(address),
+            _ => None,
+        })
+        .collect();
+    let (answers, owners) = session.namespace().enter(|| {
+        thread::scope(|scope| {
+            // A new thread is in the same namespace.
+            let owners = scope.spawn(|| ask_for_owners(&addresses, patience));
+            let answers = probe(&ports, patience);
+            (answers, owners.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    })?;
+    facts.answers = answers;
+    match owners {
+        Ok((owners, is_complete)) => {
+            facts.owners = owners;
+            if !is_complete {
+                unseen.push(format!(
+                    "Not probed by ARP: virtual addresses after the first {MOST_QUESTIONS}."
+                ));
+            }
+        }
+        Err(error) => unseen.push(format!("Not probed by ARP: {error}.")),
+    }
+    Ok(())
+}
+
+/// The ports of the real servers.
+fn probed_ports(facts: &Facts, unseen: &mut Vec<String>) -> Vec<ProbedPort> {
     let mut ports: BTreeSet<ProbedPort> = BTreeSet::new();
     let (mut all_ports, mut other_protocols) = (0_usize, 0_usize);
     for (key, server) in facts.servers() {
@@ -240,38 +273,19 @@ fn probe_servers(
             counted(other_protocols, "real server")
         ));
     }
-    let ports: Vec<ProbedPort> = ports.into_iter().collect();
-    facts.answers = session.namespace().enter(|| probe(&ports, patience))?;
-    Ok(())
+    ports.into_iter().collect()
 }
 
-/// Asks by ARP who has the virtual addresses, on the networks that they belong to.
+/// Asks by ARP who has virtual addresses, on the networks that they belong to. Returns false if there are too many.
 fn ask_for_owners(
+    addresses: &BTreeSet<Ipv4Addr>,
     patience: Duration,
-    session: &Session,
-    facts: &mut Facts,
-    unseen: &mut Vec<String>,
-) -> Result<(), Error> {
-    let mut wanted: BTreeSet<(String, Ipv4Addr)> = BTreeSet::new();
-    for entry in &facts.services {
-        if let ServiceKey::Address { address: IpAddr::V4(address), .. } = entry.service.service.key
-        {
-            let segment = facts.host.segment(&address.into());
-            wanted.extend(segment.map(|segment| (segment.name.clone(), address)));
-        }
-    }
-    let mut wanted: Vec<(String, Ipv4Addr)> = wanted.into_iter().collect();
-    if wanted.len() > MOST_QUESTIONS {
-        wanted.truncate(MOST_QUESTIONS);
-        unseen.push(format!(
-            "Not probed by ARP: virtual addresses after the first {MOST_QUESTIONS}."
-        ));
-    }
-    match session.namespace().enter(|| who_has(&wanted, patience))? {
-        Ok(owners) => facts.owners = owners,
-        Err(error) => unseen.push(format!("Not probed by ARP: {error}.")),
-    }
-    Ok(())
+) -> io::Result<(Owners, bool)> {
+    let host = look_at_addresses()?;
+    let segment = |address: Ipv4Addr| Some(host.segment(&address.into())?.name.clone());
+    let mut wanted = addresses.iter().filter_map(|&address| Some((segment(address)?, address)));
+    let first: Vec<_> = wanted.by_ref().take(MOST_QUESTIONS).collect();
+    Ok((who_has(&first, patience)?, wanted.next().is_none()))
 }
 
 /// Parses the saved table of another director.

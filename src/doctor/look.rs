@@ -46,6 +46,14 @@ const MOST_WAITING: usize = 16;
 /// Programs that move virtual addresses between directors.
 const FAILOVER: &[&str] = &["keepalived", "corosync", "pacemakerd", "heartbeat"];
 
+/// Looks at the interfaces and the addresses of this machine alone.
+///
+/// # Errors
+/// The errors of the netlink socket.
+pub fn look_at_addresses() -> io::Result<Host> {
+    Ok(Host { interfaces: interfaces()?, addresses: addresses()?.into(), ..Host::default() })
+}
+
 /// Looks at this machine, and at its routes to some addresses.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ pub use boot_rules::look_at_boot_rules;
 pub use checks::CHECKS;
 pub use facts::{Answer, BootRules, Facts, Filters, Host, TableAccess, Tally, Waiting, WantedPart};
 pub use finding::{Check, Finding, Found, Mend, Severity};
-pub use look::{look_at_host, tally};
+pub use look::{look_at_addresses, look_at_host, tally};
 pub use probe::{ProbedPort, probe};
 pub use report::Report;
 

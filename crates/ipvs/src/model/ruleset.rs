@@ -275,6 +275,10 @@ impl<O: Copy> Ruleset<O> {
     /// conflict.
     pub fn apply_all(&mut self, rules: &[Rule<O>]) -> Vec<(O, RuleConflict<O>)> {
         let mut conflicts = Vec::new();
+        let rules = match self.services.is_empty() {
+            true => self.load_sorted(rules, &mut conflicts),
+            false => rules,
+        };
         // Real servers of a service mostly follow each other: their service is looked up once.
         for run in rules.chunk_by(|one, next| is_of_same_service(&one.request, &next.request)) {
             let key = run.first().and_then(|rule| service_of_server(&rule.request));
@@ -294,6 +298,41 @@ impl<O: Copy> Ruleset<O> {
             }
         }
         conflicts
+    }
+
+    /// Loads the first rules into an empty table while they come as a save writes them: services in the order of their
+    /// keys, each before its real servers. The map then takes all services without a search for each. Returns the other
+    /// rules.
+    fn load_sorted<'a>(
+        &mut self,
+        rules: &'a [Rule<O>],
+        conflicts: &mut Vec<(O, RuleConflict<O>)>,
+    ) -> &'a [Rule<O>] {
+        let mut loaded: Vec<(ServiceKey, ServiceRules<O>)> = Vec::new();
+        let mut rest = rules;
+        while let [Rule { request: Request::Change(change), origin }, after @ ..] = rest {
+            let last_key = loaded.last().map(|(key, _)| *key);
+            match change {
+                Change::AddService(service)
+                    if last_key.is_none_or(|last_key| last_key < service.key) =>
+                {
+                    let service = service.clone();
+                    let (key, origin, servers) = (service.key, Some(*origin), Vec::new());
+                    loaded.push((key, ServiceRules { service, origin, servers }));
+                }
+                Change::AddServer(key, server) if last_key == Some(*key) => {
+                    let server =
+                        ServerRule { server: *server, origin: Some(*origin), is_edited: false };
+                    let result = loaded.last_mut().map(|(_, rules)| rules.add_server(server));
+                    let conflict = result.and_then(Result::err);
+                    conflicts.extend(conflict.map(|conflict| (*origin, conflict)));
+                }
+                _ => break,
+            }
+            rest = after;
+        }
+        self.services = loaded.into_iter().collect();
+        rest
     }
 
     /// Performs a request: applies its change, or edits the entry as the requests before it left it.
@@ -433,4 +472,52 @@ fn service_of_server(request: &Request) -> Option<&ServiceKey> {
 /// True if two requests are changes of real servers of the same service.
 fn is_of_same_service(one: &Request, next: &Request) -> bool {
     service_of_server(one).is_some() && service_of_server(one) == service_of_server(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::values;
+
+    /// The place of a change in a save: services in the order of their keys, each before its real servers.
+    fn place_in_save(change: &Change) -> Option<(ServiceKey, Option<RealServerKey>)> {
+        match change {
+            Change::AddService(service) => Some((service.key, None)),
+            Change::AddServer(key, server) => Some((*key, Some(server.key))),
+            _ => None,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(values::cases(500))]
+
+        #[test]
+        fn rules_are_applied_together_as_one_after_the_other(
+            history in values::history(0..30),
+            is_save in any::<bool>(),
+        ) {
+            let mut changes = history;
+            if is_save {
+                changes.sort_by_key(|change| {
+                    let place = place_in_save(change);
+                    (place.is_none(), place)
+                });
+            }
+            let rules = changes.into_iter().enumerate();
+            let rules: Vec<Rule<usize>> =
+                rules.map(|(origin, change)| Rule { request: change.into(), origin }).collect();
+            let (mut together, mut one_by_one) = (Ruleset::default(), Ruleset::default());
+            let conflicts: Vec<_> = rules
+                .iter()
+                .filter_map(|rule| {
+                    let result = one_by_one.perform(&rule.request, Some(rule.origin));
+                    result.err().map(|conflict| (rule.origin, conflict))
+                })
+                .collect();
+            prop_assert_eq!(together.apply_all(&rules), conflicts);
+            prop_assert_eq!(together, one_by_one);
+        }
+    }
 }

@@ -20,8 +20,12 @@ pub(super) fn put(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {
 fn put_header(buffer: &mut Vec<u8>, kind: u16, length: usize) {
     // Every attribute of this family is far below 64 KiB: numbers, addresses and short names.
     let length = u16::try_from(NLA_HEADER_SIZE + length).unwrap_or(u16::MAX);
+    buffer.extend_from_slice(&bytes_of_header(length, kind));
+}
+
+const fn bytes_of_header(length: u16, kind: u16) -> [u8; NLA_HEADER_SIZE] {
     let ([a, b], [c, d]) = (length.to_ne_bytes(), kind.to_ne_bytes());
-    buffer.extend_from_slice(&[a, b, c, d]);
+    [a, b, c, d]
 }
 
 /// Appends an attribute in the CPU's byte order.
@@ -90,6 +94,33 @@ fn split_first(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     let kind = u16::from_ne_bytes([kind, kind_high]) & NLA_TYPE_MASK;
     let after = bytes.get(padded(length)..).unwrap_or_default();
     Some((Attribute { kind, value }, after))
+}
+
+/// Takes attributes in an expected order. The kernel sends the attributes of an entry in one order, and the comparison with
+/// an expected header costs a few instructions. Everything else is left to [`attributes`].
+pub(super) struct InOrder<'a>(pub(super) &'a [u8]);
+
+impl<'a> InOrder<'a> {
+    /// The value of the next attribute, if the attribute has this kind and as many bytes as the value.
+    #[inline(always)]
+    pub(super) fn value<const N: usize>(&mut self, kind: u16) -> Option<&'a [u8; N]> {
+        let (header, rest) = self.0.split_first_chunk()?;
+        let length = u16::try_from(NLA_HEADER_SIZE + N).ok()?;
+        if *header != bytes_of_header(length, kind) {
+            return None;
+        }
+        let value = rest.first_chunk()?;
+        self.0 = rest.get(padded(N)..)?;
+        Some(value)
+    }
+
+    /// The next attribute, if it has this kind.
+    #[inline(always)]
+    pub(super) fn attribute(&mut self, kind: u16) -> Option<Attribute<'a>> {
+        let (attribute, rest) = split_first(self.0)?;
+        self.0 = rest;
+        (attribute.kind == kind).then_some(attribute)
+    }
 }
 
 /// A length with the padding behind it.

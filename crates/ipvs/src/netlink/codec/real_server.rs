@@ -1,7 +1,7 @@
 //! Real servers (`IPVS_DEST_ATTR_*`).
 
 use super::DecodeError;
-use super::attribute::{attributes, put, put_address, put_nested, put_u32};
+use super::attribute::{Attribute, InOrder, attributes, put, put_address, put_nested, put_u32};
 use super::service::{family_from_number, family_number};
 use super::stats::Stats;
 use crate::model::{
@@ -72,18 +72,7 @@ pub(in crate::netlink) fn decode_real_server(
     bytes: &[u8],
     service_family: Family,
 ) -> Result<RealServerState, DecodeError> {
-    let Attributes { configured, connections, stats } = decode_attributes(bytes, service_family)?;
-    let [active_connections, inactive_connections, persistent_connections] = connections;
-    let (counters, rates) = stats.decode()?;
-    Ok(RealServerState {
-        server: configured.entry,
-        active_connections,
-        inactive_connections,
-        persistent_connections,
-        counters,
-        rates,
-        unknown_attributes: configured.unknown_attributes,
-    })
+    Attributes::decode(bytes)?.state(service_family)
 }
 
 /// As [`decode_real_server`], without counters and numbers of connections.
@@ -91,73 +80,144 @@ pub(in crate::netlink) fn decode_configured_server(
     bytes: &[u8],
     service_family: Family,
 ) -> Result<Configured<RealServer>, DecodeError> {
-    decode_attributes(bytes, service_family).map(|attributes| attributes.configured)
+    let attributes = Attributes::decode(bytes)?;
+    let entry = attributes.server(service_family)?;
+    Ok(Configured { entry, unknown_attributes: attributes.unknown })
 }
 
+/// The values of the attributes, which may come in any order.
+#[derive(Default)]
 struct Attributes<'a> {
-    configured: Configured<RealServer>,
-    /// Active, inactive and persistent.
-    connections: [u32; 3],
+    family: Option<Family>,
+    address: Option<Attribute<'a>>,
+    port: Option<u16>,
+    method: Option<u32>,
+    weight: u32,
+    upper_threshold: u32,
+    lower_threshold: u32,
+    tunnel_kind: u8,
+    tunnel_port: u16,
+    tunnel_flags: u16,
+    active_connections: u32,
+    inactive_connections: u32,
+    persistent_connections: u32,
     stats: Stats<'a>,
+    unknown: Vec<u16>,
 }
 
-fn decode_attributes(bytes: &[u8], service_family: Family) -> Result<Attributes<'_>, DecodeError> {
-    let mut family = service_family;
-    let mut address = None;
-    let mut port = None;
-    let mut method = None;
-    let (mut tunnel_kind, mut tunnel_port, mut tunnel_flags) = (0, 0, 0);
-    let (mut weight, mut upper_threshold, mut lower_threshold) = (0, 0, 0);
-    let (mut active_connections, mut inactive_connections, mut persistent_connections) = (0, 0, 0);
-    let mut stats = Stats::default();
-    let mut unknown_attributes = Vec::new();
-    for attribute in attributes(bytes) {
-        let attribute = attribute?;
-        match attribute.kind {
-            IPVS_DEST_ATTR_ADDR_FAMILY => family = family_from_number(attribute.u16()?)?,
-            IPVS_DEST_ATTR_ADDR => address = Some(attribute),
-            IPVS_DEST_ATTR_PORT => port = Some(attribute.u16_network_order()?),
-            IPVS_DEST_ATTR_FWD_METHOD => method = Some(attribute.u32()? & IP_VS_CONN_F_FWD_MASK),
-            IPVS_DEST_ATTR_WEIGHT => weight = attribute.u32()?,
-            IPVS_DEST_ATTR_U_THRESH => upper_threshold = attribute.u32()?,
-            IPVS_DEST_ATTR_L_THRESH => lower_threshold = attribute.u32()?,
-            IPVS_DEST_ATTR_ACTIVE_CONNS => active_connections = attribute.u32()?,
-            IPVS_DEST_ATTR_INACT_CONNS => inactive_connections = attribute.u32()?,
-            IPVS_DEST_ATTR_PERSIST_CONNS => persistent_connections = attribute.u32()?,
-            IPVS_DEST_ATTR_STATS => stats.narrow = Some(attribute),
-            IPVS_DEST_ATTR_STATS64 => stats.wide = Some(attribute),
-            IPVS_DEST_ATTR_TUN_TYPE => tunnel_kind = attribute.u8()?,
-            IPVS_DEST_ATTR_TUN_PORT => tunnel_port = attribute.u16_network_order()?,
-            IPVS_DEST_ATTR_TUN_FLAGS => tunnel_flags = attribute.u16()?,
-            unknown => unknown_attributes.push(unknown),
-        }
+impl<'a> Attributes<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut values = Self::default();
+        let rest = match values.set_in_order(bytes) {
+            Some(rest) => rest,
+            None => {
+                values = Self::default();
+                bytes
+            }
+        };
+        values.set_any(rest)?;
+        Ok(values)
     }
-    let method = method.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_FWD_METHOD"))?;
-    let forwarding = match (method, OtherForwarding::new(method)) {
-        (_, Some(other)) => Forwarding::Other(other),
-        (IP_VS_CONN_F_DROUTE, None) => Forwarding::DirectRouting,
-        (IP_VS_CONN_F_LOCALNODE, None) => Forwarding::LocalNode,
-        (IP_VS_CONN_F_BYPASS, None) => Forwarding::Bypass,
-        (IP_VS_CONN_F_TUNNEL, None) => {
-            Forwarding::Tunneling(decode_tunnel(tunnel_kind, tunnel_port, tunnel_flags))
+
+    /// Takes the attributes as kernels since 5.3 send them, in this order, and returns the rest. `None` if they differ.
+    fn set_in_order(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let (numbers, nests) = bytes.split_first_chunk::<IN_ORDER>()?;
+        let mut next = InOrder(numbers);
+        let address = next.value::<16>(IPVS_DEST_ATTR_ADDR)?;
+        self.address = Some(Attribute { kind: IPVS_DEST_ATTR_ADDR, value: address });
+        self.port = Some(u16::from_be_bytes(*next.value(IPVS_DEST_ATTR_PORT)?));
+        self.method = Some(u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_FWD_METHOD)?));
+        self.weight = u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_WEIGHT)?);
+        self.tunnel_kind = u8::from_ne_bytes(*next.value(IPVS_DEST_ATTR_TUN_TYPE)?);
+        self.tunnel_port = u16::from_be_bytes(*next.value(IPVS_DEST_ATTR_TUN_PORT)?);
+        self.tunnel_flags = u16::from_ne_bytes(*next.value(IPVS_DEST_ATTR_TUN_FLAGS)?);
+        self.upper_threshold = u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_U_THRESH)?);
+        self.lower_threshold = u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_L_THRESH)?);
+        self.active_connections = u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_ACTIVE_CONNS)?);
+        self.inactive_connections = u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_INACT_CONNS)?);
+        self.persistent_connections =
+            u32::from_ne_bytes(*next.value(IPVS_DEST_ATTR_PERSIST_CONNS)?);
+        let family = u16::from_ne_bytes(*next.value(IPVS_DEST_ATTR_ADDR_FAMILY)?);
+        self.family = Some(family_from_number(family).ok()?);
+        let mut next = InOrder(nests);
+        self.stats.narrow = Some(next.attribute(IPVS_DEST_ATTR_STATS)?);
+        self.stats.wide = Some(next.attribute(IPVS_DEST_ATTR_STATS64)?);
+        Some(next.0)
+    }
+
+    /// Takes attributes in any order.
+    fn set_any(&mut self, bytes: &'a [u8]) -> Result<(), DecodeError> {
+        attributes(bytes).try_for_each(|attribute| self.set(attribute?))
+    }
+
+    fn set(&mut self, attribute: Attribute<'a>) -> Result<(), DecodeError> {
+        match attribute.kind {
+            IPVS_DEST_ATTR_ADDR_FAMILY => self.family = Some(family_from_number(attribute.u16()?)?),
+            IPVS_DEST_ATTR_ADDR => self.address = Some(attribute),
+            IPVS_DEST_ATTR_PORT => self.port = Some(attribute.u16_network_order()?),
+            IPVS_DEST_ATTR_FWD_METHOD => self.method = Some(attribute.u32()?),
+            IPVS_DEST_ATTR_WEIGHT => self.weight = attribute.u32()?,
+            IPVS_DEST_ATTR_U_THRESH => self.upper_threshold = attribute.u32()?,
+            IPVS_DEST_ATTR_L_THRESH => self.lower_threshold = attribute.u32()?,
+            IPVS_DEST_ATTR_ACTIVE_CONNS => self.active_connections = attribute.u32()?,
+            IPVS_DEST_ATTR_INACT_CONNS => self.inactive_connections = attribute.u32()?,
+            IPVS_DEST_ATTR_PERSIST_CONNS => self.persistent_connections = attribute.u32()?,
+            IPVS_DEST_ATTR_STATS => self.stats.narrow = Some(attribute),
+            IPVS_DEST_ATTR_STATS64 => self.stats.wide = Some(attribute),
+            IPVS_DEST_ATTR_TUN_TYPE => self.tunnel_kind = attribute.u8()?,
+            IPVS_DEST_ATTR_TUN_PORT => self.tunnel_port = attribute.u16_network_order()?,
+            IPVS_DEST_ATTR_TUN_FLAGS => self.tunnel_flags = attribute.u16()?,
+            unknown => self.unknown.push(unknown),
         }
-        (_, None) => Forwarding::Masquerading,
-    };
-    let address = address.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_ADDR"))?.address(family)?;
-    let port = port.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_PORT"))?;
-    let key = RealServerKey { address, port };
-    let server = RealServer { key, forwarding, weight, upper_threshold, lower_threshold };
-    Ok(Attributes {
-        configured: Configured { entry: server, unknown_attributes },
-        connections: [active_connections, inactive_connections, persistent_connections],
-        stats,
-    })
+        Ok(())
+    }
+
+    fn state(self, service_family: Family) -> Result<RealServerState, DecodeError> {
+        let server = self.server(service_family)?;
+        let (counters, rates) = self.stats.decode()?;
+        Ok(RealServerState {
+            server,
+            active_connections: self.active_connections,
+            inactive_connections: self.inactive_connections,
+            persistent_connections: self.persistent_connections,
+            counters,
+            rates,
+            unknown_attributes: self.unknown,
+        })
+    }
+
+    fn server(&self, service_family: Family) -> Result<RealServer, DecodeError> {
+        let method = self.method.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_FWD_METHOD"))?;
+        let method = method & IP_VS_CONN_F_FWD_MASK;
+        let forwarding = match (method, OtherForwarding::new(method)) {
+            (_, Some(other)) => Forwarding::Other(other),
+            (IP_VS_CONN_F_DROUTE, None) => Forwarding::DirectRouting,
+            (IP_VS_CONN_F_LOCALNODE, None) => Forwarding::LocalNode,
+            (IP_VS_CONN_F_BYPASS, None) => Forwarding::Bypass,
+            (IP_VS_CONN_F_TUNNEL, None) => {
+                let Self { tunnel_kind, tunnel_port, tunnel_flags, .. } = *self;
+                Forwarding::Tunneling(decode_tunnel(tunnel_kind, tunnel_port, tunnel_flags))
+            }
+            (_, None) => Forwarding::Masquerading,
+        };
+        let address = self.address.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_ADDR"))?;
+        let address = address.address(self.family.unwrap_or(service_family))?;
+        let port = self.port.ok_or(DecodeError::Missing("IPVS_DEST_ATTR_PORT"))?;
+        let Self { weight, upper_threshold, lower_threshold, .. } = *self;
+        let key = RealServerKey { address, port };
+        Ok(RealServer { key, forwarding, weight, upper_threshold, lower_threshold })
+    }
 }
+
+/// The length of the attributes that [`Attributes::set_in_order`] finds before the counters: an address, and twelve
+/// numbers with their padding.
+const IN_ORDER: usize = 20 + 12 * 8;
 
 #[cfg(test)]
 mod tests {
     use ipvs_test::messages::{nests, with, without};
     use proptest::prelude::*;
+    use proptest::sample::Index;
 
     use super::*;
     use crate::values;
@@ -315,6 +375,17 @@ mod tests {
             encode_real_server(&mut buffer, &server);
             let read = decode_real_server(&buffer[4..], service.family()).unwrap();
             prop_assert_eq!(read.server, server);
+        }
+
+        #[test]
+        fn order_of_the_kernel_is_read_as_any_order(place in any::<Index>(), byte in any::<u8>()) {
+            let mut nest = one_server();
+            prop_assert_eq!(Attributes::default().set_in_order(&nest), Some(&[][..]));
+            *place.get_mut(&mut nest) = byte;
+            let read = decode_real_server(&nest, Family::Ipv4);
+            let mut attributes = Attributes::default();
+            let any_order = attributes.set_any(&nest).and_then(|()| attributes.state(Family::Ipv4));
+            prop_assert_eq!(format!("{read:?}"), format!("{any_order:?}"));
         }
     }
 }

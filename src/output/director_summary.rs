@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::document::Document;
 use super::grid::{Column, Grid, GridStyle};
+use super::partial_services::PartialKey;
 use super::service_label::service_label;
 use crate::resolve::Labels;
 
@@ -95,7 +96,7 @@ pub struct DirectorSummary<'a> {
 }
 
 /// The members that a summary from `/proc` lacks.
-pub const MISSING_IN_SUMMARY: &[&str] = &["over_threshold", "rates"];
+pub const MISSING_IN_SUMMARY: &[&str] = &["family", "over_threshold", "rates"];
 
 /// The part that one CPU has of all packets from clients. `None` if there were none.
 fn share(cpu: &CpuCounters, cpus: &[CpuCounters]) -> Option<f64> {
@@ -229,9 +230,16 @@ impl Document for DirectorSummary<'_> {
 }
 
 #[derive(Serialize)]
+#[serde(untagged)]
+enum KeyForm {
+    Whole(ServiceKey),
+    Partial(PartialKey),
+}
+
+#[derive(Serialize)]
 struct TallyForm<'a> {
     #[serde(flatten)]
-    key: ServiceKey,
+    key: KeyForm,
     scheduler: &'a SchedulerName,
     servers: ServerCount,
     active_connections: u64,
@@ -276,7 +284,10 @@ struct Form<'a> {
 impl Serialize for DirectorSummary<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let services = self.services.iter().map(|tally| TallyForm {
-            key: tally.key,
+            key: match self.missing.contains(&"family") {
+                true => KeyForm::Partial(tally.key.into()),
+                false => KeyForm::Whole(tally.key),
+            },
             scheduler: &tally.scheduler,
             servers: tally.servers,
             active_connections: tally.active_connections,
@@ -337,12 +348,13 @@ mod tests {
         })
     }
 
-    fn shown(tally: fn(&ServiceSnapshot) -> ServiceTally, format: OutputFormat) -> String {
+    fn shown(missing: &'static [&'static str], format: OutputFormat) -> String {
+        let tally = if missing.is_empty() { ServiceTally::new } else { ServiceTally::of_file };
         let labels = Labels::numeric();
         let terminal = TerminalStyle { width: 80, has_colours: false, is_terminal: false };
         let summary = DirectorSummary {
             services: snapshots().iter().map(tally).collect(),
-            missing: &[],
+            missing,
             totals: Some(Totals::default()),
             cpus: read_cpu_counters(CPUS.as_bytes()).unwrap(),
             applications: read_applications("\nTCP  21 3 ftp\n".as_bytes()).unwrap(),
@@ -357,7 +369,7 @@ mod tests {
     #[test]
     fn service_has_a_line_and_each_server_counts_once() {
         assert_eq!(
-            shown(ServiceTally::new, OutputFormat::Text),
+            shown(&[], OutputFormat::Text),
             "Service          Up  Drained  Over  Active  InAct  CPS  PPS  InBPS  OutBPS\n\
              TCP 10.0.0.1:80   2        1     1       4     12    0    9      0       0\n\
              FWM 7 IPv6        2        1     1       4     12    0    9      0       0\n\
@@ -376,18 +388,23 @@ mod tests {
 
     #[test]
     fn unknown_numbers_are_dashes_and_missing_members() {
-        let text = shown(ServiceTally::of_file, OutputFormat::Text);
+        let text = shown(MISSING_IN_SUMMARY, OutputFormat::Text);
         let all = text.lines().find(|line| line.starts_with("all")).unwrap();
         let words: Vec<&str> = all.split_whitespace().collect();
         assert_eq!(words, ["all", "6", "2", "-", "8", "24", "-", "-", "-", "-"]);
-        let json = shown(ServiceTally::of_file, OutputFormat::Json);
-        assert!(!json.contains("over_threshold"), "{json}");
+        let json = shown(MISSING_IN_SUMMARY, OutputFormat::Json);
+        let start = "{\"partial\":[\n\"family\",\n\"over_threshold\",\n\"rates\"\n],";
+        let services = json.strip_prefix(start).unwrap_or_else(|| panic!("{json}"));
+        for name in MISSING_IN_SUMMARY {
+            let services = services.split("\"totals\"").next().unwrap();
+            assert!(!services.contains(name), "{name}: {json}");
+        }
         assert!(json.contains("\"servers\":{\"up\":3,\"drained\":1},"), "{json}");
     }
 
     #[test]
     fn json_has_an_entry_a_line() {
-        let json = shown(ServiceTally::new, OutputFormat::Json);
+        let json = shown(&[], OutputFormat::Json);
         let lines: Vec<&str> = json.lines().collect();
         assert_eq!(lines[0], "{\"services\":[");
         assert!(

@@ -25,17 +25,27 @@ pub const MISSING_IN_FILE: &[&str] = &[
 #[derive(Clone, Copy, Debug)]
 pub struct PartialService<'a>(pub ServiceSummary<'a>);
 
+/// The key of a service of the file: a firewall mark lacks its family.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum KeyForm {
+pub(super) enum PartialKey {
     Address(ServiceKey),
     Fwmark { fwmark: NonZeroU32 },
+}
+
+impl From<ServiceKey> for PartialKey {
+    fn from(key: ServiceKey) -> Self {
+        match key {
+            ServiceKey::Fwmark { mark, .. } => Self::Fwmark { fwmark: mark },
+            ServiceKey::Address { .. } => Self::Address(key),
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct ServiceForm<'a> {
     #[serde(flatten)]
-    key: KeyForm,
+    key: PartialKey,
     scheduler: &'a SchedulerName,
     persistence: Option<&'a Persistence>,
     real_servers: Vec<ServerForm>,
@@ -75,10 +85,7 @@ impl Serialize for PartialService<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ServiceSummary { service, servers } = self.0;
         ServiceForm {
-            key: match service.key {
-                ServiceKey::Fwmark { mark, .. } => KeyForm::Fwmark { fwmark: mark },
-                key @ ServiceKey::Address { .. } => KeyForm::Address(key),
-            },
+            key: service.key.into(),
             scheduler: &service.scheduler,
             persistence: service.persistence.as_ref(),
             real_servers: servers.iter().map(ServerForm::from).collect(),

@@ -93,7 +93,8 @@ fn summary_adds_up_the_servers_and_equals_the_listing() {
     assert_eq!(row, ["UDP", VIRTUAL, "2", "1", "-", "0", "4", "-", "-", "-", "-"]);
     let of_nobody = nobody.run("-L --summary --json");
     let of_nobody: Value = serde_json::from_slice(&of_nobody.stdout).unwrap();
-    assert_eq!(of_nobody["partial"], serde_json::json!(["over_threshold", "rates"]));
+    assert_eq!(of_nobody["partial"], serde_json::json!(["family", "over_threshold", "rates"]));
+    assert!(of_nobody["services"][1].get("family").is_none());
     assert_eq!(of_nobody["services"][0]["servers"]["up"], 2);
 
     // On a terminal the tables fit, and have colours unless someone objects.

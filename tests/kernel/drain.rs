@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::network::Host;
-use crate::program::Program;
+use crate::program::{Program, validator};
 use crate::table::{Destination, Kernel, Service};
 
 const VIRTUAL: (&str, u16) = ("10.1.0.100", 80);
@@ -134,20 +134,26 @@ impl Download {
 pub(crate) struct Draining {
     child: Child,
     steps: Lines<BufReader<ChildStdout>>,
+    validator: jsonschema::Validator,
 }
 
 impl Draining {
     /// Starts ipvsadm with these arguments in the calling thread's namespace.
     pub(crate) fn start(arguments: &str) -> Draining {
         let arguments: Vec<&str> = arguments.split(' ').chain(["--json"]).collect();
+        let validator = validator(&arguments).unwrap();
         let mut child = Program::ours().command(arguments).spawn().unwrap();
         let steps = BufReader::new(child.stdout.take().unwrap()).lines();
-        Draining { child, steps }
+        Draining { child, steps, validator }
     }
 
     /// The next step; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<Value> {
-        self.steps.next().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        let step = self.steps.next().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        if let Some(step) = &step {
+            self.validator.validate(step).unwrap_or_else(|error| panic!("{step}: {error}"));
+        }
+        step
     }
 
     /// The next step with this name. The beginning and the waiting before it are passed over.
@@ -361,7 +367,7 @@ fn a_lost_output_does_not_end_the_drain() {
     let download = lab.download();
     let mut draining = lab.drain(&format!("-d {DRAINED} --drain"));
     draining.step("begun");
-    let Draining { mut child, steps } = draining;
+    let Draining { mut child, steps, .. } = draining;
     drop(steps);
     download.end();
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -379,7 +385,7 @@ fn the_lines_of_a_stream_wait_for_a_drain() {
         let mut child = lab.director.within(|| command.stdin(Stdio::piped()).spawn().unwrap());
         child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         let steps = BufReader::new(child.stdout.take().unwrap()).lines();
-        Draining { child, steps }
+        Draining { child, steps, validator: validator(&["--drain", "--json"]).unwrap() }
     };
     // A signal ends the stream, too.
     let mut draining = start(&lines);

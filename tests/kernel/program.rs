@@ -125,34 +125,51 @@ impl Program {
 
 /// The schema in docs/schema of a document that our programs print with these arguments.
 fn schema(arguments: &[&str]) -> Option<&'static str> {
-    let has = |words: &[&str]| arguments.iter().any(|word| words.contains(word));
-    let others = ["--count", "--count-by", "--settings", "--summary", "--drain", "--doctor"];
-    let begins = |start: &str| arguments.iter().any(|word| word.starts_with(start));
-    if !has(&["--json"]) || others.into_iter().chain(["--watch", "--monitor"]).any(begins) {
+    let has = |option: &str| {
+        let is_option = |word: &str| word == option || word.starts_with(&format!("{option}="));
+        arguments.iter().any(|word| is_option(word))
+    };
+    if !has("--json") {
         return None;
     }
-    let listings = [("--timeout", "timeouts"), ("--daemon", "daemons"), ("-c", "connections")];
-    let listing = listings.into_iter().find(|(option, _)| has(&[option]));
-    Some(match listing {
-        Some((_, schema)) => schema,
-        None if has(&["--diff"]) => "changes",
-        None if has(&["-L"]) => "services",
-        None => "rules",
-    })
+    // A document of several options has the form of the first one.
+    let documents = [
+        ("--drain", "drain"),
+        ("--doctor", "findings"),
+        ("--monitor", "monitor"),
+        ("--settings", "settings"),
+        ("--summary", "summary"),
+        ("--timeout", "timeouts"),
+        ("--daemon", "daemons"),
+        ("--count", "connection-count"),
+        ("--count-by", "connection-groups"),
+        ("-c", "connections"),
+        ("--diff", "changes"),
+        ("-L", "services"),
+    ];
+    let document = documents.into_iter().find(|(option, _)| has(option));
+    Some(document.map_or("rules", |(_, schema)| schema))
 }
 
-/// Asserts that a document on standard output has the form of its schema.
-fn assert_valid(command: &Command, outcome: &Outcome) {
-    let arguments: Vec<&str> = command.get_args().filter_map(OsStr::to_str).collect();
-    let Some(name) = schema(&arguments).filter(|_| outcome.complaint().is_empty()) else { return };
-    if outcome.stdout.is_empty() {
-        return;
-    }
+/// The validator of the documents that our programs print with these arguments.
+pub(crate) fn validator(arguments: &[&str]) -> Option<jsonschema::Validator> {
+    let name = schema(arguments)?;
     let path = format!("{}/docs/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let schema = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let document = serde_json::from_slice(&outcome.stdout).unwrap();
-    if let Err(error) = jsonschema::validate(&schema, &document) {
-        panic!("{arguments:?}: {name}.json: {}: {error}", error.instance_path());
+    Some(jsonschema::options().should_validate_formats(true).build(&schema).unwrap())
+}
+
+/// Asserts that each document on standard output has the form of its schema. A drain prints one for each step.
+fn assert_valid(command: &Command, outcome: &Outcome) {
+    let arguments: Vec<&str> = command.get_args().filter_map(OsStr::to_str).collect();
+    let Some(validator) = validator(&arguments).filter(|_| outcome.complaint().is_empty()) else {
+        return;
+    };
+    for document in serde_json::Deserializer::from_slice(&outcome.stdout).into_iter() {
+        let document: serde_json::Value = document.unwrap();
+        if let Err(error) = validator.validate(&document) {
+            panic!("{arguments:?}: {}: {error}", error.instance_path());
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use ipvsadm::output::MISSING_IN_FILE;
 use serde_json::{Map, Value, json};
 
+use crate::readings;
+
 /// The schemas by the names of their files.
 pub(crate) fn all() -> Vec<(&'static str, Value)> {
     vec![
@@ -12,11 +14,18 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ("connections", connections()),
         ("timeouts", with_head("The output of ipvsadm -L --timeout --json", timeouts())),
         ("daemons", daemons()),
+        ("connection-count", readings::connection_count()),
+        ("connection-groups", readings::connection_groups()),
+        ("summary", readings::summary()),
+        ("settings", readings::settings()),
+        ("monitor", readings::monitor()),
+        ("drain", readings::drain()),
+        ("findings", readings::findings()),
     ]
 }
 
 /// The dialect and the title of a schema, in front of its other members.
-fn with_head(title: &str, schema: Value) -> Value {
+pub(crate) fn with_head(title: &str, schema: Value) -> Value {
     let mut members = Map::new();
     members.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
     members.insert("title".into(), json!(title));
@@ -26,7 +35,7 @@ fn with_head(title: &str, schema: Value) -> Value {
 }
 
 /// An object with exactly these members. The members in `optional` may be missing.
-fn object(members: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
+pub(crate) fn object(members: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
     let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
     let properties: Map<String, Value> = members
         .iter()
@@ -41,44 +50,44 @@ fn object(members: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
     })
 }
 
-fn number(first: u64, last: u64) -> Value {
+pub(crate) fn number(first: u64, last: u64) -> Value {
     json!({ "type": "integer", "minimum": first, "maximum": last })
 }
 
-fn count() -> Value {
+pub(crate) fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn one_of(words: &[&str]) -> Value {
+pub(crate) fn one_of(words: &[&str]) -> Value {
     json!({ "enum": words })
 }
 
-fn or_null(schema: Value) -> Value {
+pub(crate) fn or_null(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
-fn list(entry: Value) -> Value {
+pub(crate) fn list(entry: Value) -> Value {
     json!({ "type": "array", "items": entry })
 }
 
-fn text(longest: u64) -> Value {
+pub(crate) fn text(longest: u64) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": longest })
 }
 
-fn address() -> Value {
+pub(crate) fn address() -> Value {
     json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
 }
 
-fn port() -> Value {
+pub(crate) fn port() -> Value {
     number(0, u16::MAX.into())
 }
 
-const U32: u64 = u32::MAX as u64;
+pub(crate) const U32: u64 = u32::MAX as u64;
 const SIGNED: u64 = i32::MAX as u64;
 /// 31 days.
 const LONGEST: u64 = 2_678_400;
 
-fn endpoint() -> Value {
+pub(crate) fn endpoint() -> Value {
     object(&[("address", address()), ("port", port())], &[])
 }
 
@@ -100,13 +109,13 @@ fn keys(kind: Use) -> [Vec<(&'static str, Value)>; 2] {
 }
 
 /// The key of a service alone.
-fn key() -> Value {
+pub(crate) fn key() -> Value {
     let [address, fwmark] = keys(Use::Reported);
     let protocol_number = [("protocol_number", port())];
     json!({ "oneOf": [object(&address, &protocol_number), object(&fwmark, &[])] })
 }
 
-fn counters() -> Value {
+pub(crate) fn counters() -> Value {
     let names =
         ["connections", "incoming_packets", "outgoing_packets", "incoming_bytes", "outgoing_bytes"];
     object(&names.map(|name| (name, count())), &[])
@@ -184,7 +193,7 @@ fn skipped(members: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
 }
 
 /// A real server as the kernel reports it, without its readings.
-fn reported_server(readings: &[(&'static str, Value)]) -> Value {
+pub(crate) fn reported_server(readings: &[(&'static str, Value)]) -> Value {
     let ways = ["masquerading", "direct_routing", "tunneling", "local", "bypass", "unknown"];
     let members = [
         ("address", address()),
@@ -199,7 +208,10 @@ fn reported_server(readings: &[(&'static str, Value)]) -> Value {
 }
 
 /// A service as the kernel reports it, with the members behind its settings.
-fn reported_service(rest: &[(&'static str, Value)], optional: &[(&'static str, Value)]) -> Value {
+pub(crate) fn reported_service(
+    rest: &[(&'static str, Value)],
+    optional: &[(&'static str, Value)],
+) -> Value {
     let [address, fwmark] = keys(Use::Reported);
     let settings = settings(Use::Reported);
     let protocol_number = [("protocol_number", port())];
@@ -315,7 +327,7 @@ fn timeouts() -> Value {
     object(&["tcp", "tcp_fin", "udp"].map(|name| (name, number(0, LONGEST))), &[])
 }
 
-fn daemon() -> Value {
+pub(crate) fn daemon() -> Value {
     object(
         &[
             ("role", one_of(&["master", "backup"])),

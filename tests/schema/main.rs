@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod forms;
+mod readings;
 
 use std::fs;
 use std::path::Path;
@@ -27,6 +28,15 @@ fn files_have_the_schemas() {
         assert!(is_same, "{name}.json differs: UPDATE=1 cargo test --test schema");
     }
     assert_eq!(fs::read_dir(folder).unwrap().count(), forms::all().len());
+}
+
+#[test]
+fn manual_names_each_schema() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/ipvsadm.8");
+    let manual = fs::read_to_string(path).unwrap().replace('\\', "");
+    for (name, _) in forms::all() {
+        assert!(manual.contains(&format!("{name}.json")), "{name}.json");
+    }
 }
 
 /// A document with every member that a restore knows.

@@ -7,26 +7,33 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::network::fresh_namespace;
-use crate::one_machine::{UdpServers, VIRTUAL, apply, list, machine, service};
-use crate::program::Program;
+use crate::one_machine::{UdpServers, VIRTUAL, apply, list, machine, service, wait_for_listing};
+use crate::program::{Program, validator};
 
 /// A program that runs until it is stopped, and the lines that it prints.
 struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
+    /// The form of each line, if it is JSON.
+    validator: Option<jsonschema::Validator>,
 }
 
 impl Running {
     fn start(line: &str) -> Running {
-        let mut command = Program::ours().command(line.split(' '));
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let mut command = Program::ours().command(&arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Running { child, lines }
+        Running { child, lines, validator: validator(&arguments) }
     }
 
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
+        if let Some(validator) = self.validator.as_ref().filter(|_| !line.is_empty()) {
+            let document = serde_json::from_str(&line).unwrap();
+            validator.validate(&document).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
         line
     }
 
@@ -92,11 +99,119 @@ fn listing_is_repeated_while_the_table_changes() {
 }
 
 #[test]
+fn every_listing_is_watched_in_text_and_as_json_lines() {
+    machine(&service("-u", "-s rr -p 300", &[1, 1]));
+    apply("--set 0 0 7200");
+    UdpServers::new(2).takes_from("10.4.0.1");
+    // The counters of the kernel follow within two seconds.
+    wait_for_listing("-L -n --stats", |text| text.contains(" 1        1 "));
+    for line in [
+        "-L -n",
+        "-L -n --stats",
+        "-L -n --thresholds",
+        "-L -n --persistent-conn",
+        "-L -n --sort -u 10.1.0.100:80",
+        "-L -n -c --count",
+        "-L -n -c --count-by client/24,64 --limit 1",
+        "-L -n -c --count-by state --no-header",
+        "-L --timeout",
+        "-L --daemon",
+    ] {
+        let mut running = Running::start(&format!("{line} --watch=1"));
+        let expected = list(line);
+        if !expected.is_empty() {
+            assert_eq!(running.listing(), expected, "{line}");
+            assert_eq!(running.listing(), expected, "{line}");
+        }
+        assert_eq!(running.end(Signal::SIGINT), Some(0), "{line}");
+    }
+    // Their rates, times and loads change; schemas hold each line.
+    for line in [
+        "-L",
+        "-L -c",
+        "-L -c --count",
+        "-L -c --count-by service",
+        "-L --timeout",
+        "-L --daemon",
+        "-L --summary",
+        "-L --settings",
+    ] {
+        let mut running = Running::start(&format!("{line} --json --watch=1"));
+        for _ in 0..2 {
+            assert!(running.line().starts_with('{'), "{line}");
+        }
+        assert_eq!(running.end(Signal::SIGINT), Some(0), "{line}");
+    }
+    for line in ["-L -n --summary", "-L --settings"] {
+        let mut running = Running::start(&format!("{line} --watch=1"));
+        let titles = list(line).lines().next().unwrap().to_owned();
+        running.print_all(&[&titles]);
+        running.print_all(&[&titles]);
+        assert_eq!(running.end(Signal::SIGINT), Some(0), "{line}");
+    }
+}
+
+/// The numbers of a listing with --stats: the service's, and the sums of its real servers.
+fn statistics(text: &str) -> [Vec<u64>; 2] {
+    let row = |line: &str| -> Vec<u64> {
+        line.split_whitespace().rev().take(5).map(|number| number.parse().unwrap()).collect()
+    };
+    let service = text.lines().find(|line| line.starts_with("UDP")).map(row).unwrap();
+    let servers = text.lines().filter(|line| line.starts_with("  -> 1")).map(row);
+    let sums = servers.reduce(|one, other| one.iter().zip(other).map(|(a, b)| a + b).collect());
+    [service, sums.unwrap()]
+}
+
+#[test]
+fn growth_in_a_watch_under_traffic_is_the_difference_of_the_statistics() {
+    const DATAGRAMS: u64 = 40;
+    machine(&service("-u", "-s rr", &[1, 1]));
+    let servers = UdpServers::new(2);
+    servers.takes_from("10.4.0.1");
+    let settled = |connections: u64| {
+        wait_for_listing("-L -n --stats", move |text| {
+            statistics(text).iter().all(|numbers| numbers[4] == connections)
+        })
+    };
+    let before = settled(1);
+    let mut running = Running::start("-L -n --stats --watch=1");
+    let mut last = running.listing();
+    assert_eq!(last, before);
+    let mut growth = vec![0; 5];
+    let mut sent = 0;
+    loop {
+        if sent < DATAGRAMS {
+            for _ in 0..10 {
+                servers.takes_from("10.4.0.2");
+                sent += 1;
+            }
+        }
+        let next = running.listing();
+        let ([old, _], [new, sums]) = (statistics(&last), statistics(&next));
+        for ((sum, old), new) in growth.iter_mut().zip(old).zip(&new) {
+            *sum += new.checked_sub(old).expect("a counter went back");
+        }
+        last = next;
+        if sums[4] == 1 + DATAGRAMS && new == sums {
+            break;
+        }
+    }
+    assert_eq!(running.end(Signal::SIGINT), Some(0));
+    let after = settled(1 + DATAGRAMS);
+    let ([old, _], [new, sums]) = (statistics(&before), statistics(&after));
+    assert_eq!(new, sums);
+    let difference: Vec<u64> = new.iter().zip(old).map(|(new, old)| new - old).collect();
+    assert_eq!(growth, difference);
+    // Bytes out and in, packets out and in, connections; a datagram of 8 bytes has 28 of headers.
+    assert_eq!(difference, [0, 36 * DATAGRAMS, 0, DATAGRAMS, DATAGRAMS]);
+}
+
+#[test]
 fn closed_pipe_ends_a_watch_quietly() {
     fresh_namespace();
     let mut running = Running::start("-L -n --watch=1");
     running.line();
-    let Running { child, lines } = running;
+    let Running { child, lines, .. } = running;
     drop(lines);
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -1,6 +1,7 @@
 //! Questions about connections: conditions leave out rows and change none, and numbers are those of `grep -c`.
 
 use std::fs;
+use std::process::Command;
 
 use nix::sys::socket::{SockProtocol, setsockopt, sockopt};
 
@@ -85,6 +86,7 @@ fn conditions_leave_out_rows_and_numbers_are_those_of_grep() {
             grep(|fields| fields[0] == "UDP" && fields[5] == "0A020002" && fields[7] == "UDP"),
         ),
         ("-u 10.1.0.200:53", grep(|fields| fields[3] == "0A0100C8")),
+        (&format!("--sctp-service {VIRTUAL}"), (0, 0)),
         ("-f 7", grep(|fields| fields[3] == "0A0100C9")),
         ("--origin local", grep(|_| true)),
         ("--origin synced", (0, 0)),
@@ -93,7 +95,9 @@ fn conditions_leave_out_rows_and_numbers_are_those_of_grep() {
         let conditions = format!("-L -n -c {conditions}");
         let listed = rows(&list(conditions.trim_end()));
         assert_eq!(listed.len(), numbers.0 + numbers.1, "{conditions}");
-        assert!(listed.iter().all(|row| all.contains(row)), "{conditions}: {listed:#?}");
+        // The rows that are left have the order of the whole listing.
+        let expected: Vec<&String> = all.iter().filter(|row| listed.contains(row)).collect();
+        assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{conditions}");
     }
     assert_eq!(grep(protocol("TCP")).0, 4);
     assert_eq!(grep(protocol("UDP")), (8, 2));
@@ -139,42 +143,73 @@ fn groups_have_the_numbers_of_grep_and_the_service_of_each_entry() {
 
     // Everybody may ask: without rights the services are those of /proc.
     let nobody = Copy::of(&Program::ours(), "ipvsadm-counts");
-    for line in ["-L -n -c --count-by service", "-L -n -c --count -u 10.1.0.100:80"] {
+    for line in [
+        "-L -n -c --count-by service",
+        "-L -n -c --count -u 10.1.0.100:80",
+        "-L -n -c --count --origin local",
+        "-L -c --count-by origin --json",
+    ] {
         let output = nobody.run(line);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), list(line), "{line}");
     }
+
+    // Tables fit a terminal, and have colours there unless the user objects. Pipes get colours on demand alone.
+    let words = |words: &str| {
+        let line = format!("{words} {} -L -n -c --count-by service", Program::ours().name());
+        let script = Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
+        String::from_utf8(script.stdout).unwrap()
+    };
+    let titles = "\u{1b}[1mService";
+    let narrow = words("stty cols 34; TERM=xterm");
+    assert!(narrow.starts_with(titles) && narrow.contains("~ "), "{narrow}");
+    let plain = words("stty cols 34; TERM=xterm NO_COLOR=1");
+    assert!(plain.lines().all(|line| line.trim_end().chars().count() <= 34), "{plain}");
+    assert!(plain.starts_with("Service"), "{plain}");
+    for (color, is_bold) in [("always", true), ("never", false), ("auto", false)] {
+        let piped = list(&format!("-L -n -c --count-by service --color {color}"));
+        assert_eq!(piped.starts_with(titles), is_bold, "{color}: {piped}");
+    }
+}
+
+/// Connections with this number of entries, each of which the director's sync daemon sends.
+fn connect(servers: &UdpServers, count: usize) {
+    for _ in 0..count {
+        let client = client("10.0.0.1");
+        // The third packet makes the master send the connection.
+        for _ in 0..4 {
+            servers.takes(&client, VIRTUAL);
+        }
+    }
 }
 
 #[test]
-fn origin_of_a_synced_connection_is_another_director() {
+fn origin_tells_own_connections_from_those_of_the_other_director_after_a_takeover_too() {
     const CONNECTIONS: usize = 20;
-    let (sender, receiver) = (Host::new(), Host::new());
-    sender.join("sync0", "172.16.0.1/24", &receiver, "sync0", "172.16.0.2/24");
+    const LATER: usize = 7;
+    let (first, second) = (Host::new(), Host::new());
+    first.join("sync0", "172.16.0.1/24", &second, "sync0", "172.16.0.2/24");
     let rules = service("-u", "-s rr", &[1, 1]);
-    for (host, role) in [(&sender, "master"), (&receiver, "backup")] {
+    for (host, sent, received) in [(&first, 1, 2), (&second, 2, 1)] {
         host.within(|| {
             furnish(&rules);
             apply("--set 0 0 7200");
-            let start = format!("--start-daemon {role} --mcast-interface sync0 --syncid 9");
-            Program::ours().line(&start).succeeded();
+            for (role, id) in [("master", sent), ("backup", received)] {
+                let start = format!("--start-daemon {role} --mcast-interface sync0 --syncid {id}");
+                Program::ours().line(&start).succeeded();
+            }
         });
     }
-    sender.within(|| {
-        let servers = UdpServers::new(2);
-        for _ in 0..CONNECTIONS {
-            let client = client("10.0.0.1");
-            // The third packet makes the master send the connection.
-            for _ in 0..4 {
-                servers.takes(&client, VIRTUAL);
-            }
-        }
+    let arrive = |count: usize| {
+        wait_for_listing("-L -n -c", move |text| text.lines().count() == count + 2);
+    };
+    first.within(|| {
+        connect(&UdpServers::new(2), CONNECTIONS);
         assert_eq!(count("--origin local"), (CONNECTIONS, 0));
         assert_eq!(count("--origin synced"), (0, 0));
     });
-    receiver.within(|| {
-        let arrived = |text: &str| text.lines().count() == CONNECTIONS + 2;
-        wait_for_listing("-L -n -c", arrived);
+    second.within(|| {
+        arrive(CONNECTIONS);
         assert_eq!(count("--origin synced"), (CONNECTIONS, 0));
         assert_eq!(count("--origin local"), (0, 0));
         assert_eq!(
@@ -183,9 +218,18 @@ fn origin_of_a_synced_connection_is_another_director() {
         );
         let json = list("-L -c --origin synced --json");
         assert_eq!(json.matches("\"origin\":\"synced\"").count(), CONNECTIONS, "{json}");
-        // A connection that this director schedules is its own.
-        UdpServers::new(2).takes_from("10.0.0.1");
-        assert_eq!(count("--origin local"), (1, 0));
-        assert_eq!(count(""), (CONNECTIONS + 1, 0));
+        // The director takes over: connections that it schedules are its own.
+        connect(&UdpServers::new(2), LATER);
+        assert_eq!(count("--origin local"), (LATER, 0));
+        assert_eq!(count("--origin synced"), (CONNECTIONS, 0));
+    });
+    first.within(|| {
+        arrive(CONNECTIONS + LATER);
+        assert_eq!(count("--origin synced"), (LATER, 0));
+        assert_eq!(count("--origin local"), (CONNECTIONS, 0));
+        let expected = ["Origin Connections Templates", "local 20 0", "synced 7 0"];
+        let text = list("-L -c --count-by origin");
+        let rows = text.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
     });
 }

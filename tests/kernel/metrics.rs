@@ -195,7 +195,13 @@ fn alerts_and_dashboard_work_on_the_metrics() {
     let of_root = metrics("-L --metrics");
     let by_service = metrics("-L --metrics --by service");
     assert!(!by_service.contains("ipvs_server_"));
-    for text in [&of_root, &of_nobody, &by_service, other.text(), same.text()] {
+    let services_of_nobody = nobody.run("-L --metrics --by service");
+    let services_of_nobody = String::from_utf8(services_of_nobody.stdout).unwrap();
+    let texts = [&of_root, &of_nobody, &by_service, &services_of_nobody, other.text(), same.text()];
+    for text in texts {
+        assert!(!text.contains("node_ipvs_"), "a name of node_exporter in {text}");
+        assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with("ipvs_")));
+        assert!(!samples(text).is_empty());
         assert_promtool(&["check", "metrics"], text);
     }
 
@@ -253,4 +259,14 @@ fn alerts_and_dashboard_work_on_the_metrics() {
     });
     fs::write(&file, test.to_string()).unwrap();
     assert_promtool(&["test", "rules", file.to_str().unwrap()], "");
+}
+
+#[test]
+fn empty_table_has_metrics_too() {
+    fresh_namespace();
+    for arguments in ["-L --metrics", "-L --metrics --by service"] {
+        let text = metrics(arguments);
+        assert_eq!(samples(&text)["ipvs_partial"], 0);
+        assert_promtool(&["check", "metrics"], &text);
+    }
 }

@@ -230,4 +230,14 @@ mod tests {
         }
         assert!(super::row("unheard_of").is_none());
     }
+
+    #[test]
+    fn each_setting_is_in_the_table_of_the_documents() {
+        let page = include_str!("../../docs/reading.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        for row in ROWS {
+            let name = format!("`{}`", row.name);
+            assert!(rows.iter().any(|line| line.contains(&name)), "{name}");
+        }
+    }
 }

@@ -237,6 +237,20 @@ fn without_rights_the_screen_has_the_numbers_of_proc() {
 }
 
 #[test]
+fn limits_leave_out_a_table_that_does_not_exist_yet() {
+    let limits = |size, limit| {
+        let mut program = Rehearsal::new();
+        program.sample.info.table_size = size;
+        program.sample.conntrack = Some(Conntrack { entries: 0, limit });
+        let text = text_of(&program.buffer(80, 24));
+        text.lines().find(|line| line.starts_with("Limits:")).unwrap().to_owned()
+    };
+    assert!(limits(4096, 8).contains("table size 4096  conntrack 0 of 8 (0 %)"));
+    let without = limits(0, 0);
+    assert!(!without.contains("table size") && without.contains("0 of 0 (0 %)"), "{without}");
+}
+
+#[test]
 fn frozen_picture_and_failure_are_marked() {
     let mut program = Rehearsal::new();
     program.act(&[Action::Freeze]);

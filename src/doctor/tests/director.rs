@@ -49,6 +49,12 @@ fn kernel_is_judged_by_its_version_and_sizes() {
     assert_eq!(codes(&facts), ["LVS-KERNEL-02"]);
     facts.host.release = "7.1.0".to_owned();
     assert_eq!(codes(&facts), [""; 0]);
+    // From 7.1 on, a namespace has no table before its first connection.
+    facts.table_size = 0;
+    for release in ["7.1.0", "6.1.0"] {
+        facts.host.release = release.to_owned();
+        assert_eq!(codes(&facts), [""; 0], "{release}");
+    }
     set(&mut facts.host, "net/ipv4/vs/conntrack", "1");
     set(&mut facts.host, "net/ipv4/vs/conn_reuse_mode", "1");
     set(&mut facts.host, "net/netfilter/nf_conntrack_max", "1000");

@@ -37,19 +37,45 @@ pub fn read_status(reader: impl Read) -> Result<Vec<StatusLine>, Error> {
 mod tests {
     use super::*;
 
+    /// The lines that Linux 7.1 prints (`ip_vs_status_show`), with a tab after each colon.
+    const FILE: &str = "\
+Conns:\t5
+Conn buckets:\t256 (8 bits, lfactor -4)
+Conn buckets empty:\t251 (98%)
+Conn buckets len-1:\t5 (100%)
+Services:\t1
+Service buckets:\t16 (4 bits, lfactor -3)
+Service buckets empty:\t15 (93%)
+Service buckets len-1:\t1 (100%)
+Stats thread slots:\t1 (max 16)
+Stats chain max len:\t16
+Stats thread ests:\t38400
+";
+
     #[test]
     fn each_line_has_a_title_and_a_value() {
-        let file =
-            "Conns:\t5\nConn buckets:\t256 (8 bits, lfactor -4)\nConn buckets len-1:\t5 (100%)\n";
-        let lines = read_status(file.as_bytes()).unwrap();
+        let lines = read_status(FILE.as_bytes()).unwrap();
         let expected = [
             ("Conns", "5"),
             ("Conn buckets", "256 (8 bits, lfactor -4)"),
+            ("Conn buckets empty", "251 (98%)"),
             ("Conn buckets len-1", "5 (100%)"),
+            ("Services", "1"),
+            ("Service buckets", "16 (4 bits, lfactor -3)"),
+            ("Service buckets empty", "15 (93%)"),
+            ("Service buckets len-1", "1 (100%)"),
+            ("Stats thread slots", "1 (max 16)"),
+            ("Stats chain max len", "16"),
+            ("Stats thread ests", "38400"),
         ];
         let expected =
             expected.map(|(title, value)| StatusLine { title: title.into(), value: value.into() });
         assert_eq!(lines, expected);
         assert!(read_status("Conns 5\n".as_bytes()).is_err());
+        // A namespace without connections and services has no tables.
+        let empty = "Conns:\t0\nConn buckets:\t0 (0 bits, lfactor 0)\nServices:\t0\n\
+            Service buckets:\t0 (0 bits, lfactor 0)\n";
+        let lines = read_status(empty.as_bytes()).unwrap();
+        assert_eq!(lines[1].value, "0 (0 bits, lfactor 0)");
     }
 }

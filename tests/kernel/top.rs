@@ -35,7 +35,7 @@ const RULES: &str = "\
 -A -f 7 -s rr
 ";
 
-/// Traffic until it is dropped: six TCP connections that stay open, and datagrams of three clients all the time.
+/// Traffic until it is dropped: six TCP connections that stay open, and datagrams of three sockets all the time.
 struct Traffic {
     _open: Vec<Connection>,
     _servers: TcpServers,
@@ -49,7 +49,7 @@ impl Traffic {
         let open = (0..6).map(|_| servers.open()).collect();
         let server = UdpSocket::bind("10.2.0.1:53").unwrap();
         server.set_nonblocking(true).unwrap();
-        let clients = [(); 3].map(|()| client("10.4.0.1"));
+        let clients = ["10.4.0.1", "10.4.0.1", "10.4.0.2"].map(client);
         let is_over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&is_over);
         let sender = thread::spawn(move || {
@@ -92,7 +92,7 @@ fn written_and_kept(name: &str, kept: &str, text: &str) -> String {
 }
 
 /// The screens are kept without the numbers of the traffic. With UPDATE=1, the new ones in target/tmp/top replace those in
-/// tests/kernel/top and docs/top.svg by hand: the kernel of the test writes nowhere else.
+/// tests/kernel/top and docs by hand: the kernel of the test writes nowhere else.
 #[test]
 fn screens_under_traffic_are_as_kept_at_each_size() {
     machine(RULES);
@@ -162,11 +162,19 @@ fn keys_sort_filter_freeze_and_show_connections() {
     terminal.keys("\u{1b}");
     terminal.wait_for("UDP 10.1.0.100:53");
     terminal.keys("/udp\rc");
-    let shown = terminal.wait_for("Connections of UDP 10.1.0.100:53: 3,");
+    let shown = terminal.wait("the connections, with rates", |screen| {
+        let total = line(screen, "Total:");
+        screen.contents().contains("Connections of UDP 10.1.0.100:53: 3,")
+            && total.contains("pkt/s")
+            && !total.contains(" 0 pkt/s")
+    });
     let counted = list("-L -c -n -u 10.1.0.100:53 --count-by client --no-header");
-    assert_eq!(counted.split_whitespace().collect::<Vec<_>>(), ["10.4.0.1", "3", "0"]);
-    assert!(line(&shown, "10.4.0.1").ends_with("3  10.4.0.1"), "{}", shown.contents());
+    let counted: Vec<&str> = counted.split_whitespace().collect();
+    assert_eq!(counted, ["10.4.0.1", "2", "0", "10.4.0.2", "1", "0"]);
+    assert!(line(&shown, "10.4.0.1").ends_with("2  10.4.0.1"), "{}", shown.contents());
     assert!(line(&shown, "UDP  ").contains("3  UDP"), "{}", shown.contents());
+    let kept = written_and_kept("top-connections.svg", "docs", &svg(&shown));
+    assert_eq!(masked(&shown.contents()), masked(&text_of_svg(&kept)));
     // Esc and the next key together would be one key with Alt.
     terminal.keys("\u{1b}");
     terminal.wait_for("Service / real server");
@@ -280,6 +288,23 @@ fn ctrl_z_without_a_shell_does_not_stop_the_program_for_ever() {
 }
 
 #[test]
+fn load_of_conntrack_is_in_the_header_while_ipvs_uses_it() {
+    machine(RULES);
+    let mut terminal = start("-n");
+    let screen = terminal.wait_for("TCP 10.1.0.100:80");
+    assert!(line(&screen, "Limits:").contains("table size 4096"), "{}", screen.contents());
+    assert!(!line(&screen, "Limits:").contains("conntrack"), "{}", screen.contents());
+    fs::write("/proc/sys/net/ipv4/vs/conntrack", "1").unwrap();
+    let limit = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").unwrap();
+    terminal.wait("the load of conntrack", |screen| {
+        let limits = line(screen, "Limits:");
+        limits.contains("conntrack ") && limits.contains(&format!(" of {} (", limit.trim()))
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
 fn without_root_the_screen_shows_the_numbers_of_proc() {
     machine(RULES);
     let _traffic = Traffic::start();
@@ -328,6 +353,14 @@ fn other_namespace_is_shown_from_outside() {
     assert!(screen.contents().contains(&format!("netns {path}")), "{}", screen.contents());
     terminal.keys("q");
     assert_eq!(terminal.ended(), Some(0));
+    for (word, reason) in [
+        ("/run/netns/red", "no such network namespace"),
+        ("/etc/passwd", "it is not a network namespace"),
+    ] {
+        let mut terminal = start(&format!("-n --netns={word}"));
+        terminal.wait_for(&format!("cannot enter the network namespace {word}: {reason}"));
+        assert_eq!(terminal.ended(), Some(2), "{word}");
+    }
     process.kill().unwrap();
     process.wait().unwrap();
 }

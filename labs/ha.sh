@@ -144,12 +144,24 @@ through=$(awk '{ print $4, $6 }' <<<"$said")
 look director2 "ipvsadm -L -n -c | grep ESTABLISHED" ESTABLISHED
 expect "client and real server of the connection, on director2 as on director1" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
 
+title "Each director tells its own connections from those that it has received"
+on director1 "ipvsadm -L -c --state ESTABLISHED --count-by origin"
+expect "origin on director1" "local 1" "$(awk 'NR == 2 { print $1, $2 }' <<<"$said")"
+on director2 "ipvsadm -L -c --state ESTABLISHED --count-by origin"
+expect "origin on director2" "synced 1" "$(awk 'NR == 2 { print $1, $2 }' <<<"$said")"
+on director2 "ipvsadm -L -c --origin local --count --no-header"
+expect "connections that director2 has made itself" 0 "$(awk '{ print $1 }' <<<"$said")"
+
 title "director1 loses its cable: director2 takes over the virtual address and the connection"
 on director1 "ip link set lan down"
 look director2 "ip -brief -4 address show dev lan" 192.0.2.100
 expect "holds the virtual address now" "director2 " "$(holder)"
 ask client http://192.0.2.100 10
 expect "answers by real1 of 10, through director2" 5 "$(answered real1)"
+on director2 "ipvsadm -L -c --origin local --count --no-header"
+expect "connections that director2 has made itself since it took over" 10 "$(awk '{ print $1 }' <<<"$said")"
+on director2 "ipvsadm -L -c --state ESTABLISHED --count-by origin --no-header"
+expect "origin of the transfer, which director1 began" "synced 1" "$(awk '{ print $1, $2 }' <<<"$said")"
 on director2 "ipvsadm -L -n -c | grep ESTABLISHED"
 expect "the connection continues through director2" "$through" "$(awk '{ print $4, $6 }' <<<"$said")"
 
@@ -158,6 +170,9 @@ on director1 "ip link set lan up"
 look director1 "ip -brief -4 address show dev lan" 192.0.2.100
 sleep 1
 expect "holds the virtual address in the end" "director1 " "$(holder)"
+# Its health checks failed without the cable.
+look director1 "ipvsadm -L -n | grep -c Route" '^2$'
+expect "real servers that director1 has after its return" 2 "$said"
 on director1 "ipvsadm -L -n"
 on director2 "ipvsadm -L -n"
 on real1 "touch /run/enough"

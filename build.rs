@@ -10,14 +10,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
-/// gcc's unwinder asks glibc 2.35 or newer for its tables: without this function, RHEL 9 with glibc 2.34 could not run
-/// the programs. A release aborts on a panic and is stripped, so only the addresses in the backtrace are lost. The
-/// function is hidden, since shared libraries need glibc's.
-const NO_TABLES: &str = "\
-    __attribute__((visibility(\"hidden\"))) int _dl_find_object(void *address, void *result) {\n\
-    \x20   (void)address, (void)result;\n\
-    \x20   return -1;\n\
-    }\n";
+/// Functions of newer glibc that the programs would otherwise ask for, so that they run with RHEL 9's glibc 2.34. They are
+/// hidden, since shared libraries need glibc's.
+///
+/// gcc's unwinder finds its tables by `_dl_find_object`, of glibc 2.35. A release aborts on a panic and is stripped, so only
+/// the addresses in the backtrace are lost.
+///
+/// The standard library uses `pidfd_spawnp` and `pidfd_getpid`, of glibc 2.39, if they are there. The programs would start
+/// without them, but the packages would ask for 2.39. `pidfd_getpid` says whether they work, and these say no.
+const FOR_OLD_GLIBC: &str = "\
+    #define LACKING __attribute__((visibility(\"hidden\"))) int\n\
+    LACKING _dl_find_object(void *address, void *result) { (void)address, (void)result; return -1; }\n\
+    LACKING pidfd_getpid(int fd) { (void)fd; return -1; }\n\
+    LACKING pidfd_spawnp(int *fd) { (void)fd; return 38; /* ENOSYS */ }\n";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -32,8 +37,8 @@ fn main() -> io::Result<()> {
     println!("cargo::rustc-link-arg-bins=-L{}", folder.display());
     if env::var("PROFILE").as_deref() == Ok("release") {
         // The linker is a C compiler, which compiles it.
-        let source = folder.join("no_tables.c");
-        fs::write(&source, NO_TABLES)?;
+        let source = folder.join("for_old_glibc.c");
+        fs::write(&source, FOR_OLD_GLIBC)?;
         println!("cargo::rustc-link-arg-bins={}", source.display());
     }
     Ok(())

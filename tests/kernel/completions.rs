@@ -58,6 +58,8 @@ const CASES: &[(&str, &[&str])] = &[
         &["--tun-csum", "--tun-nocsum", "--tun-port", "--tun-remcsum", "--tun-type"],
     ),
     ("ipvsadm -a -f 7 -r 10.0.0.2 -i --tun-type g", &["gre", "gue"]),
+    // fish completes for programs that exist.
+    #[cfg(feature = "top")]
     ("ipvsadm-top --n", &["--netns", "--numeric"]),
     ("ipvsadm -L -c --th", &["--thresholds"]),
     ("ipvsadm -L --co", &["--color", "--connection"]),

@@ -98,8 +98,8 @@ pub enum Error {
     },
     /// The namespace has no settings to save.
     #[error(
-        "cannot save net.ipv4.vs: this network namespace has no such settings (those of other user \
-         namespaces have none)"
+        "cannot save net.ipv4.vs: this network namespace has no such settings (Linux 6.1 gives none \
+         to other user namespaces)"
     )]
     NoSysctls,
     /// A file cannot be saved. The old file is unchanged.

@@ -23,6 +23,7 @@ PROGRAMS := ipvsadm ipvsadm-save ipvsadm-restore
 # TARGET=aarch64-unknown-linux-gnu builds for another machine, with the linker of its name.
 BUILT := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)$(if $(TARGET),/$(TARGET))
 LINKER ?= $(subst -unknown,,$(TARGET))-gcc
+linked = $(if $(TARGET),CARGO_TARGET_$(subst -,_,$(shell echo $(TARGET) | tr a-z A-Z))_LINKER=$(LINKER) )
 # Runs the kernel tests on a kernel with IPVS. The runner is an array, since the path may contain blanks.
 ON_IPVS := --config "target.'cfg(unix)'.runner=['$(CURDIR)/tests/with-ipvs']"
 # The same for all of them, on two such kernels at once where that is faster.
@@ -66,22 +67,23 @@ test: GROUPS = manual kernel reference traffic labs callers trace shells metrics
 demo: GROUPS = kernel traffic
 lab: GROUPS = kernel traffic labs $(if $(filter ldirectord,$(LAB)),callers)
 test-boot: GROUPS = package deb rpm
-test-completions: GROUPS = kernel shells
-test-short: GROUPS = manual kernel traffic shells deb
+test-completions: GROUPS = kernel trace shells
+test-short: GROUPS = manual kernel traffic trace shells deb
 deb dsc: GROUPS = deb
 rpm: GROUPS = rpm
 reproducible: GROUPS = package deb rpm
-test-debian: GROUPS = debian
+test-debian: GROUPS = debian $(if $(is_short),deb)
 
 # Only root can unpack a Debian and boot it.
 ROOT := $(filter 0,$(shell id -u))
-RELEASE ?= trixie
+# The Debian that this machine is not.
+RELEASE ?= $(if $(filter trixie,$(shell . /etc/os-release && echo $${VERSION_CODENAME:-})),bookworm,trixie)
 TARGETS ?= test
+is_short := $(filter test-short,$(TARGETS))
 
 build: rust $(if $(TARGET),other-machine) ## the programs, optimised, in target/release (the default); TARGET=aarch64-unknown-linux-gnu in target/TARGET/release
 	@$(say_without_top)
-	$(if $(TARGET),CARGO_TARGET_$(subst -,_,$(shell echo $(TARGET) | tr a-z A-Z))_LINKER=$(LINKER)) \
-		$(CARGO) build --locked --release $(FEATURES) $(if $(TARGET),--target $(TARGET))
+	$(linked)$(CARGO) build --locked --release $(FEATURES) $(if $(TARGET),--target $(TARGET))
 
 # Checks that the other machine's standard library and linker are here.
 other-machine: rust
@@ -118,9 +120,12 @@ test: provided check ## all tests: check, then the tests on a real IPVS kernel, 
 test-completions: provided ## bash, zsh and fish complete command lines, on a real IPVS kernel
 	$(CARGO) $(ON_IPVS) test --locked --test kernel $(FEATURES) -- completions
 
+# Built once and in a copy of the tree: nothing is debugged there.
+test-short: export CARGO_PROFILE_DEV_DEBUG = 0
+test-short: export CARGO_INCREMENTAL = 0
 test-short: provided build check demo test-completions deb ## a short form of test, for test-debian: the programs, check, demo, completions, the .deb
 
-test-debian: provided ## make TARGETS (test) in a fresh Debian RELEASE (trixie) with its compiler, shells and kernel
+test-debian: provided $(if $(is_short),deb) ## make TARGETS (test) in a fresh Debian RELEASE (the one of bookworm and trixie that this is not) with its compiler, shells and kernel
 	tests/debian $(RELEASE) $(TARGETS)
 
 demo: provided ## a virtual service with two web servers under traffic, and its listings

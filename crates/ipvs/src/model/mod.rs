@@ -14,8 +14,10 @@ mod check;
 mod checked_name;
 mod connection;
 mod connection_filter;
+mod connection_state;
 mod counters;
 mod daemon;
+mod kernel_names;
 mod key_text;
 mod network;
 mod real_server;
@@ -33,12 +35,13 @@ pub use change::Change;
 pub use check::Misfit;
 pub use checked_name::{InterfaceName, NameError, PersistenceEngineName, SchedulerName};
 pub use connection::{
-    Connection, ConnectionOrigin, ConnectionProtocol, ConnectionState, ConnectionTarget,
-    EngineData, UnknownName,
+    Connection, ConnectionOrigin, ConnectionProtocol, ConnectionTarget, EngineData,
 };
 pub use connection_filter::ConnectionFilter;
+pub use connection_state::ConnectionState;
 pub use counters::{Counters, Rates};
 pub use daemon::{MulticastGroup, NotMulticast, SyncDaemon, SyncRole, UnknownRole};
+pub use kernel_names::UnknownName;
 pub use key_text::InvalidKey;
 pub use network::{InvalidNetwork, Network};
 pub use real_server::{

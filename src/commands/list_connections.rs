@@ -1,10 +1,13 @@
 //! Lists the connections that meet conditions, or counts them. Everybody may read them.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 
 use ipvs::ErrorKind;
 use ipvs::model::{Connection, ConnectionFilter, ServiceKey};
 use ipvs::netlink::Transport;
+use ipvs::procfs::Connections;
 use ipvs::state::{Attribution, Owner, ServiceSummary, Summary};
 use ipvs_rules::{
     ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, OutputFormat,
@@ -49,36 +52,40 @@ pub(super) fn list_connections<T: Transport>(
         true => read_attribution(session)?,
         false => Attribution::default(),
     };
-    let filter = query.filter.clone();
+    let mut filter = query.filter.clone();
+    if let Some(ServiceKey::Address { protocol, address, .. }) = query.service {
+        // All entries of a service have its address, and the port of some is another.
+        filter = filter.service(ServiceKey::Address { protocol, address, port: 0 });
+    }
     let connections = match query.report {
         ConnectionReport::CountBy { grouping: ConnectionGrouping::Origin, .. } => {
             session.namespace().connections_with_origin(filter)?
         }
         _ => session.namespace().connections(filter)?,
     };
-    let connections = connections.filter(|connection| match (&query.service, connection) {
-        (Some(service), Ok(connection)) => belongs_to(connection, service, &attribution),
-        _ => true,
-    });
+    let service = query.service.as_ref().map(|service| (service, &attribution));
+    let entries = Entries { connections, service };
     let resolver = &mut session.resolver;
     match query.report {
         ConnectionReport::Rows(columns) => {
             let listing = ConnectionsListing { columns, is_numeric, format };
-            list_entries(listing, connections, resolver, out)
+            list_entries(listing, entries, resolver, out)
         }
         ConnectionReport::Count { has_header } => {
             let mut count = EntryCount::default();
-            for connection in connections {
-                count.add(&connection?);
-            }
+            entries.visit(|connection| {
+                count.add(connection);
+                Ok(())
+            })?;
             let total = TotalCount { count, style: style(has_header) };
             out.add(|buffer| write_document(buffer, &total, format)).map_err(Error::Output)
         }
         ConnectionReport::CountBy { grouping, limit, has_header } => {
             let mut counter = GroupCounter::new(grouping, &attribution);
-            for connection in connections {
-                counter.add(&connection?);
-            }
+            entries.visit(|connection| {
+                counter.add(connection);
+                Ok(())
+            })?;
             let counts = counter.largest(limit);
             let numeric = Labels::numeric();
             let labels = match is_numeric || format == OutputFormat::Json {
@@ -88,6 +95,28 @@ pub(super) fn list_connections<T: Transport>(
             let table = counts.labelled(labels, style(has_header));
             out.add(|buffer| write_document(buffer, &table, format)).map_err(Error::Output)
         }
+    }
+}
+
+/// Entries of the connection table: all, or those of a service.
+pub(super) struct Entries<'a, R = File> {
+    pub(super) connections: Connections<R>,
+    pub(super) service: Option<(&'a ServiceKey, &'a Attribution)>,
+}
+
+impl<R: Read> Entries<'_, R> {
+    /// Passes each entry to a function, and ends at its first error.
+    fn visit(
+        mut self,
+        mut visit: impl FnMut(&Connection) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        while let Some(connection) = self.connections.read_next()? {
+            match self.service {
+                Some((service, attribution)) if !belongs_to(connection, service, attribution) => {}
+                _ => visit(connection)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,59 +148,74 @@ fn belongs_to(connection: &Connection, service: &ServiceKey, attribution: &Attri
     }
 }
 
-/// Lists the entries of the connection table. Memory stays constant.
+/// Lists entries of the connection table. Memory stays constant.
 pub(super) fn list_entries(
     listing: ConnectionsListing,
-    connections: impl Iterator<Item = Result<Connection, ipvs::Error>>,
+    entries: Entries<'_, impl Read>,
     resolver: &mut Resolver,
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     let ConnectionsListing { columns, is_numeric, format } = listing;
     match format {
-        OutputFormat::Json => stream(connections, &mut JsonRows::new((), "connections"), out),
+        OutputFormat::Json => stream(entries, &mut JsonRows::new((), "connections"), out),
         OutputFormat::Text if is_numeric => {
-            stream(connections, &mut ConnectionsText::new(columns, &Labels::numeric()), out)
+            stream(entries, &mut ConnectionsText::new(columns, &Labels::numeric()), out)
         }
-        OutputFormat::Text => list_named(columns, connections, resolver, out),
+        OutputFormat::Text => list_named(columns, entries, resolver, out),
     }
 }
 
 fn stream(
-    connections: impl Iterator<Item = Result<Connection, ipvs::Error>>,
+    entries: Entries<'_, impl Read>,
     rows: &mut impl Rows<Connection>,
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     out.add(|buffer| rows.begin(buffer)).map_err(Error::Output)?;
-    for connection in connections {
-        let connection = connection?;
-        out.add(|buffer| rows.row(buffer, &connection)).map_err(Error::Output)?;
-    }
+    entries.visit(|connection| {
+        out.add(|buffer| rows.row(buffer, connection)).map_err(Error::Output)
+    })?;
     out.add(|buffer| rows.end(buffer)).map_err(Error::Output)
 }
 
 /// Lists connections with names, many at a time: their addresses are looked up together.
 fn list_named(
     columns: ConnectionColumns,
-    mut connections: impl Iterator<Item = Result<Connection, ipvs::Error>>,
+    entries: Entries<'_, impl Read>,
     resolver: &mut Resolver,
     out: &mut Buffered<'_>,
 ) -> Result<(), Error> {
     let numeric = Labels::numeric();
     out.add(|buffer| ConnectionsText::new(columns, &numeric).begin(buffer))
         .map_err(Error::Output)?;
-    loop {
-        let next = connections.by_ref().take(LOOKED_UP_TOGETHER);
-        let portion = next.collect::<Result<Vec<Connection>, _>>()?;
-        if portion.is_empty() {
+    let mut portion = Vec::new();
+    entries.visit(|connection| {
+        portion.push(connection.clone());
+        if portion.len() < LOOKED_UP_TOGETHER {
             return Ok(());
         }
-        let addresses = portion.iter().flat_map(|connection| {
-            [connection.client, virtual_end(connection), connection.server].map(|end| end.ip())
-        });
-        let labels = resolver.label(addresses.collect::<BTreeSet<_>>());
-        let mut text = ConnectionsText::new(columns, labels);
-        for connection in &portion {
-            out.add(|buffer| text.row(buffer, connection)).map_err(Error::Output)?;
-        }
+        let rows = add_named(columns, &portion, resolver, out);
+        portion.clear();
+        rows
+    })?;
+    add_named(columns, &portion, resolver, out)
+}
+
+fn add_named(
+    columns: ConnectionColumns,
+    portion: &[Connection],
+    resolver: &mut Resolver,
+    out: &mut Buffered<'_>,
+) -> Result<(), Error> {
+    if portion.is_empty() {
+        return Ok(());
     }
+    let addresses = portion.iter().flat_map(|connection| {
+        [connection.client, virtual_end(connection), connection.server].map(|end| end.ip())
+    });
+    let labels = resolver.label(addresses.collect::<BTreeSet<_>>());
+    let mut text = ConnectionsText::new(columns, labels);
+    for connection in portion {
+        out.add(|buffer| text.row(buffer, connection)).map_err(Error::Output)?;
+    }
+    Ok(())
 }

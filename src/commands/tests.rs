@@ -11,7 +11,7 @@ use ipvs_test::kernel::{Counters, Kernel, Socket};
 use ipvs_test::values;
 use proptest::prelude::*;
 
-use super::list_connections::{ConnectionsListing, list_entries};
+use super::list_connections::{ConnectionsListing, Entries, list_entries};
 use super::list_services::{ServicesListing, list_all};
 use super::{Error, Session, list, save};
 use crate::output::Buffered;
@@ -230,7 +230,8 @@ IP  0A000000 0000 00000007 0000 0A010002 0000 NONE            300
         let listing = ConnectionsListing { columns, is_numeric: true, format };
         printed(|out| {
             let mut out = Buffered::new(out);
-            list_entries(listing, connections, &mut Resolver::new(), &mut out)?;
+            let entries = Entries { connections, service: None };
+            list_entries(listing, entries, &mut Resolver::new(), &mut out)?;
             out.finish().map_err(Error::Output)
         })
     };

@@ -18,31 +18,26 @@ pub(super) struct Lines<R = File> {
     /// The bytes that are read and not yet returned: from `start` to `end`.
     start: usize,
     end: usize,
-    /// Bytes after `start` that have no newline.
-    scanned: usize,
 }
 
 impl<R: Read> Lines<R> {
     /// Reads lines from an open file; the path serves errors alone.
     pub(super) fn new(path: NetFile, reader: R) -> Self {
-        Self { path, reader, buffer: vec![0; CAPACITY], start: 0, end: 0, scanned: 0 }
+        Self { path, reader, buffer: vec![0; CAPACITY], start: 0, end: 0 }
     }
 
     /// The next line without its newline. `None` at the end of the file.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, Error> {
         loop {
-            let unscanned = self.buffer.get(self.start + self.scanned..self.end);
-            if let Some(place) = memchr::memchr(b'\n', unscanned.unwrap_or_default()) {
-                let line = self.start..self.start + self.scanned + place;
+            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            if let Some(length) = memchr::memchr(b'\n', unread) {
+                let line = self.start..self.start + length;
                 self.start = line.end + 1;
-                self.scanned = 0;
                 return Ok(self.buffer.get(line));
             }
-            self.scanned = self.end - self.start;
             if self.fill()? == 0 {
                 let rest = self.start..self.end;
                 self.start = self.end;
-                self.scanned = 0;
                 return Ok(if rest.is_empty() { None } else { self.buffer.get(rest) });
             }
         }

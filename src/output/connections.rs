@@ -90,13 +90,14 @@ pub fn virtual_end(connection: &Connection) -> SocketAddr {
 /// Appends minutes and seconds, each of at least two digits, and blanks up to the column's width.
 fn expiry(out: &mut Vec<u8>, expires: u32) {
     let end = out.len() + 7;
-    let (minutes, seconds) = (expires / 60, expires % 60);
-    for (number, separator) in [(minutes, b':'), (seconds, b' ')] {
-        if number < 10 {
-            out.push(b'0');
+    for (number, separator) in [(expires / 60, b':'), (expires % 60, b' ')] {
+        match u8::try_from(number) {
+            Ok(two @ 0..100) => out.extend([two / 10 + b'0', two % 10 + b'0', separator]),
+            _ => {
+                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                out.push(separator);
+            }
         }
-        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        out.push(separator);
     }
     pad(out, end);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipvs::model::Protocol;
-use ipvs_rules::{EndpointNames, EndpointText};
+use ipvs_rules::{EndpointNames, EndpointText, Numeric};
 
 use super::hosts::{Patience, Reply, ask_all};
 
@@ -49,6 +49,9 @@ impl Labels {
         port: u16,
         protocol: Option<Protocol>,
     ) -> EndpointText<'_> {
+        if self.ports.is_empty() && self.hosts.is_empty() {
+            return EndpointText::new(address, port, None, &Numeric);
+        }
         EndpointText::new(address, port, protocol, self)
     }
 }

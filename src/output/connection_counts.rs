@@ -1,15 +1,14 @@
-//! The numbers of connections: in all, or by group.
+//! The numbers of connections as documents: in all, or by group.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::AddAssign;
 
 use ipvs::model::{
     Connection, ConnectionOrigin, ConnectionState, Network, RealServerKey, ServiceKey,
 };
-use ipvs::state::{Attribution, Owner};
-use ipvs_rules::{ConnectionGrouping, EndpointNames as _};
+use ipvs::state::Owner;
+use ipvs_rules::{ConnectionGrouping, EndpointNames as _, append_address};
 use serde::{Serialize, Serializer};
 
 use super::document::Document;
@@ -36,8 +35,16 @@ impl EntryCount {
         }
     }
 
-    fn cells(self) -> [String; 2] {
-        [self.connections.to_string(), self.templates.to_string()]
+    fn add_to(self, grid: &mut Grid) {
+        grid.number(self.connections);
+        grid.number(self.templates);
+    }
+}
+
+impl AddAssign for EntryCount {
+    fn add_assign(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.templates += other.templates;
     }
 }
 
@@ -57,14 +64,14 @@ pub struct TotalCount {
 impl Document for TotalCount {
     fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
         let mut grid = Grid::new(COUNTS);
-        grid.push(self.count.cells());
+        self.count.add_to(&mut grid);
         grid.write(out, self.style)
     }
 }
 
 /// A group of entries.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Group {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Group {
     Client(Network),
     Service(Owner),
     Server(SocketAddr),
@@ -72,61 +79,18 @@ enum Group {
     Origin(Option<ConnectionOrigin>),
 }
 
-/// Counts entries by group. Memory grows with the number of groups.
-#[derive(Debug)]
-pub struct GroupCounter<'a> {
-    grouping: ConnectionGrouping,
-    /// Finds the services.
-    attribution: &'a Attribution,
-    counts: HashMap<Group, EntryCount>,
-}
-
-impl<'a> GroupCounter<'a> {
-    /// Nothing counted yet.
-    pub fn new(grouping: ConnectionGrouping, attribution: &'a Attribution) -> Self {
-        Self { grouping, attribution, counts: HashMap::new() }
-    }
-
-    /// Counts an entry.
-    pub fn add(&mut self, connection: &Connection) {
-        let group = match self.grouping {
-            ConnectionGrouping::Client { ipv4, ipv6 } => {
-                let client = connection.client.ip();
-                let length = if client.is_ipv4() { ipv4 } else { ipv6 };
-                Group::Client(Network::new(client, length).unwrap_or(Network::host(client)))
-            }
-            ConnectionGrouping::Service => Group::Service(self.attribution.owner_of(connection)),
-            ConnectionGrouping::Server => Group::Server(connection.server),
-            ConnectionGrouping::State => Group::State(connection.state.clone()),
-            ConnectionGrouping::Origin => Group::Origin(connection.origin),
-        };
-        self.counts.entry(group).or_default().add(connection);
-    }
-
-    /// The groups, the largest first.
-    pub fn largest(self, limit: Option<usize>) -> GroupCounts {
-        let mut counts: Vec<GroupCount> =
-            self.counts.into_iter().map(|(group, count)| GroupCount { group, count }).collect();
-        counts.sort_unstable_by(|one, other| {
-            (Reverse(one.count), &one.group).cmp(&(Reverse(other.count), &other.group))
-        });
-        counts.truncate(limit.unwrap_or(usize::MAX));
-        GroupCounts { grouping: self.grouping, counts }
-    }
-}
-
 /// A group with its number of entries.
 #[derive(Clone, Debug)]
-struct GroupCount {
-    group: Group,
-    count: EntryCount,
+pub(super) struct GroupCount {
+    pub(super) group: Group,
+    pub(super) count: EntryCount,
 }
 
 /// The numbers of entries by group.
 #[derive(Clone, Debug)]
 pub struct GroupCounts {
-    grouping: ConnectionGrouping,
-    counts: Vec<GroupCount>,
+    pub(super) grouping: ConnectionGrouping,
+    pub(super) counts: Vec<GroupCount>,
 }
 
 impl GroupCounts {
@@ -164,27 +128,31 @@ pub struct GroupTable<'a> {
 }
 
 impl GroupTable<'_> {
-    fn text(&self, group: &Group) -> String {
+    fn add_group(&self, group: &Group, grid: &mut Grid) {
         match group {
-            Group::Client(network) => match whole_address(*network) {
-                Some(address) => self.host(address),
-                None => network.to_string(),
-            },
-            Group::Service(Owner::Service(key)) => service_label(key, self.labels),
+            Group::Client(network) => grid.written(|out| match whole_address(*network) {
+                Some(address) => match self.labels.host(address) {
+                    Some(name) => out.extend_from_slice(name.as_bytes()),
+                    None => append_address(out, address),
+                },
+                None => {
+                    append_address(out, network.address());
+                    out.push(b'/');
+                    out.extend_from_slice(itoa::Buffer::new().format(network.length()).as_bytes());
+                }
+            }),
+            Group::Service(Owner::Service(key)) => grid.text(service_label(key, self.labels)),
             Group::Service(Owner::Deleted(key)) => {
-                format!("{} (deleted)", service_label(key, self.labels))
+                grid.text(format_args!("{} (deleted)", service_label(key, self.labels)));
             }
             Group::Server(server) => {
-                self.labels.endpoint(server.ip(), server.port(), None).to_string()
+                let endpoint = self.labels.endpoint(server.ip(), server.port(), None);
+                grid.written(|out| endpoint.append_to(out));
             }
-            Group::State(state) => state.to_string(),
-            Group::Origin(Some(origin)) => origin.to_string(),
-            Group::Service(Owner::Unknown) | Group::Origin(None) => "?".to_owned(),
+            Group::State(state) => grid.text(state),
+            Group::Origin(Some(origin)) => grid.text(origin),
+            Group::Service(Owner::Unknown) | Group::Origin(None) => grid.text("?"),
         }
-    }
-
-    fn host(&self, address: IpAddr) -> String {
-        self.labels.host(address).map_or_else(|| address.to_string(), str::to_owned)
     }
 }
 
@@ -199,15 +167,22 @@ impl Document for GroupTable<'_> {
         };
         let mut grid = Grid::new([Column::Text(title)].into_iter().chain(COUNTS));
         for GroupCount { group, count } in &self.counts.counts {
-            grid.push([self.text(group)].into_iter().chain(count.cells()));
+            self.add_group(group, &mut grid);
+            count.add_to(&mut grid);
         }
         grid.write(out, self.style)
     }
 }
 
 #[derive(Serialize)]
-struct TableForm {
-    counts: Vec<RowForm>,
+struct TableForm<'a> {
+    #[serde(serialize_with = "serialize_rows")]
+    counts: &'a [GroupCount],
+}
+
+/// Makes each row when it is printed: a row takes more memory than its group.
+fn serialize_rows<S: Serializer>(counts: &[GroupCount], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(counts.iter().map(RowForm::from))
 }
 
 /// A row of the JSON document. Exactly one field names the group.
@@ -258,17 +233,17 @@ impl From<&GroupCount> for RowForm {
 
 impl Serialize for GroupTable<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let counts = self.counts.counts.iter().map(RowForm::from).collect();
-        TableForm { counts }.serialize(serializer)
+        TableForm { counts: &self.counts.counts }.serialize(serializer)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::write_document;
+    use crate::output::{GroupCounter, write_document};
     use crate::process::TerminalStyle;
     use ipvs::procfs::Connections;
+    use ipvs::state::Attribution;
     use ipvs_rules::OutputFormat;
 
     const ENTRIES: &str = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n\

@@ -3,7 +3,7 @@
 //! On a terminal the table fits its width and the titles are bold: sentences are wrapped, and other cells are cut. Elsewhere the cells are whole and the text is
 //! plain, for programs that split lines at blanks.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::io;
 
 use tabled::builder::Builder;
@@ -11,6 +11,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Alignment, Padding, Style, Width};
 
+use super::padding::{append, pad};
 use crate::process::{TerminalStyle, visible};
 
 /// A column: its title, and the side on which its cells begin.
@@ -32,11 +33,13 @@ impl Column {
     }
 }
 
-/// A table for people.
+/// A table for people. One buffer has the texts of all cells: a table of clients can have a million rows.
 #[derive(Clone, Debug)]
 pub struct Grid {
     columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    text: Vec<u8>,
+    /// The end of each cell in the text, row by row.
+    ends: Vec<usize>,
 }
 
 /// The look of a [`Grid`].
@@ -51,12 +54,50 @@ pub struct GridStyle {
 impl Grid {
     /// A table without rows.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        Self { columns: columns.into_iter().collect(), text: Vec::new(), ends: Vec::new() }
     }
 
     /// Appends a row with a cell for each column.
     pub fn push(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        for cell in cells {
+            self.text(cell);
+        }
+    }
+
+    /// Appends a cell to the last row, or begins a row with it.
+    pub fn text(&mut self, cell: impl fmt::Display) {
+        self.written(|out| append(out, format_args!("{cell}")));
+    }
+
+    /// Appends a cell that a function writes.
+    pub fn written(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        write(&mut self.text);
+        if let Some(cell) = self.text.get(start..).and_then(cleaned) {
+            self.text.truncate(start);
+            self.text.extend_from_slice(cell.as_bytes());
+        }
+        self.ends.push(self.text.len());
+    }
+
+    /// Appends a cell of a number.
+    pub fn number(&mut self, cell: u64) {
+        self.text.extend_from_slice(itoa::Buffer::new().format(cell).as_bytes());
+        self.ends.push(self.text.len());
+    }
+
+    /// The cells of each row.
+    fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        let mut start = 0;
+        self.ends.chunks(self.columns.len().max(1)).map(move |ends| {
+            let mut cell = start;
+            start = ends.last().copied().unwrap_or(start);
+            ends.iter().map(move |&end| {
+                let text = self.text.get(cell..end).unwrap_or_default();
+                cell = end;
+                text
+            })
+        })
     }
 
     /// Writes the table.
@@ -74,36 +115,39 @@ impl Grid {
     /// Writes the table as wide as its cells. A count by client may have 100,000 rows, for which tabled would take longer
     /// than the listing of the connections.
     fn write_whole(&self, out: &mut Vec<u8>, style: GridStyle) {
-        let titles = self.columns.iter().map(|column| Cow::Borrowed(column.title())).collect();
-        let titles: Option<Vec<Cow<'_, str>>> = style.has_header.then_some(titles);
-        let rows: Vec<Vec<Cow<'_, str>>> =
-            self.rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
-        let mut widths = vec![0; self.columns.len()];
-        for row in titles.iter().chain(&rows) {
+        let titles = || self.columns.iter().map(|column| column.title().as_bytes());
+        let mut widths: Vec<usize> = match style.has_header {
+            true => titles().map(<[u8]>::len).collect(),
+            false => vec![0; self.columns.len()],
+        };
+        let width_of = if self.text.is_ascii() { <[u8]>::len } else { characters };
+        for row in self.rows() {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(width_of(cell));
             }
         }
-        let is_bold = style.terminal.has_colours;
-        for (is_title, row) in
-            titles.iter().map(|row| (true, row)).chain(rows.iter().map(|row| (false, row)))
-        {
-            if is_title && is_bold {
-                out.extend_from_slice(BOLD);
-            }
+        let write_row = |out: &mut Vec<u8>, row: &mut dyn Iterator<Item = &[u8]>| {
             let start = out.len();
+            let mut gap = 0;
             for ((column, &width), cell) in self.columns.iter().zip(&widths).zip(row) {
                 let blanks = width - width_of(cell);
                 let before = if matches!(column, Column::Number(_)) { blanks } else { 0 };
-                out.resize(out.len() + before, b' ');
-                out.extend_from_slice(cell.as_bytes());
-                out.resize(out.len() + blanks - before + GAP, b' ');
+                pad(out, out.len() + gap + before);
+                out.extend_from_slice(cell);
+                gap = blanks - before + GAP;
             }
             let line = out.get(start..).unwrap_or_default().trim_ascii_end().len();
             out.truncate(start + line);
-            if is_title && is_bold {
-                out.extend_from_slice(PLAIN);
-            }
+        };
+        if style.has_header {
+            let is_bold = style.terminal.has_colours;
+            out.extend_from_slice(if is_bold { BOLD } else { b"" });
+            write_row(out, &mut titles());
+            out.extend_from_slice(if is_bold { PLAIN } else { b"" });
+            out.push(b'\n');
+        }
+        for mut row in self.rows() {
+            write_row(out, &mut row);
             out.push(b'\n');
         }
     }
@@ -115,8 +159,8 @@ impl Grid {
         if has_header {
             builder.push_record(self.columns.iter().map(|column| column.title()));
         }
-        for row in &self.rows {
-            builder.push_record(row.iter().map(|cell| clean(cell)));
+        for row in self.rows() {
+            builder.push_record(row.map(String::from_utf8_lossy));
         }
         let mut table = builder.build();
         table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0));
@@ -149,16 +193,15 @@ const GAP: usize = 2;
 const BOLD: &[u8] = b"\x1b[1m";
 const PLAIN: &[u8] = b"\x1b[0m";
 
-/// A cell as one line of visible characters.
-fn clean(cell: &str) -> Cow<'_, str> {
-    match cell.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        true => Cow::Borrowed(cell),
-        false => Cow::Owned(visible(cell).replace(['\n', '\t'], " ")),
-    }
+/// A cell as one line of visible characters, unless it is such a line.
+fn cleaned(cell: &[u8]) -> Option<String> {
+    let is_clean = cell.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    (!is_clean).then(|| visible(&String::from_utf8_lossy(cell)).replace(['\n', '\t'], " "))
 }
 
-fn width_of(cell: &str) -> usize {
-    if cell.is_ascii() { cell.len() } else { cell.chars().count() }
+/// The number of characters of a cell.
+fn characters(cell: &[u8]) -> usize {
+    String::from_utf8_lossy(cell).chars().count()
 }
 
 #[cfg(test)]

@@ -88,6 +88,19 @@ impl<'a> EndpointText<'a> {
     }
 }
 
+/// Appends an address without a port and without brackets.
+pub fn append_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let (text, length) = numbers(address, 0);
+            let end = out.len() + length;
+            out.extend_from_slice(&text);
+            out.truncate(end - ":0".len());
+        }
+        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+    }
+}
+
 impl fmt::Display for EndpointText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Vec::new();

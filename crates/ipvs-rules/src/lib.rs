@@ -50,7 +50,7 @@ pub use connection_query::{
     ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, UnknownGrouping,
     UnknownOrigin, UnknownState,
 };
-pub use endpoint::{EndpointNames, EndpointText, Numeric};
+pub use endpoint::{EndpointNames, EndpointText, Numeric, append_address};
 pub use error::{OptionFirst, RuleError, ValueError};
 pub use line::{Line, LineError, Words, first_line, lines, other_interpreter, words};
 pub use parser::{parse_command_line, parse_line, parse_numeric_line};

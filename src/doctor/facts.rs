@@ -106,7 +106,7 @@ pub struct Host {
     pub addresses: Addresses,
     /// Its neighbours.
     pub neighbours: BTreeMap<IpAddr, Neighbour>,
-    /// The routes to virtual addresses, real servers and clients that were seen.
+    /// The routes to virtual addresses and real servers of other machines.
     pub routes: BTreeMap<IpAddr, Route>,
     /// Sysctls by their paths below `/proc/sys`.
     pub sysctls: BTreeMap<String, String>,

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipvs::model::{Connection, ConnectionState, ConnectionTarget, Protocol, Timeouts};
 
+use super::addresses::Addresses;
 use super::facts::Waiting;
 use super::{Facts, Filters, Host};
 use crate::host::{
@@ -75,12 +76,15 @@ pub fn look_at_host(targets: &BTreeSet<IpAddr>) -> io::Result<Host> {
         add(format!("net/ipv6/conf/{name}/forwarding"));
     }
     SYSCTLS.iter().for_each(|path| add((*path).to_owned()));
-    let targets: Vec<IpAddr> = targets.iter().copied().collect();
+    let addresses = Addresses::from(addresses()?);
+    // The others are this machine's.
+    let is_elsewhere = |address: &IpAddr| addresses.of(address).next().is_none();
+    let targets: Vec<IpAddr> = targets.iter().copied().filter(is_elsewhere).collect();
     let listed = routes_to(&[ANYWHERE])?.remove(&ANYWHERE);
     Ok(Host {
         routes: routes_to(&targets)?,
         neighbours: neighbours()?.into_iter().map(|entry| (entry.address, entry)).collect(),
-        addresses: addresses()?.into(),
+        addresses,
         default_interface: listed.and_then(|route| route.interface),
         interfaces,
         sysctls,

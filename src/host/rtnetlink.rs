@@ -9,6 +9,9 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
+/// No datagram of the kernel is as long: dumps come in parts of 32 KiB at most.
+const MOST_BYTES: usize = 1 << 16;
+
 /// The length of a netlink header.
 const HEADER: usize = 16;
 
@@ -26,12 +29,9 @@ pub(super) fn dump(
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
     socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    let mut datagram = Vec::new();
     loop {
-        let (datagram, sender) = socket.recv_from_full()?;
-        // Any process may send to a netlink socket; only the kernel has port 0.
-        if sender.port_number() != 0 {
-            continue;
-        }
+        receive(&socket, &mut datagram)?;
         let mut rest = &datagram[..];
         while let Some((bytes, after)) = first_message(rest) {
             rest = after;
@@ -58,7 +58,7 @@ pub(super) fn ask_each(
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     let mut requests = requests.into_iter();
-    let mut answers = Vec::new();
+    let (mut answers, mut answer) = (Vec::new(), Vec::new());
     loop {
         let mut datagram = Vec::new();
         let mut count = 0;
@@ -79,11 +79,8 @@ pub(super) fn ask_each(
         socket.send_to(&datagram, &SocketAddr::new(0, 0), 0)?;
         // The kernel answers in the order of the requests.
         while count > 0 {
-            let (datagram, sender) = socket.recv_from_full()?;
-            if sender.port_number() != 0 {
-                continue;
-            }
-            let mut rest = &datagram[..];
+            receive(&socket, &mut answer)?;
+            let mut rest = &answer[..];
             while let Some((bytes, after)) = first_message(rest) {
                 rest = after;
                 count -= 1;
@@ -93,6 +90,22 @@ pub(super) fn ask_each(
                     _ => None,
                 }));
             }
+        }
+    }
+}
+
+/// Receives the next datagram of the kernel, by one system call: tens of thousands of routes are asked for.
+fn receive(socket: &Socket, datagram: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        datagram.clear();
+        datagram.reserve(MOST_BYTES);
+        let (length, sender) = socket.recv_from(datagram, 0)?;
+        if length >= MOST_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        // Any process may send to a netlink socket; only the kernel has port 0.
+        if sender.port_number() == 0 {
+            return Ok(());
         }
     }
 }

@@ -236,7 +236,10 @@ fn ask_the_network(
             (answers, owners.join().unwrap_or_else(|panic| resume_unwind(panic)))
         })
     })?;
-    facts.answers = answers;
+    match answers {
+        Ok(answers) => facts.answers = answers,
+        Err(error) => unseen.push(format!("Not probed: {error}.")),
+    }
     match owners {
         Ok((owners, is_complete)) => {
             facts.owners = owners;

@@ -3,12 +3,15 @@
 //! Accepted, refused and silent servers differ. UDP has no handshake, so only an ICMP error says something.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use ipvs::model::Protocol;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, connect, send, socket_with};
@@ -24,12 +27,15 @@ const RESERVED: u64 = 64;
 
 /// Probes ports from the network namespace of the calling thread. All probes begin at once, as far as this process may
 /// open files. A port without an answer that says something is missing in the result: UDP has such ports.
-pub fn probe(ports: &[ProbedPort], patience: Duration) -> BTreeMap<ProbedPort, Answer> {
+///
+/// # Errors
+/// The errors of epoll.
+pub fn probe(ports: &[ProbedPort], patience: Duration) -> io::Result<BTreeMap<ProbedPort, Answer>> {
     let mut answers = BTreeMap::new();
     for some in ports.chunks(sockets_at_once(ports.len())) {
-        probe_some(some, patience, &mut answers);
+        probe_some(some, patience, &mut answers)?;
     }
-    answers
+    Ok(answers)
 }
 
 /// Raises the limit of open files as far as this process may, and returns the number of sockets that fit.
@@ -51,50 +57,49 @@ fn probe_some(
     ports: &[ProbedPort],
     patience: Duration,
     answers: &mut BTreeMap<ProbedPort, Answer>,
-) {
-    let mut open: Vec<(ProbedPort, OwnedFd)> = Vec::new();
-    for port in ports {
+) -> io::Result<()> {
+    let poller = epoll::create(CreateFlags::CLOEXEC)?;
+    let mut open: BTreeMap<u64, (ProbedPort, OwnedFd)> = BTreeMap::new();
+    for (number, port) in (0..).zip(ports) {
         match begin(port) {
-            Ok(Some(socket)) => open.push((*port, socket)),
+            Ok(Some(socket)) => {
+                epoll::add(&poller, &socket, EventData::new_u64(number), readiness(port.0))?;
+                open.insert(number, (*port, socket));
+            }
             Ok(None) => drop(answers.insert(*port, Answer::Accepted)),
             Err(errno) => drop(answers.insert(*port, answer(errno))),
         }
     }
     let end = Instant::now() + patience;
+    let mut events = Vec::with_capacity(256);
     while !open.is_empty() {
         let rest = end.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(rest).ok();
-        let mut polled: Vec<PollFd<'_>> = open
-            .iter()
-            .map(|((protocol, _), socket)| PollFd::new(socket, readiness(*protocol)))
-            .collect();
-        match poll(&mut polled, timeout.as_ref()) {
-            Ok(0) | Err(Errno::INVAL) => break,
-            Ok(_) | Err(_) => {}
+        match epoll::wait(&poller, spare_capacity(&mut events), timeout.as_ref()) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
-        let ready: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
-        let mut ready = ready.into_iter();
-        open.retain(|(port, socket)| {
-            if ready.next() != Some(true) {
-                return true;
-            }
-            let answer = match socket_error(socket) {
+        for event in events.drain(..) {
+            // The kernel forgets a socket that is closed.
+            let Some((port, socket)) = open.remove(&event.data.u64()) else { continue };
+            let answer = match socket_error(&socket) {
                 Ok(Ok(())) => Answer::Accepted,
                 Ok(Err(errno)) | Err(errno) => answer(errno),
             };
-            answers.insert(*port, answer);
-            false
-        });
+            answers.insert(port, answer);
+        }
     }
-    let silent = open.into_iter().filter(|((protocol, _), _)| *protocol == Protocol::Tcp);
+    let silent = open.into_values().filter(|((protocol, _), _)| *protocol == Protocol::Tcp);
     answers.extend(silent.map(|(port, _)| (port, Answer::Silent)));
+    Ok(())
 }
 
 /// The event after which a socket has an answer. Errors are always events.
-fn readiness(protocol: Protocol) -> PollFlags {
+fn readiness(protocol: Protocol) -> EventFlags {
     match protocol {
-        Protocol::Tcp => PollFlags::OUT,
-        _ => PollFlags::IN,
+        Protocol::Tcp => EventFlags::OUT,
+        _ => EventFlags::IN,
     }
 }
 
@@ -138,7 +143,7 @@ mod tests {
         let open = (Protocol::Tcp, listener.local_addr().unwrap());
         let quiet = (Protocol::Udp, silent.local_addr().unwrap());
         let ports = [open, quiet, (Protocol::Tcp, closed), (Protocol::Udp, unused)];
-        let answers = probe(&ports, Duration::from_millis(200));
+        let answers = probe(&ports, Duration::from_millis(200)).unwrap();
         assert_eq!(answers.get(&open), Some(&Answer::Accepted));
         assert_eq!(answers.get(&quiet), None);
         assert_eq!(answers.get(&(Protocol::Tcp, closed)), Some(&Answer::Refused));

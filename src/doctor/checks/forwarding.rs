@@ -325,12 +325,13 @@ pub(super) fn same_hardware(facts: &Facts) -> Vec<Found> {
     let shared = owners.into_iter().filter(|(_, addresses)| addresses.len() > 1);
     shared
         .map(|(hardware, addresses)| {
-            let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            Found::new(format!(
-                "{} have the hardware address {}",
-                names.join(", "),
-                hardware_text(hardware)
-            ))
+            let names: Vec<String> = addresses.iter().take(4).map(ToString::to_string).collect();
+            let more = match addresses.len() - names.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            let hardware = hardware_text(hardware);
+            Found::new(format!("{}{more} have the hardware address {hardware}", names.join(", ")))
         })
         .collect()
 }

@@ -358,6 +358,9 @@ fn doctor_looks_at_one_service_or_explains_a_code() {
     assert_eq!(run("--doctor -t 192.0.2.100:82").code(), 2);
     assert_eq!(run("--doctor=LVS-SVC-01").code(), 0);
     assert_eq!(run("--doctor=LVS-SVC-99").code(), 2);
+    let from_elsewhere = format!("--doctor --netns {}", lab.director.path());
+    let seen = lab.client.within(|| Program::ours().line(&from_elsewhere));
+    assert_eq!(seen.text(), run("--doctor").text());
     let json = run("--doctor --json");
     assert_eq!(json.code(), 1);
     assert!(json.text().contains("\"code\":\"LVS-SVC-01\""));

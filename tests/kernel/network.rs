@@ -69,6 +69,11 @@ impl Host {
         result
     }
 
+    /// A path of its network namespace.
+    pub(crate) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd())
+    }
+
     /// Runs `ip` there, with its arguments as one line.
     pub(crate) fn ip(&self, line: &str) {
         self.within(|| ip(line));
@@ -83,7 +88,7 @@ impl Host {
         peer_name: &str,
         peer_address: &str,
     ) {
-        let there = format!("/proc/{}/fd/{}", std::process::id(), peer.namespace.as_raw_fd());
+        let there = peer.path();
         self.ip(&format!("link add {name} type veth peer name {peer_name} netns {there}"));
         for (host, name, address) in [(self, name, address), (peer, peer_name, peer_address)] {
             let nodad = if address.contains(':') { " nodad" } else { "" };

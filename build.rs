@@ -4,6 +4,8 @@
 //! The standard library asks for `-lgcc_s`. A linker script of that name, found first, gives it the archives
 //! that every gcc has.
 //!
+//! Orders the code by link-order.ld, which says why.
+//!
 //! Builds in a git clone also learn their commit, which `ipvsadm -v` prints. A source tarball has none.
 
 use std::path::{Path, PathBuf};
@@ -40,7 +42,21 @@ fn main() -> io::Result<()> {
         let source = folder.join("for_old_glibc.c");
         fs::write(&source, FOR_OLD_GLIBC)?;
         println!("cargo::rustc-link-arg-bins={}", source.display());
+        order_code()?;
     }
+    Ok(())
+}
+
+/// Gives the linker the order of the code. GNU ld and LLVM's lld know INSERT in a linker script; other linkers get none.
+fn order_code() -> io::Result<()> {
+    let script = Path::new("link-order.ld");
+    println!("cargo::rerun-if-changed={}", script.display());
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if ["mold", "gold", "wild"].iter().any(|linker| flags.contains(linker)) {
+        return Ok(());
+    }
+    println!("cargo::rustc-link-arg-bins=-T");
+    println!("cargo::rustc-link-arg-bins={}", script.canonicalize()?.display());
     Ok(())
 }
 

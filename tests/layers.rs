@@ -262,6 +262,51 @@ fn no_file_is_much_longer_than_500_lines() {
     });
 }
 
+/// The words of a mangled name, each behind its length: `8commands3run` is `commands` and `run`.
+fn mangled_words(mut name: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    while let Some(digits) = name.find(|character: char| !character.is_ascii_digit()) {
+        let (length, rest) = name.split_at(digits);
+        // The last word of a pattern may be cut.
+        let Some((word, rest)) =
+            length.parse().ok().and_then(|length| rest.split_at_checked(length))
+        else {
+            break;
+        };
+        words.push(word);
+        name = rest;
+    }
+    words
+}
+
+/// A renamed module would lose its place among the code of a start.
+#[test]
+fn the_order_of_the_code_names_modules_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = fs::read_to_string(root.join("link-order.ld")).unwrap();
+    let mut count = 0;
+    let patterns = script.lines().filter_map(|line| line.trim().strip_prefix("*(.text"));
+    for name in patterns.flat_map(|pattern| pattern.trim_end_matches(')').split('*')) {
+        let words = match name.contains("..") {
+            true => name.split("..").collect(),
+            false => mangled_words(name),
+        };
+        let (package, modules) = match words.split_first() {
+            Some((&"ipvs", modules)) => ("crates/ipvs/src", modules),
+            Some((&"ipvs_rules", modules)) => ("crates/ipvs-rules/src", modules),
+            Some((&"ipvsadm", modules)) => ("src", modules),
+            _ => continue,
+        };
+        // A type may follow the modules, and `main` is a function.
+        let is_module = |word: &&&str| word.starts_with(char::is_lowercase) && **word != "main";
+        let modules = modules.iter().take_while(is_module);
+        let path = modules.fold(root.join(package), |path, module| path.join(module));
+        assert!(path.is_dir() || path.with_extension("rs").is_file(), "{name}: no {path:?}");
+        count += 1;
+    }
+    assert!(count > 20, "only {count} patterns name modules of ours");
+}
+
 #[test]
 fn nothing_is_unsafe() {
     holds_everywhere(|source| !source.code().any(|line| line.contains("unsafe")));

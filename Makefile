@@ -139,14 +139,17 @@ lab: provided ## an example network, LAB=nat, dr, tun, ha, ldirectord, fwmark or
 
 # The benchmark is built in a separate directory and without link-time optimisation: it measures other processes, and
 # cargo also builds the programs again there.
-bench_commands = mkdir -p target/bench && cp $(PROGRAMS:%="$(BUILT)/release/%") target/bench && \
+bench_commands = rm -rf target/bench/ipvsadm* && mkdir -p target/bench && cp $(1:%="$(BUILT)/release/%") target/bench && \
 	CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 $(CARGO) bench --locked --target-dir "$(BUILT)/harness" --bench commands -- \
 	--programs target/bench --json target/bench/results.json --accepted benches/results.json
 
 bench: rust ## benchmarks of whole commands against ipvsadm 1.31 and bare system calls, then of the parts (QUICK=1: only five cases); see BENCHMARKS.md
 	tests/provide reference bench
 	$(CARGO) build --locked --release
-	$(if $(QUICK),$(bench_commands) --quick,{ $(bench_commands) --document BENCHMARKS.md; } || failed=1; \
+	$(if $(QUICK),,@$(say_without_top))
+	$(if $(QUICK),,$(if $(has_top),$(CARGO) build --locked --release --features top --bin ipvsadm-top))
+	$(if $(QUICK),$(call bench_commands,$(PROGRAMS)) --quick,\
+		{ $(call bench_commands,$(PROGRAMS) $(if $(has_top),ipvsadm-top)) --document BENCHMARKS.md; } || failed=1; \
 		$(CARGO) bench --locked --bench parts; exit $${failed:-0})
 
 # Each installed file: its mode, its source, and its destination. A link has its target in place of the source. `make

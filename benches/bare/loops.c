@@ -4,7 +4,7 @@
  * It allocates nothing and checks only what the loops need; a failed call ends it with status 1.
  *
  *   loops count REPORT PROGRAM [ARG...]   runs a program between the marks of count-user.c; REPORT gets a line:
- *                                         nanoseconds, peak memory in KiB
+ *                                         nanoseconds, peak memory in KiB, microseconds of the processor
  *   loops add SERVICES SERVERS            -R: reads standard input to its end, adds a table, 64 commands in a datagram
  *   loops list BYTES                      -Ln: reads /proc/net/ip_vs, dumps the services, writes BYTES
  *   loops save BYTES                      -Sn, --stats: dumps the services and each one's real servers, writes BYTES
@@ -279,8 +279,10 @@ static int count(const char *report, char **command)
     must(child > 0 && wait4(child, &status, 0, &usage) == child, "wait4");
     end_counting();
     clock_gettime(CLOCK_MONOTONIC, &stop);
-    dprintf(file, "%lld %ld\n",
-            (stop.tv_sec - start.tv_sec) * 1000000000ll + stop.tv_nsec - start.tv_nsec, usage.ru_maxrss);
+    dprintf(file, "%lld %ld %lld\n",
+            (stop.tv_sec - start.tv_sec) * 1000000000ll + stop.tv_nsec - start.tv_nsec, usage.ru_maxrss,
+            (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000ll + usage.ru_utime.tv_usec +
+                usage.ru_stime.tv_usec);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -1,208 +1,21 @@
 //! The cases to measure, and the bars that they must reach.
 
+use super::case::{Bar, Before, Case, Process, Runs, thousands};
 use super::inputs::{Shape, server_address, service_address};
-
-/// The state of the kernel before the case.
-#[derive(Clone, Copy, Debug)]
-pub enum Before {
-    /// Nothing.
-    Nothing,
-    /// One service, and no real servers.
-    Service,
-    /// A table.
-    Table(Shape),
-    /// Connections made by packets of UDP.
-    Connections(u32),
-    /// A text instead of the kernel's list of connections.
-    ConnectionText(u32),
-    /// A table, and a slow name server.
-    TableAndNameServer(Shape),
-}
-
-/// A program to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runs {
-    /// The program called ipvsadm: 1.31's or ours.
-    Ipvsadm,
-    /// Our ipvsadm-restore.
-    Restore,
-    /// cat.
-    Cat,
-    /// A bare loop of system calls (`benches/bare/loops.c`).
-    Loop,
-}
-
-/// An argument of a bare loop that is replaced by the number of bytes that ours printed in the same round.
-pub const OUTPUT_SIZE: &str = "BYTES";
-
-/// A process.
-#[derive(Clone, Debug)]
-pub struct Process {
-    /// The program.
-    pub runs: Runs,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-    /// The rules on its standard input, and the number of changed real servers in a thousand.
-    pub input: Option<(Shape, u32)>,
-}
-
-impl Process {
-    fn new(runs: Runs, arguments: &str) -> Self {
-        let arguments = arguments.split_whitespace().map(str::to_owned).collect();
-        Self { runs, arguments, input: None }
-    }
-
-    fn ipvsadm(arguments: &str) -> Self {
-        Self::new(Runs::Ipvsadm, arguments)
-    }
-
-    fn reads(self, shape: Shape, changed: u32) -> Self {
-        Self { input: Some((shape, changed)), ..self }
-    }
-}
-
-/// A bound for a ratio.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bar {
-    /// A run that misses this fails.
-    pub bar: f64,
-    /// The next aim, which is shown; a run that misses it does not fail.
-    pub wished: Option<f64>,
-}
-
-impl Bar {
-    const fn new(bar: f64) -> Self {
-        Self { bar, wished: None }
-    }
-
-    const fn with_wish(bar: f64, wished: f64) -> Self {
-        Self { bar, wished: Some(wished) }
-    }
-}
-
-/// Something to measure.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// The name in the tables; no other case has the same.
-    pub name: String,
-    /// The state of the kernel before the case.
-    pub before: Before,
-    /// The processes of 1.31, one after the other; empty if 1.31 would take too long.
-    pub reference: Vec<Process>,
-    /// Our processes.
-    pub ours: Vec<Process>,
-    /// The same system calls without our program.
-    pub bare: Option<Process>,
-    /// The number of processes that do the same; the figures are those of one process.
-    pub processes: usize,
-    /// The minimum of 1.31's time divided by ours.
-    pub times_faster: Option<Bar>,
-    /// The maximum of our time divided by that of the bare loop.
-    pub over_bare: Option<Bar>,
-    /// The number of rule lines or connections, to calculate the cost of each.
-    pub entries: u64,
-    /// True if system calls are counted, too; counting a million and a half of them would take longer than all other
-    /// cases.
-    pub is_traced: bool,
-    /// The maximum of our memory divided by that of 1.31. There is no limit for cases that use memory to be faster:
-    /// they hold a file of all real servers, all lines before the first is printed, or the stacks of threads that look
-    /// up names.
-    pub memory: Option<f64>,
-    /// True if the case belongs to the table of growth, which has no bars.
-    pub is_growth: bool,
-    /// True if the figures depend only on the program. Figures of threads that wait for a name server depend on timing,
-    /// too.
-    pub repeats: bool,
-    /// True if `--quick` measures the case.
-    pub is_quick: bool,
-}
-
-/// The maximum of our memory divided by that of 1.31: our program itself is larger.
-const MEMORY: f64 = 1.4;
-
-impl Case {
-    fn new(name: &str, before: Before, processes: Vec<Process>) -> Self {
-        Self {
-            name: name.to_owned(),
-            before,
-            reference: processes.clone(),
-            processes: processes.len(),
-            ours: processes,
-            bare: None,
-            times_faster: None,
-            over_bare: None,
-            entries: 1,
-            is_traced: true,
-            memory: Some(MEMORY),
-            is_growth: false,
-            repeats: true,
-            is_quick: false,
-        }
-    }
-
-    /// A command that lists a table.
-    fn listing(arguments: &str, (name, shape): (&str, Shape), loop_arguments: &str) -> Self {
-        let loops = Process::new(Runs::Loop, loop_arguments);
-        let processes = vec![Process::ipvsadm(arguments)];
-        Self {
-            bare: Some(loops),
-            entries: shape.lines(),
-            ..Self::new(&format!("{arguments} of {name}"), Before::Table(shape), processes)
-        }
-    }
-
-    fn times_faster(self, bar: f64) -> Self {
-        Self { times_faster: Some(Bar::new(bar)), ..self }
-    }
-
-    fn over_bare(self, bar: f64, wished: f64) -> Self {
-        Self { over_bare: Some(Bar::with_wish(bar, wished)), ..self }
-    }
-
-    fn holding_all(self) -> Self {
-        Self { memory: None, ..self }
-    }
-
-    fn quick(self) -> Self {
-        Self { is_quick: true, ..self }
-    }
-
-    fn growth(name: &str, entries: u64, before: Before, process: Process) -> Self {
-        let name = format!("{name}, {}", thousands(entries));
-        Self {
-            entries,
-            // 1.31 would take longer here than in all other cases.
-            reference: Vec::new(),
-            is_growth: true,
-            is_traced: false,
-            memory: None,
-            ..Self::new(&name, before, vec![process])
-        }
-    }
-
-    /// True if one process does little work, so that many processes are measured.
-    pub fn is_single(&self) -> bool {
-        self.processes > 1
-    }
-}
-
-/// A number with commas.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 const MANY_SERVERS: Shape = Shape::new(100, 1_000);
 const MANY_SERVICES: Shape = Shape::new(10_000, 2);
 const MIDDLE: Shape = Shape::new(1_000, 10);
 const NAMED: Shape = Shape::new(1, 1_000);
+
+/// The number of connections of the cases that list them.
+const CONNECTIONS: u32 = 50_000;
+
+/// The number of samples that ipvsadm-top takes.
+const SAMPLES: u32 = 5;
+
+/// The most memory of a restore of 100,000 services with a real server each: 100 MB.
+const MOST_KIB_OF_RESTORE: u64 = 100_000_000 / 1024;
 
 /// The number of processes for commands that take some milliseconds.
 const SHORT: u32 = 40;
@@ -213,46 +26,44 @@ pub fn cases() -> Vec<Case> {
     let (middle, many_services, many_servers) =
         (("1,000 x 10", MIDDLE), ("10,000 x 2", MANY_SERVICES), ("100 x 1,000", MANY_SERVERS));
     cases.extend([
-        apply_lines(middle).times_faster(6.0).over_bare(1.7, 1.5).quick(),
+        apply_lines(middle).times_faster(8.5).over_bare(1.7, 1.5).quick(),
         apply_lines(many_services).times_faster(7.0).over_bare(1.5, 1.35),
         Case { is_traced: false, ..apply_lines(many_servers) }
-            .times_faster(6.0)
+            .times_faster(5.0)
             .over_bare(1.35, 1.25),
-        restore(middle, 0).times_faster(8.0).over_bare(2.2, 1.9).quick(),
+        restore(middle, 0).times_faster(12.0).over_bare(2.2, 1.9).quick(),
         // 1.31 clears the table first, and the kernel then takes minutes to add it again.
         Case { reference: Vec::new(), ..restore(many_services, 0) }.over_bare(1.8, 1.6),
         Case { reference: Vec::new(), ..restore(many_servers, 0) }.over_bare(2.6, 2.2),
-        restore(middle, 10).times_faster(7.0),
-        Case::listing("-Ln", middle, "list BYTES").times_faster(5.0).over_bare(1.5, 1.35).quick(),
-        Case::listing("-Ln", many_services, "list BYTES").times_faster(8.0).over_bare(1.5, 1.35),
-        Case::listing("-Ln", many_servers, "list BYTES")
-            .times_faster(3.0)
+        restore(middle, 10).times_faster(12.0),
+        listing("-Ln", middle, "list BYTES").times_faster(4.3).over_bare(1.5, 1.35).quick(),
+        listing("-Ln", many_services, "list BYTES").times_faster(5.8).over_bare(1.5, 1.35),
+        listing("-Ln", many_servers, "list BYTES")
+            .times_faster(3.6)
             .over_bare(1.4, 1.3)
             .holding_all(),
-        Case::listing("-Ln --stats", middle, "save BYTES").times_faster(1.8).over_bare(1.5, 1.4),
-        Case::listing("-Ln --stats", many_services, "save BYTES")
-            .times_faster(1.8)
-            .over_bare(1.25, 1.2),
-        Case::listing("-Sn", middle, "save BYTES")
-            .times_faster(1.8)
+        listing("-Ln --stats", middle, "save BYTES").times_faster(3.0).over_bare(1.5, 1.4),
+        listing("-Ln --stats", many_services, "save BYTES").times_faster(3.6).over_bare(1.25, 1.2),
+        listing("-Sn", middle, "save BYTES")
+            .times_faster(2.9)
             .over_bare(1.45, 1.35)
             .holding_all()
             .quick(),
-        Case::listing("-Sn", many_services, "save BYTES")
-            .times_faster(1.8)
+        listing("-Sn", many_services, "save BYTES")
+            .times_faster(3.5)
             .over_bare(1.25, 1.2)
             .holding_all(),
-        // 1.31 has no such listing.
-        Case { reference: Vec::new(), ..Case::listing("-Ln --json", many_services, "save BYTES") },
+        // 1.31 lacks these listings.
+        Case { reference: Vec::new(), ..listing("-Ln --json", many_services, "save BYTES") },
+        Case { reference: Vec::new(), ..listing("-L --metrics", many_services, "save BYTES") },
     ]);
-    let connections = 50_000;
-    let name = format!("-Lnc of {} connections", thousands(connections.into()));
-    let list = vec![Process::ipvsadm("-Lnc")];
+    let before = Before::Connections(CONNECTIONS, 1);
+    let name = format!("-Lnc of {} connections", thousands(CONNECTIONS.into()));
     cases.push(Case {
         bare: Some(Process::new(Runs::Cat, "/proc/net/ip_vs_conn")),
-        entries: connections.into(),
-        ..Case::new(&name, Before::Connections(connections), list)
-            .times_faster(3.0)
+        entries: CONNECTIONS.into(),
+        ..Case::new(&name, before, vec![Process::ipvsadm("-Lnc")])
+            .times_faster(3.5)
             .over_bare(1.25, 1.15)
     });
     let named = Before::TableAndNameServer(NAMED);
@@ -260,7 +71,7 @@ pub fn cases() -> Vec<Case> {
     cases.push(Case {
         entries: NAMED.lines(),
         repeats: false,
-        ..Case::new(name, named, vec![Process::ipvsadm("-L")]).times_faster(20.0).holding_all()
+        ..Case::new(name, named, vec![Process::ipvsadm("-L")]).times_faster(50.0).holding_all()
     });
     cases
 }
@@ -282,6 +93,19 @@ fn single_commands() -> Vec<Case> {
             format!("-a -t {service}:80 -r {}:8080 -m", server_address(number))
         }),
     ]
+}
+
+/// A command that lists a table.
+fn listing(arguments: &str, (name, shape): (&str, Shape), loop_arguments: &str) -> Case {
+    Case {
+        bare: Some(Process::new(Runs::Loop, loop_arguments)),
+        entries: shape.lines(),
+        ..Case::new(
+            &format!("{arguments} of {name}"),
+            Before::Table(shape),
+            vec![Process::ipvsadm(arguments)],
+        )
+    }
 }
 
 fn apply_lines((name, shape): (&str, Shape)) -> Case {
@@ -318,27 +142,111 @@ fn restore((name, shape): (&str, Shape), changed: u32) -> Case {
     }
 }
 
+/// The cases of commands that 1.31 lacks.
+pub fn ours() -> Vec<Case> {
+    let plain = connections("-Lnc");
+    let mut cases: Vec<Case> = [
+        // All clients match.
+        "-Lnc --client 10.3.0.0/16",
+        "-Lnc --client 10.3.0.1",
+        "-Lnc --count",
+        "-Lnc --count-by client",
+        "-Lnc --count-by service",
+    ]
+    .map(|arguments| connections(arguments).over(&plain, 1.1))
+    .into();
+    cases.insert(0, plain);
+    let name = "10,000 x 2";
+    let stats = listing("-Ln --stats", (name, MANY_SERVICES), "");
+    let top = Process::new(Runs::Top(SAMPLES), "-n");
+    cases.extend([
+        Case {
+            times: SAMPLES as usize,
+            sleeps: true,
+            entries: MANY_SERVICES.lines(),
+            ..Case::of_ours(
+                &format!("a sample of ipvsadm-top of {name}"),
+                Before::Table(MANY_SERVICES),
+                top,
+            )
+        }
+        .over(&stats, 2.0),
+        Case {
+            entries: MANY_SERVICES.lines(),
+            most_milliseconds: Some(1_000.0),
+            ..Case::of_ours(
+                &format!("--doctor of {name}"),
+                Before::Director(MANY_SERVICES),
+                Process::ipvsadm("--doctor"),
+            )
+        },
+    ]);
+    let (service, server) = (service_address(0), server_address(0));
+    cases.push(Case {
+        entries: MIDDLE.lines(),
+        // Without connections, the drain ends with its first look.
+        ..Case::of_ours(
+            "-e --drain with 1,000 x 10",
+            Before::Table(MIDDLE),
+            Process::ipvsadm(&format!("-e -t {service}:80 -r {server}:8080 --drain")),
+        )
+    });
+    cases
+}
+
+/// A command that reads the connections of 1,000 clients.
+fn connections(arguments: &str) -> Case {
+    Case {
+        entries: CONNECTIONS.into(),
+        ..Case::of_ours(
+            &format!("{arguments} of 1,000 clients"),
+            Before::Connections(CONNECTIONS, 1_000),
+            Process::ipvsadm(arguments),
+        )
+    }
+}
+
 /// The cases that show how the cost grows with the table.
 pub fn growth() -> Vec<Case> {
+    let tables = [100, 1_000, 10_000].map(|services| Shape::new(services, 10));
+    let of_tables = |arguments: &str, run: &dyn Fn(Shape) -> (Before, Process)| {
+        growing(tables.map(|shape| {
+            let (before, process) = run(shape);
+            let name = format!("{arguments}, {}", thousands(shape.entries()));
+            Case::of_growth(&name, shape.lines(), before, process)
+        }))
+    };
     let mut cases = Vec::new();
-    for services in [100, 1_000, 10_000] {
-        let shape = Shape::new(services, 10);
-        let restore = Process::ipvsadm("-R").reads(shape, 0);
-        let case = Case::growth("-R", shape.entries(), Before::Nothing, restore);
-        cases.push(Case { entries: shape.lines(), ..case });
-    }
+    cases.extend(of_tables("-R", &|shape| {
+        (Before::Nothing, Process::ipvsadm("-R").reads(shape, 0))
+    }));
     for arguments in ["-Ln", "-Sn"] {
-        for services in [100, 1_000, 10_000] {
-            let shape = Shape::new(services, 10);
-            let process = Process::ipvsadm(arguments);
-            let case = Case::growth(arguments, shape.entries(), Before::Table(shape), process);
-            cases.push(Case { entries: shape.lines(), ..case });
-        }
+        cases.extend(of_tables(arguments, &|shape| {
+            (Before::Table(shape), Process::ipvsadm(arguments))
+        }));
     }
-    for count in [10_000, 100_000, 1_000_000] {
+    cases.extend(growing([10_000, 100_000, 1_000_000].map(|count| {
+        let name = format!("-Lnc of a text, {}", thousands(count.into()));
         let before = Before::ConnectionText(count);
-        let process = Process::ipvsadm("-Lnc");
-        cases.push(Case::growth("-Lnc of a text", count.into(), before, process));
-    }
+        Case::of_growth(&name, count.into(), before, Process::ipvsadm("-Lnc"))
+    })));
+    cases.extend(growing([1_000, 10_000, 100_000].map(|services| {
+        let shape = Shape::new(services, 1);
+        let name = format!("ipvsadm-restore of N x 1, {}", thousands(services.into()));
+        let restore = Process::new(Runs::Restore, "").reads(shape, 0);
+        Case {
+            most_kib: (services == 100_000).then_some(MOST_KIB_OF_RESTORE),
+            ..Case::of_growth(&name, shape.lines(), Before::Nothing, restore)
+        }
+    })));
     cases
+}
+
+/// Lets each case refer to the one before it.
+fn growing(cases: [Case; 3]) -> [Case; 3] {
+    let mut smaller = None;
+    cases.map(|case| {
+        let this = (case.name.clone(), case.entries);
+        Case { smaller: smaller.replace(this), ..case }
+    })
 }

@@ -4,6 +4,7 @@
 //! inner half there, and makes tables of its results. The inner half measures.
 
 mod accepted;
+mod case;
 mod cases;
 mod inputs;
 mod measure;
@@ -12,6 +13,8 @@ mod namespace;
 mod record;
 mod report;
 mod settings;
+mod tables;
+mod terminal;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write, stderr};
@@ -81,8 +84,10 @@ fn measure_elsewhere(settings: &Settings) -> anyhow::Result<Results> {
         let line = line?;
         let mut record: Record =
             serde_json::from_str(&line).with_context(|| format!("unexpected output: {line}"))?;
-        if let (Record::Sample { user, processes, .. }, Some(counts)) = (&mut record, &mut counts) {
-            *user = Some(counts.take(*processes)? / *processes as f64);
+        if let (Record::Sample { user, processes, times, .. }, Some(counts)) =
+            (&mut record, &mut counts)
+        {
+            *user = Some(counts.take(*processes)? / *times as f64);
         }
         writeln!(stderr(), "{record}")?;
         results.take(record);

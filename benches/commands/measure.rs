@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::cases::{self, Before, Case, OUTPUT_SIZE, Process, Runs};
+use super::case::{Before, Case, OUTPUT_SIZE, Process, Runs, Table};
+use super::cases;
 use super::namespace;
 use super::record::Record;
 use super::settings::{Program, Settings};
+use super::terminal::Terminal;
 
 /// Values that are the same for all cases.
 struct Bench<'a> {
@@ -38,7 +40,12 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         (case.is_quick || !settings.is_quick)
             && settings.only.as_ref().is_none_or(|text| case.name.contains(text))
     };
-    for case in cases::cases().iter().chain(&cases::growth()).filter(|case| chosen(case)) {
+    let all = [cases::cases(), cases::ours(), cases::growth()];
+    for case in all.iter().flatten().filter(|case| chosen(case)) {
+        if case.needs_top() && !settings.has_top() {
+            writeln!(stderr(), "{} was not measured: ipvsadm-top was not built", case.name)?;
+            continue;
+        }
         bench.measure(case).with_context(|| case.name.clone())?;
     }
     let _ = fs::remove_dir_all(&bench.scratch);
@@ -66,13 +73,19 @@ fn can_run(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<bool
 struct Measured {
     milliseconds: f64,
     kib: u64,
+    /// The time of the processor.
+    busy_milliseconds: f64,
 }
 
 impl Measured {
     fn read(report: &str) -> Option<Self> {
-        let (nanoseconds, kib) = report.trim().split_once(' ')?;
-        let nanoseconds: f64 = nanoseconds.parse().ok()?;
-        Some(Self { milliseconds: nanoseconds / 1e6, kib: kib.parse().ok()? })
+        let mut words = report.split_whitespace();
+        let [nanoseconds, kib, microseconds] = [words.next()?, words.next()?, words.next()?];
+        Some(Self {
+            milliseconds: nanoseconds.parse::<f64>().ok()? / 1e6,
+            kib: kib.parse().ok()?,
+            busy_milliseconds: microseconds.parse::<f64>().ok()? / 1e3,
+        })
     }
 }
 
@@ -101,8 +114,7 @@ impl Wrapper {
 
 impl Bench<'_> {
     fn measure(&self, case: &Case) -> anyhow::Result<()> {
-        let reference =
-            (!case.reference.is_empty() && !self.settings.ours_alone).then_some(Program::Reference);
+        let reference = self.reference(case);
         // Our program runs first, since the bare loop prints the same number of bytes.
         let programs = [Some(Program::Ours), case.bare.as_ref().map(|_| Program::Bare), reference];
         // The kernel allocates memory for counters when it first needs it, and keeps it when a table is freed.
@@ -128,10 +140,11 @@ impl Bench<'_> {
 
     /// Instruction counts are reproducible, times are not.
     fn rounds(&self, case: &Case) -> usize {
-        let rounds = match (case.is_growth || self.settings.is_quick, self.counts_instructions) {
-            (true, _) => 1,
-            (false, true) => 3,
-            (false, false) => 10,
+        let rounds = match (case.table, self.counts_instructions) {
+            _ if self.settings.is_quick => 1,
+            (Table::Growth, _) | (Table::Ours, true) => 1,
+            (Table::Compared, true) => 3,
+            (Table::Compared | Table::Ours, false) => 10,
         };
         self.settings.rounds.unwrap_or(rounds)
     }
@@ -159,26 +172,41 @@ impl Bench<'_> {
                 let report = self.start(process, program, place, Some(Wrapper::Count))?;
                 let measured =
                     Measured::read(&report).with_context(|| format!("the report is {report:?}"))?;
-                time += measured.milliseconds;
+                time += match case.sleeps {
+                    true => measured.busy_milliseconds,
+                    false => measured.milliseconds,
+                };
                 kib = kib.max(measured.kib);
             }
             drop(name_server);
             let outputs = (0..all.len()).map(|place| fs::read(self.output(place, program)));
-            let table = match case.before {
-                Before::ConnectionText(_) => Vec::new(),
-                _ => namespace::table(self.settings, self.libraries)?,
-            };
             Ok(Record::Sample {
                 case: case.name.clone(),
                 program,
-                time: time / case.processes as f64,
+                time: time / case.times as f64,
                 kib,
                 processes: all.len(),
+                times: case.times,
                 user: None,
                 printed: checksum(&outputs.collect::<Result<Vec<_>, _>>()?),
-                table: checksum(&[table]),
+                table: checksum(&[self.table(case)?]),
             })
         })
+    }
+
+    /// The lines of the table that a case left. 1.31 reads it if the case also runs 1.31, which is many times slower.
+    fn table(&self, case: &Case) -> anyhow::Result<Vec<u8>> {
+        match (case.before, self.reference(case)) {
+            (Before::ConnectionText(_), _) => Ok(Vec::new()),
+            (_, Some(_)) => namespace::table(&self.settings.reference, self.libraries),
+            (_, None) => namespace::table(&self.settings.ours("ipvsadm"), None),
+        }
+    }
+
+    /// 1.31, if the case runs it.
+    fn reference(&self, case: &Case) -> Option<Program> {
+        let is_measured = !case.reference.is_empty() && !self.settings.ours_alone;
+        is_measured.then_some(Program::Reference)
     }
 
     fn prepare(&self, case: &Case) -> anyhow::Result<Option<super::name_server::NameServer>> {
@@ -244,6 +272,7 @@ impl Bench<'_> {
             (Runs::Ipvsadm, Program::Reference) => self.settings.reference.clone(),
             (Runs::Ipvsadm, _) => self.settings.ours("ipvsadm"),
             (Runs::Restore, _) => self.settings.ours("ipvsadm-restore"),
+            (Runs::Top(_), _) => self.settings.ours("ipvsadm-top"),
         };
         let report = self.scratch.join("report");
         let mut command = match wrapper {
@@ -272,14 +301,28 @@ impl Bench<'_> {
             Some(_) => Stdio::from(File::open(self.input(place))?),
             None => Stdio::null(),
         };
-        let status: ExitStatus = command
-            .stdin(input)
-            .stdout(File::create(self.output(place, program))?)
-            .status()
-            .with_context(|| format!("{command:?}"))?;
-        ensure!(status.success(), "{command:?}: {status}");
+        // The programs report progress to a terminal, and the kernel's serial port is one.
+        let errors = self.scratch.join("errors");
+        command.stdin(input).stdout(File::create(self.output(place, program))?);
+        command.stderr(File::create(&errors)?);
+        let status = match process.runs {
+            Runs::Top(samples) => run_on_terminal(&mut command, samples),
+            _ => command.status().map_err(Into::into),
+        };
+        let status = status.with_context(|| format!("{command:?}"))?;
+        ensure!(status.success(), "{command:?}: {status}\n{}", fs::read_to_string(errors)?);
         Ok(if wrapper.is_some() { fs::read_to_string(report)? } else { String::new() })
     }
+}
+
+/// Runs ipvsadm-top until it has taken some samples.
+fn run_on_terminal(command: &mut Command, samples: u32) -> anyhow::Result<ExitStatus> {
+    let terminal = Terminal::attach_to(command)?;
+    let mut child = command.spawn()?;
+    // The terminal ends when the last copy of the program's end is closed.
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    terminal.quit_after(samples)?;
+    Ok(child.wait()?)
 }
 
 fn processes(case: &Case, program: Program) -> &[Process] {

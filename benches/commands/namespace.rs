@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, ensure};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use super::cases::Before;
+use super::case::Before;
 use super::inputs::{self, Shape};
 use super::name_server::NameServer;
 use super::settings::Settings;
@@ -48,7 +48,8 @@ pub fn prepare(
         Before::Nothing => {}
         Before::Service => load(settings, scratch, &Shape::new(1, 0).rules(0))?,
         Before::Table(shape) => load(settings, scratch, &shape.rules(0))?,
-        Before::Connections(count) => connect(settings, scratch, count)?,
+        Before::Director(shape) => direct(settings, scratch, shape)?,
+        Before::Connections(count, clients) => connect(settings, scratch, count, clients)?,
         Before::ConnectionText(count) => put_text(scratch, &inputs::connections(count))?,
         Before::TableAndNameServer(shape) => {
             load(settings, scratch, &shape.rules(0))?;
@@ -74,9 +75,26 @@ fn load(settings: &Settings, scratch: &Path, rules: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Makes a director between two networks: clients are in the one, real servers in the other.
+fn direct(settings: &Settings, scratch: &Path, shape: Shape) -> anyhow::Result<()> {
+    for network in ["clients", "servers"] {
+        ip(&format!("link add {network} type veth peer name {network}-peer"))?;
+        ip(&format!("link set {network} up"))?;
+        ip(&format!("link set {network}-peer up"))?;
+    }
+    let commands = scratch.join("addresses");
+    let add = |service| format!("addr add {}/32 dev clients\n", inputs::service_address(service));
+    let addresses = (0..shape.services).map(add);
+    let addresses = addresses.chain(["addr add 10.255.255.254/9 dev servers\n".to_owned()]);
+    fs::write(&commands, addresses.collect::<String>())?;
+    ip(&format!("-batch {}", commands.to_str().context("a path that is not text")?))?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+    load(settings, scratch, &shape.rules(0))
+}
+
 /// Makes connections: a packet from each of many ports, to a service whose real servers are behind a device that
 /// drops everything.
-fn connect(settings: &Settings, scratch: &Path, count: u32) -> anyhow::Result<()> {
+fn connect(settings: &Settings, scratch: &Path, count: u32, clients: u32) -> anyhow::Result<()> {
     ip("link add dummy0 type dummy")?;
     ip("addr add 10.64.0.1/8 dev dummy0")?;
     ip("link set dummy0 up")?;
@@ -89,7 +107,8 @@ fn connect(settings: &Settings, scratch: &Path, count: u32) -> anyhow::Result<()
     load(settings, scratch, &rules)?;
     let service: SocketAddr = "10.64.0.1:80".parse()?;
     for number in 0..count {
-        let address = format!("10.3.0.{}:{}", 1 + number / 50_000, 10_000 + number % 50_000);
+        let (client, port) = (number % clients, 10_000 + number / clients);
+        let address = format!("10.3.{}.{}:{port}", client / 250, client % 250 + 1);
         UdpSocket::bind(&address)
             .and_then(|socket| socket.send_to(b"?", service))
             .with_context(|| format!("a packet from {address}"))?;
@@ -119,10 +138,10 @@ fn bind(from: &Path, to: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{} over {}", from.display(), to.display()))
 }
 
-/// The lines of the kernel's table, as the reference prints them. If the reference fails, this is an error, since two
-/// empty results would look equal.
-pub fn table(settings: &Settings, libraries: Option<&Path>) -> anyhow::Result<Vec<u8>> {
-    let mut command = Command::new(&settings.reference);
+/// The lines of the kernel's table, as a program prints them. If the program fails, this is an error, since two empty
+/// results would look equal.
+pub fn table(program: &Path, libraries: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    let mut command = Command::new(program);
     if let Some(libraries) = libraries {
         command.env("LD_LIBRARY_PATH", libraries);
     }

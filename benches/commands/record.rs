@@ -22,13 +22,15 @@ pub enum Record {
         case: String,
         /// Whose run it was.
         program: Program,
-        /// Milliseconds of each process on the clock.
+        /// Milliseconds on the clock, or of the processor; of each time that the case does the same.
         time: f64,
         /// The peak memory of a process, in KiB (`ru_maxrss`).
         kib: u64,
         /// The number of processes.
         processes: usize,
-        /// Instructions of a process outside the kernel; the outer half adds them if they are counted.
+        /// The number of times that the case does the same.
+        times: usize,
+        /// Instructions of each time outside the kernel; the outer half adds them if they are counted.
         user: Option<f64>,
         /// A checksum of the output of all processes, which ignores the order of lines: it must be the same for every
         /// run of a case.

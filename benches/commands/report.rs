@@ -1,4 +1,5 @@
-//! The output of the outer half: tables, JSON, and the document with the last tables.
+//! The rows of the results with their faults, and the output of the outer half: tables, JSON, and the document with the
+//! last tables.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,34 +8,56 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use tabled::builder::Builder;
-use tabled::settings::object::Columns;
-use tabled::settings::{Alignment, Style};
 
 use super::accepted::Accepted;
-use super::cases::{self, Bar, Case, thousands};
-use super::record::{Figures, Results, Statistics};
+use super::case::{Bar, Beside, Case};
+use super::cases;
+use super::record::{Figures, Results};
 use super::settings::{Program, Settings};
+use super::tables::{bare_table, growth_table, reference_table, size_table, table_of_ours};
+
+/// The maximum of the user instructions of an entry, divided by those with a table of a tenth of the size: their number
+/// grows with the number of entries, and sorting takes little.
+const GROWTH: f64 = 1.1;
 
 /// A case with all its figures.
 #[derive(Serialize)]
-struct Row {
-    case: String,
-    reference: Figures,
-    ours: Figures,
-    bare: Figures,
+pub struct Row {
+    /// The case's name.
+    pub case: String,
+    /// The figures of 1.31.
+    pub reference: Figures,
+    /// The figures of our programs.
+    pub ours: Figures,
+    /// The figures of the bare loop.
+    pub bare: Figures,
     /// The time of 1.31 divided by ours.
-    times_faster: Option<f64>,
+    pub times_faster: Option<f64>,
     /// Our time divided by that of the bare loop.
-    over_bare: Option<f64>,
+    pub over_bare: Option<f64>,
+    /// Our time divided by that of another case.
+    pub over_beside: Option<f64>,
     /// Instructions outside the kernel for each rule line or connection.
-    user_an_entry: Option<f64>,
+    pub user_an_entry: Option<f64>,
     /// The number of rule lines or connections.
-    entries: u64,
+    pub entries: u64,
     /// The faults of these figures: missed bars and exceeded limits.
-    faults: Vec<String>,
+    pub faults: Vec<String>,
+    /// The bars of the ratios to 1.31 and to the bare loop.
     #[serde(skip)]
-    bars: (Option<Bar>, Option<Bar>),
+    pub bars: (Option<Bar>, Option<Bar>),
+    /// The other case.
+    #[serde(skip)]
+    pub beside: Option<Beside>,
+    /// The maximum of our time.
+    #[serde(skip)]
+    pub most_milliseconds: Option<f64>,
+    /// The maximum of our memory.
+    #[serde(skip)]
+    pub most_kib: Option<u64>,
+    /// The maximum of the instructions of each rule line or connection.
+    #[serde(skip)]
+    pub most_user_an_entry: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +67,7 @@ struct Document<'a> {
     machine: &'a str,
     sizes: &'a [(String, u64)],
     cases: &'a [Row],
+    ours: &'a [Row],
     growth: &'a [Row],
 }
 
@@ -54,7 +78,7 @@ pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
     let rows_of = |cases: Vec<Case>| -> Vec<Row> {
         cases.iter().filter_map(|case| row(case, results, accepted)).collect()
     };
-    let (rows, growth) = (rows_of(cases::cases()), rows_of(cases::growth()));
+    let [rows, ours, growth] = [cases::cases(), cases::ours(), cases::growth()].map(rows_of);
     let sizes = sizes(settings)?;
     let (kernel, counts_instructions) = &results.machine;
     let machine = machine();
@@ -68,7 +92,8 @@ pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
         text,
         "Kernel {kernel}, on {machine}. Times are milliseconds{unit}: the median, and the standard deviation.\n"
     );
-    let tables = [reference_table(&rows), bare_table(&rows), growth_table(&growth)];
+    let tables =
+        [reference_table(&rows), bare_table(&rows), table_of_ours(&ours), growth_table(&growth)];
     for table in tables.into_iter().flatten() {
         let _ = writeln!(text, "{table}\n");
     }
@@ -84,6 +109,7 @@ pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
             machine: &machine,
             sizes: &sizes,
             cases: &rows,
+            ours: &ours,
             growth: &growth,
         };
         let mut json = serde_json::to_vec_pretty(&all)?;
@@ -95,6 +121,7 @@ pub fn publish(settings: &Settings, results: &Results) -> anyhow::Result<()> {
     }
     let faults = rows
         .iter()
+        .chain(&ours)
         .chain(&growth)
         .flat_map(|row| row.faults.iter().map(|fault| format!("{}: {fault}", row.case)));
     let faults: Vec<String> = faults.collect();
@@ -106,18 +133,71 @@ fn row(case: &Case, results: &Results, accepted: Option<&Accepted>) -> Option<Ro
     let [reference, ours, bare] = [Program::Reference, Program::Ours, Program::Bare]
         .map(|program| results.figures(&case.name, program));
     let time = ours.time?.median;
-    let times_faster = reference.time.map(|reference| reference.median / time);
-    let over_bare = bare.time.map(|bare| time / bare.median);
+    let of_ours = |case: &str| results.figures(case, Program::Ours);
+    let beside = case.beside.as_ref().and_then(|beside| of_ours(&beside.case).time);
+    let smaller = case.smaller.as_ref();
+    let smaller = smaller.and_then(|(case, entries)| Some(of_ours(case).user? / *entries as f64));
+    let mut row = Row {
+        case: case.name.clone(),
+        times_faster: reference.time.map(|reference| reference.median / time),
+        over_bare: bare.time.map(|bare| time / bare.median),
+        over_beside: beside.map(|beside| time / beside.median),
+        user_an_entry: ours.user.map(|user| user / case.entries as f64),
+        reference,
+        ours,
+        bare,
+        entries: case.entries,
+        faults: Vec::new(),
+        bars: (case.times_faster, case.over_bare),
+        beside: case.beside.clone(),
+        most_milliseconds: case.most_milliseconds,
+        most_kib: case.most_kib,
+        most_user_an_entry: smaller.map(|user| user * GROWTH),
+    };
+    row.faults = missed_bars(&row);
+    row.faults.extend(unlike_reference(case, &row));
+    if let Some(accepted) = accepted.filter(|_| case.repeats) {
+        row.faults.extend(accepted.faults(case, (&row.ours, &row.bare), results));
+    }
+    Some(row)
+}
+
+fn missed_bars(row: &Row) -> Vec<String> {
     let mut faults = Vec::new();
-    if let Some(bar) = missed(times_faster, case.times_faster, |ratio, bar| ratio < bar) {
-        faults.push(format!("{} times as fast as 1.31, and the bar is {bar}", ratio(times_faster)));
+    let bars = (row.bars.0.map(|bar| bar.bar), row.bars.1.map(|bar| bar.bar));
+    if let Some((times, bar)) = row.times_faster.zip(bars.0).filter(|(times, bar)| times < bar) {
+        faults.push(format!("{times:.2} times as fast as 1.31, and the bar is {bar}"));
     }
-    if let Some(bar) = missed(over_bare, case.over_bare, |ratio, bar| ratio > bar) {
-        faults.push(format!(
-            "{} times as long as the bare loop, and the bar is {bar}",
-            ratio(over_bare)
-        ));
+    if let Some((times, bar)) = above(row.over_bare, bars.1) {
+        faults.push(format!("{times:.2} times as long as the bare loop, and the bar is {bar}"));
     }
+    if let Some(beside) = &row.beside {
+        if let Some((times, bar)) = above(row.over_beside, Some(beside.bar)) {
+            faults
+                .push(format!("{times:.2} times as long as {}, and the bar is {bar}", beside.case));
+        }
+    }
+    let time = row.ours.time.map(|time| time.median);
+    if let Some((time, bar)) = above(time, row.most_milliseconds) {
+        faults.push(format!("{time:.0} ms, and the bar is {bar}"));
+    }
+    if let Some((kib, bar)) = above(row.ours.peak_memory, row.most_kib) {
+        faults.push(format!("{kib} KiB, and the bar is {bar}"));
+    }
+    if let Some((user, bar)) = above(row.user_an_entry, row.most_user_an_entry) {
+        faults.push(format!("{user:.0} user instructions an entry, and the bar is {bar:.0}"));
+    }
+    faults
+}
+
+/// A figure and its maximum, if the figure is above it.
+fn above<T: PartialOrd>(figure: Option<T>, most: Option<T>) -> Option<(T, T)> {
+    figure.zip(most).filter(|(figure, most)| figure > most)
+}
+
+/// The differences to 1.31: memory, the output, and the table that is left.
+fn unlike_reference(case: &Case, Row { reference, ours, bare, .. }: &Row) -> Vec<String> {
+    let mut faults = Vec::new();
     if let (Some(times), Some(theirs), Some(kib)) =
         (case.memory, reference.peak_memory, ours.peak_memory)
     {
@@ -131,162 +211,12 @@ fn row(case: &Case, results: &Results, accepted: Option<&Accepted>) -> Option<Ro
     if !is_same(reference.tables.iter().chain(&ours.tables).chain(&bare.tables)) {
         faults.push("not the same table".to_owned());
     }
-    if let Some(accepted) = accepted.filter(|_| case.repeats) {
-        faults.extend(accepted.faults(case, &ours, results));
-    }
-    Some(Row {
-        case: case.name.clone(),
-        user_an_entry: ours.user.map(|user| user / case.entries as f64),
-        reference,
-        ours,
-        bare,
-        times_faster,
-        over_bare,
-        entries: case.entries,
-        faults,
-        bars: (case.times_faster, case.over_bare),
-    })
-}
-
-/// The bar, if a measured ratio misses it.
-fn missed(ratio: Option<f64>, bar: Option<Bar>, is_missed: fn(f64, f64) -> bool) -> Option<f64> {
-    let (ratio, Bar { bar, .. }) = ratio.zip(bar)?;
-    is_missed(ratio, bar).then_some(bar)
+    faults
 }
 
 fn is_same<'a>(mut values: impl Iterator<Item = &'a u64>) -> bool {
     let first = values.next();
     values.all(|value| Some(value) == first)
-}
-
-/// The cells of a table; a missing measurement is an empty cell.
-fn cell<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
-    value.map(text).unwrap_or_default()
-}
-
-fn ratio(value: Option<f64>) -> String {
-    cell(value, |value| format!("{value:.2}"))
-}
-
-fn bar(bar: Option<Bar>) -> [String; 2] {
-    [bar.map(|bar| bar.bar), bar.and_then(|bar| bar.wished)]
-        .map(|value| cell(value, |it| it.to_string()))
-}
-
-fn milliseconds(figures: &Figures) -> String {
-    cell(figures.time, |Statistics { median, deviation, count, .. }| {
-        let places = match median {
-            0.0..10.0 => 2,
-            10.0..1000.0 => 1,
-            _ => 0,
-        };
-        match count {
-            1 => format!("{median:.places$}"),
-            _ => format!("{median:.places$} ± {deviation:.places$}"),
-        }
-    })
-}
-
-/// The table that compares ours with 1.31.
-fn reference_table(rows: &[Row]) -> Option<String> {
-    let mut builder = Builder::default();
-    builder.push_record([
-        "beside 1.31",
-        "1.31",
-        "ours",
-        "times as fast",
-        "bar",
-        "wished",
-        "KiB 1.31",
-        "KiB ours",
-        "calls 1.31",
-        "calls ours",
-    ]);
-    let rows: Vec<_> = rows.iter().filter(|row| row.times_faster.is_some()).collect();
-    for row in &rows {
-        let [bar, wished] = bar(row.bars.0);
-        builder.push_record([
-            row.case.clone(),
-            milliseconds(&row.reference),
-            milliseconds(&row.ours),
-            ratio(row.times_faster),
-            bar,
-            wished,
-            cell(row.reference.peak_memory, thousands),
-            cell(row.ours.peak_memory, thousands),
-            cell(row.reference.system_calls, thousands),
-            cell(row.ours.system_calls, thousands),
-        ]);
-    }
-    (!rows.is_empty()).then(|| markdown(builder))
-}
-
-/// The table that compares ours with the bare loop, and shows our instructions outside the kernel.
-fn bare_table(rows: &[Row]) -> Option<String> {
-    let mut builder = Builder::default();
-    builder.push_record([
-        "beside the bare loop",
-        "bare loop",
-        "ours",
-        "over it",
-        "bar",
-        "wished",
-        "user instructions",
-        "an entry",
-        "KiB ours",
-    ]);
-    for row in rows {
-        let [bar, wished] = bar(row.bars.1);
-        builder.push_record([
-            row.case.clone(),
-            milliseconds(&row.bare),
-            milliseconds(&row.ours),
-            ratio(row.over_bare),
-            bar,
-            wished,
-            cell(row.ours.user, whole),
-            cell(row.user_an_entry.filter(|_| row.entries > 1), whole),
-            cell(row.ours.peak_memory, thousands),
-        ]);
-    }
-    (!rows.is_empty()).then(|| markdown(builder))
-}
-
-fn growth_table(rows: &[Row]) -> Option<String> {
-    let mut builder = Builder::default();
-    builder.push_record(["growth", "ours", "µs an entry", "user instructions an entry", "KiB"]);
-    for row in rows {
-        builder.push_record([
-            row.case.clone(),
-            milliseconds(&row.ours),
-            ratio(row.ours.time.map(|time| time.median * 1e3 / row.entries as f64)),
-            cell(row.user_an_entry, whole),
-            cell(row.ours.peak_memory, thousands),
-        ]);
-    }
-    (!rows.is_empty()).then(|| markdown(builder))
-}
-
-fn whole(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    digits.parse().map_or(digits, thousands)
-}
-
-fn size_table(sizes: &[(String, u64)]) -> String {
-    let mut builder = Builder::default();
-    builder.push_record(["program", "bytes"]);
-    for (name, size) in sizes {
-        builder.push_record([name.clone(), thousands(*size)]);
-    }
-    markdown(builder)
-}
-
-fn markdown(builder: Builder) -> String {
-    builder
-        .build()
-        .with(Style::markdown())
-        .modify(Columns::new(1..), Alignment::right())
-        .to_string()
 }
 
 fn sizes(settings: &Settings) -> anyhow::Result<Vec<(String, u64)>> {

@@ -36,7 +36,7 @@ pub struct Settings {
     pub words: Vec<String>,
     /// True for the half that measures.
     pub is_inner: bool,
-    /// The directory with our three programs.
+    /// The directory with our programs.
     pub programs: PathBuf,
     /// 1.31.
     pub reference: PathBuf,
@@ -178,10 +178,16 @@ impl Settings {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("loops")
     }
 
+    /// True if our programs include ipvsadm-top, which needs a newer Rust than the others.
+    pub fn has_top(&self) -> bool {
+        self.ours("ipvsadm-top").exists()
+    }
+
     /// The files that the inner half needs besides its own program.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> =
             ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"].map(|name| self.ours(name)).into();
+        files.extend(self.has_top().then(|| self.ours("ipvsadm-top")));
         files.push(self.reference.clone());
         files.push(Self::loops());
         files.extend(["/usr/bin/strace", "/usr/bin/cat"].map(PathBuf::from));

@@ -63,14 +63,16 @@ fn doctor_is_quiet_about_the_scripts_of_the_documentation() {
     let lab = Lab::new();
     lab.serve();
     let (director, server) = (&lab.director, &lab.servers[0]);
-    run(server, &format!("{place}/lvs-real-server start 10.0.0.100 10.0.0.101"));
-    run(server, &format!("{place}/lvs-real-server status 10.0.0.100 10.0.0.101"));
+    for verb in ["start", "status"] {
+        run(server, &format!("{place}/lvs-real-server {verb} 10.0.0.100 10.0.0.101 2001:db8::80"));
+    }
     assert_eq!(faults(server), [""; 0]);
     let silent = || {
         let path = "/proc/sys/net/ipv4/conf/all/arp_ignore";
         server.within(|| fs::read_to_string(path).unwrap())
     };
-    for (address, is_silent) in [("10.0.0.100", "1\n"), ("10.0.0.101", "0\n")] {
+    let stops = [("10.0.0.100", "1\n"), ("10.0.0.101", "0\n"), ("2001:db8::80", "0\n")];
+    for (address, is_silent) in stops {
         run(server, &format!("{place}/lvs-real-server stop {address}"));
         run(server, &format!("! {place}/lvs-real-server status {address}"));
         assert_eq!(silent(), is_silent);
@@ -84,7 +86,8 @@ fn doctor_is_quiet_about_the_scripts_of_the_documentation() {
     director.ip("address del 192.0.2.100/32 dev eth0");
     director.sysctl("ipv4/ip_forward", "0");
     let rules = rules.display();
-    let command = |verb: &str| format!("{place}/lvs-director {verb} eth0 {rules} 192.0.2.100");
+    let command =
+        |verb: &str| format!("{place}/lvs-director {verb} eth0 {rules} 192.0.2.100 2001:db8::80");
     run(director, &command("start"));
     run(director, &command("status"));
     is_healthy(&lab, "lvs-director");

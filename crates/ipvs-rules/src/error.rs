@@ -229,8 +229,8 @@ pub enum ValueError {
     #[error("-L prints the settings; -S --settings=FILE writes a file")]
     FileOfListing,
     /// Not a word of `--by`.
-    #[error("the word is not one of: service")]
-    NotByService,
+    #[error("`{0}' is not one of: service")]
+    NotByService(String),
     /// Not a number in the range.
     #[error("`{text}' is not a number from {first} to {last}")]
     NotInRange {

@@ -315,7 +315,7 @@ impl<'a> Options<'a> {
                 self.other().sysctls = Some(value.filter(|&file| file != "-").map(PathBuf::from))
             }
             Summary => self.other().listing.is_summary = true,
-            By if text != "service" => return Err(bad(ValueError::NotByService)),
+            By if text != "service" => return Err(bad(ValueError::NotByService(text.to_owned()))),
             By => self.other().listing.is_by_service = true,
             Client => self.other().listing.client = Some(parsed(text).map_err(bad)?),
             State => {

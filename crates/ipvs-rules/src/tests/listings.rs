@@ -166,6 +166,23 @@ fn settings_of_the_kernel_are_listed_or_saved() {
 }
 
 #[test]
+fn metrics_are_those_of_the_whole_table() {
+    all_are_refused([
+        ("-L --metrics --by server", "illegal by specified (`server' is not one of: service)"),
+        ("-L --by service", "You need to supply the 'metrics' option for the 'by' option"),
+        ("-L --metrics=", "illegal metrics file specified (the name of the file is missing; "),
+        ("-L --metrics -c", "The option 'connection' conflicts with the 'metrics' option"),
+        ("-L --metrics --stats", "The option 'stats' conflicts with the 'metrics' option"),
+        ("-L --metrics --json", "The option 'json' conflicts with the 'metrics' option"),
+        (
+            "-L --metrics -t 10.0.0.1:80",
+            "The option 'service-address' conflicts with the 'metrics' option in the 'list' command",
+        ),
+        ("-S --metrics", "Illegal 'metrics' option with the 'save' command (it goes with -L)"),
+    ]);
+}
+
+#[test]
 fn summary_is_a_listing_of_its_own() {
     let summary = list("-L --summary -n --no-header --sort --json");
     assert_eq!(summary.subject, ListSubject::Summary { has_header: false });

@@ -289,6 +289,31 @@ mod tests {
     }
 
     #[test]
+    fn networks_of_clients_have_a_length_for_each_family() {
+        let entry = |last: &str| {
+            let client = format!("2001:0db8:0000:0000:0000:0000:0000:{last}");
+            let others = "2001:0db8:0000:0000:0000:0000:0000:0001 13C4";
+            format!("UDP {client} 9C43 {others} {others} UDP 54\n")
+        };
+        let entries = format!("{ENTRIES}{}{}", entry("000a"), entry("000b"));
+        let counted = |grouping: &str| {
+            let attribution = Attribution::default();
+            let mut counter = GroupCounter::new(grouping.parse().unwrap(), &attribution);
+            for connection in Connections::from_reader(entries.as_bytes()) {
+                counter.add(&connection.unwrap());
+            }
+            let (mut out, labels) = (Vec::new(), Labels::numeric());
+            let style = GridStyle { has_header: false, ..STYLE };
+            let counts = counter.largest(Some(2));
+            write_document(&mut out, &counts.labelled(&labels, style), OutputFormat::Text).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(counted("client/24,64"), "192.0.2.0/24   3  1\n2001:db8::/64  2  0\n");
+        assert_eq!(counted("client/8,127"), "192.0.0.0/8      3  1\n2001:db8::a/127  2  0\n");
+        assert_eq!(counted("client/24"), "192.0.2.0/24     3  1\n198.51.100.0/24  1  0\n");
+    }
+
+    #[test]
     fn entries_of_a_deleted_service_are_shown_as_such() {
         assert_eq!(
             shown("service", None, OutputFormat::Text),

@@ -479,7 +479,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::values;
+    use ipvs::values;
 
     /// The place of a change in a save: services in the order of their keys, each before its real servers.
     fn place_in_save(change: &Change) -> Option<(ServiceKey, Option<RealServerKey>)> {

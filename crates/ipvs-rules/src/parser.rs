@@ -31,7 +31,7 @@ use ipvs::plan::DrainTarget;
 /// The first fault of the line, unless a name that comes before it has to be looked up: see [`WaitingCommand`].
 pub fn parse_line(line: &[u8]) -> Result<Option<Parsed<'_>>, LineError> {
     let words = words(line)?;
-    if words.clone().next().is_none() {
+    if words.is_empty() {
         return Ok(None);
     }
     Ok(Some(parse_command(Tokens::new(words), None)?))

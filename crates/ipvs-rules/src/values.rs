@@ -77,10 +77,11 @@ pub(super) struct NamedEndpoint<'a> {
 impl<'a> Endpoint<'a> {
     /// Parses an endpoint. `protocol` is that of port names, if it is known at this place of the line.
     pub(super) fn parse(text: &'a str, protocol: Option<Protocol>) -> Result<Self, ValueError> {
-        // Bytes are searched faster than characters: `cargo bench --bench parts`.
-        let colon = text.bytes().position(|byte| byte == b':');
-        let parts = colon.and_then(|colon| Some((text.get(..colon)?, text.get(colon + 1..)?)));
         // Most endpoints have this form.
+        if let Some((address, port)) = ipv4_endpoint(text.as_bytes()) {
+            return Ok(Self::Numeric(address.into(), Some(port)));
+        }
+        let parts = text.split_once(':');
         if let Some((before, after)) = parts {
             if let Ok(address) = before.parse::<Ipv4Addr>() {
                 return Self::new(Host::Address(address.into()), Some(parse_port(after)), protocol);
@@ -187,6 +188,45 @@ impl<'a> Endpoint<'a> {
     }
 }
 
+/// Parses `1.2.3.4:5` in one pass. Leaves every other form to the parsers of its parts.
+fn ipv4_endpoint(text: &[u8]) -> Option<(Ipv4Addr, u16)> {
+    let mut address = 0;
+    let mut rest = text;
+    for separator in *b"...:" {
+        let (octet, after) = leading_number(rest, u8::MAX.into())?;
+        let (&byte, after) = after.split_first()?;
+        if byte != separator {
+            return None;
+        }
+        address = address << 8 | octet;
+        rest = after;
+    }
+    let (port, rest) = leading_number(rest, u16::MAX.into())?;
+    rest.is_empty().then_some((address.into(), u16::try_from(port).ok()?))
+}
+
+/// The number at the start of a text, without a leading zero, and the text behind it.
+fn leading_number(text: &[u8], most: u32) -> Option<(u32, &[u8])> {
+    let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
+    let (&first, mut rest) = text.split_first()?;
+    let mut number = digit(first);
+    if number > 9 {
+        return None;
+    }
+    while let Some((&byte, after)) = rest.split_first() {
+        if digit(byte) > 9 {
+            break;
+        }
+        let has_leading_zero = number == 0;
+        number = number * 10 + digit(byte);
+        if has_leading_zero || number > most {
+            return None;
+        }
+        rest = after;
+    }
+    Some((number, rest))
+}
+
 /// Parses a port: a number, or else a name that the services file may have.
 fn parse_port(text: &str) -> Port<'_> {
     match number(text, 0..=65535) {
@@ -227,6 +267,12 @@ pub fn looks_like_a_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV4;
+
+    use ipvs_test::values::cases;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
     use super::*;
     use crate::answers::NamesRefused;
 
@@ -249,6 +295,29 @@ mod tests {
         }
         for wrong in ["0", "0x0", "0x", "0x+7", "x7", "0xg", "0x100000000", "-1", "7/0xff"] {
             assert!(firewall_mark(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(500))]
+
+        #[test]
+        fn endpoint_of_ipv4_is_parsed_in_one_pass_as_by_its_parts(
+            address in any::<[u8; 4]>(),
+            port in any::<u16>(),
+            place in any::<Index>(),
+            other in select(b"0123456789.: x-+".to_vec()),
+        ) {
+            let address = Ipv4Addr::from(address);
+            let mut text = SocketAddrV4::new(address, port).to_string().into_bytes();
+            prop_assert_eq!(ipv4_endpoint(&text), Some((address, port)));
+            *place.get_mut(&mut text) = other;
+            if let Some((address, port)) = ipv4_endpoint(&text) {
+                let text = String::from_utf8(text).unwrap();
+                let (before, after) = text.split_once(':').unwrap();
+                prop_assert_eq!(before.parse::<Ipv4Addr>(), Ok(address));
+                prop_assert_eq!(after.parse::<u16>(), Ok(port));
+            }
         }
     }
 

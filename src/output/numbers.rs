@@ -1,7 +1,5 @@
 //! The numbers of `--stats` and `--rate`: nine columns, shortened where they need more.
 
-use super::padding::right;
-
 /// The form of large numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digits {
@@ -13,21 +11,45 @@ pub(super) enum Digits {
 
 /// Appends a number.
 pub(super) fn number(out: &mut Vec<u8>, number: u64, digits: Digits) {
+    match (number, digits) {
+        // An array of a fixed size is copied without a call.
+        (0..100_000_000, _) => out.extend_from_slice(&nine_columns(number)),
+        (_, Digits::All) => all_digits(out, number),
+        (_, Digits::Shortened) => shortened(out, number),
+    }
+}
+
+/// The digits of a number of at most eight, behind blanks.
+fn nine_columns(number: u64) -> [u8; 9] {
+    let mut columns = [b' '; 9];
+    let mut rest = number;
+    for column in columns.iter_mut().rev() {
+        *column = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    columns
+}
+
+#[cold]
+fn all_digits(out: &mut Vec<u8>, number: u64) {
+    out.push(b' ');
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+#[cold]
+fn shortened(out: &mut Vec<u8>, number: u64) {
     let (divisor, letter) = match number {
-        _ if digits == Digits::All => return full(out, number),
-        0..100_000_000 => return full(out, number),
-        100_000_000..1_000_000_000 => (1_000, b'K'),
+        ..1_000_000_000 => (1_000, b'K'),
         1_000_000_000..100_000_000_000 => (1_000_000, b'M'),
         100_000_000_000..100_000_000_000_000 => (1_000_000_000, b'G'),
         _ => (1_000_000_000_000, b'T'),
     };
-    right(out, number / divisor, 8);
+    let [_, columns @ ..] = nine_columns(number / divisor);
+    out.extend_from_slice(&columns);
     out.push(letter);
-}
-
-fn full(out: &mut Vec<u8>, number: u64) {
-    out.push(b' ');
-    right(out, number, 8);
 }
 
 #[cfg(test)]

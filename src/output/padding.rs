@@ -37,14 +37,6 @@ pub(super) fn left_number(out: &mut Vec<u8>, number: u32, width: usize) {
     pad(out, end);
 }
 
-/// Appends blanks and a number, together as wide as the width or more.
-pub(super) fn right(out: &mut Vec<u8>, number: u64, width: usize) {
-    let mut buffer = itoa::Buffer::new();
-    let text = buffer.format(number);
-    pad(out, out.len() + width.saturating_sub(text.len()));
-    out.extend_from_slice(text.as_bytes());
-}
-
 /// Appends blanks up to a length of the whole text.
 pub(super) fn pad(out: &mut Vec<u8>, end: usize) {
     const BLANKS: [u8; 32] = [b' '; 32];

@@ -477,14 +477,15 @@ impl<T: Transport> Client<T> {
                 match message.answer {
                     // An error does not end the dump.
                     Answer::Payload(payload) => {
-                        if let Ok(read) = &mut answers {
-                            match query
-                                .content(payload)
-                                .and_then(|bytes| bytes.map(&mut decode).transpose())
-                            {
-                                Ok(answer) => read.extend(answer),
-                                Err(error) => answers = Err(malformed(error)),
-                            }
+                        let Ok(read) = &mut answers else { continue };
+                        let decoded = match query.content(payload) {
+                            Ok(Some(bytes)) => decode(bytes),
+                            Ok(None) => continue,
+                            Err(error) => Err(error),
+                        };
+                        match decoded {
+                            Ok(answer) => read.push(answer),
+                            Err(error) => answers = Err(malformed(error)),
                         }
                     }
                     Answer::End(Ok(())) if is_interrupted => {

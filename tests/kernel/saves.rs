@@ -126,7 +126,12 @@ fn unsayable() -> Vec<(Service, &'static str)> {
 #[test]
 fn saves_all_other_lines_beside_entries_that_no_option_can_express() {
     for (service, comment) in unsayable() {
-        let kernel = namespace_with(&[service]);
+        let kernel = namespace_with(&[]);
+        if let Err(errno) = kernel.try_add(&service) {
+            // Linux 6.12 has no such threshold any more.
+            assert!(errno == 22 && comment.contains(" -x <2147483648>"), "{errno}: {comment}");
+            continue;
+        }
         let outcome = Program::ours().line("-S -n");
         assert_eq!(outcome.code(), 1, "{comment}");
         assert!(outcome.text().contains(comment), "{}", outcome.text());

@@ -24,6 +24,9 @@ const BATCH: usize = 64;
 /// in an allocation that the kernel counts as 768 (6.1) or 1280 (where `MAX_SKB_FRAGS` is larger).
 const ANSWER: usize = 2048;
 
+/// The most real servers for which memory is allocated before they are read.
+const EXPECTED_SERVERS: usize = 16;
+
 /// How often a dump is begun again that the kernel says was interrupted. No kernel says so of IPVS to this day.
 const DUMPS: usize = 5;
 
@@ -34,6 +37,8 @@ pub struct Client<T = KernelSocket> {
     sequence: u32,
     /// The number of the dump whose end has not been read.
     dump: Option<u32>,
+    /// The number of real servers in their last dump. Services mostly have as many as the service before them.
+    servers: usize,
     /// How many changes go out in one datagram here, once that is known.
     batch: Option<usize>,
     outgoing: Vec<u8>,
@@ -100,6 +105,7 @@ impl<T: Transport> Client<T> {
             family: 0,
             sequence: 0,
             dump: None,
+            servers: 0,
             batch: None,
             outgoing: Vec::new(),
             attributes: Vec::new(),
@@ -262,7 +268,7 @@ impl<T: Transport> Client<T> {
         mut keep: impl FnMut(D::Service) -> A,
     ) -> Result<Vec<A>, Error> {
         self.attributes.clear();
-        self.dump(&SERVICES, |bytes| match D::service(bytes) {
+        self.dump(&SERVICES, 0, |bytes| match D::service(bytes) {
             Ok(service) => Ok(keep(service)),
             Err(error) => Err(error.0),
         })
@@ -306,8 +312,12 @@ impl<T: Transport> Client<T> {
         self.attributes.clear();
         codec::encode_service_key(&mut self.attributes, key);
         let family = key.family();
-        self.dump(&REAL_SERVERS, |bytes| D::server(bytes, family).map_err(|error| error.0))
-            .map_err(|error| error.with_subject(Subject::Service(*key)))
+        let expected = self.servers.min(EXPECTED_SERVERS);
+        let decode = |bytes: &[u8]| D::server(bytes, family).map_err(|error| error.0);
+        let servers = self.dump(&REAL_SERVERS, expected, decode);
+        let servers = servers.map_err(|error| error.with_subject(Subject::Service(*key)))?;
+        self.servers = servers.len();
+        Ok(servers)
     }
 
     /// Reads the timeouts.
@@ -325,7 +335,7 @@ impl<T: Transport> Client<T> {
     /// When the kernel refuses, or sends what cannot be read.
     pub fn daemons(&mut self) -> Result<Vec<SyncDaemon>, Error> {
         self.attributes.clear();
-        self.dump(&DAEMONS, codec::decode_daemon)
+        self.dump(&DAEMONS, 0, codec::decode_daemon)
     }
 
     /// Reads the version and the size of the connection table.
@@ -433,34 +443,36 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Sends a request with any number of answers and reads them until the kernel says that it is done; once more when
-    /// it says that they do not fit together.
+    /// Sends a request with any number of answers, probably as many as `expected`, and reads them until the kernel says
+    /// that it is done; once more when it says that they do not fit together.
     fn dump<A>(
         &mut self,
         query: &Query,
+        expected: usize,
         mut decode: impl FnMut(&[u8]) -> Result<A, DecodeError>,
     ) -> Result<Vec<A>, Error> {
         self.with_family(|client| {
             for _ in 1..DUMPS {
-                match client.dump_once(query, &mut decode) {
+                match client.dump_once(query, expected, &mut decode) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     result => return result,
                 }
             }
-            client.dump_once(query, &mut decode)
+            client.dump_once(query, expected, &mut decode)
         })
     }
 
     fn dump_once<A>(
         &mut self,
         query: &Query,
+        expected: usize,
         mut decode: impl FnMut(&[u8]) -> Result<A, DecodeError>,
     ) -> Result<Vec<A>, Error> {
         self.outgoing.clear();
         self.queue(query.command, NLM_F_DUMP);
         self.send(query.operation)?;
         self.dump = Some(self.sequence);
-        let mut answers = Ok(Vec::new());
+        let mut answers = Ok(Vec::with_capacity(expected));
         let mut is_interrupted = false;
         let malformed = |error| Error::malformed(query.operation, error);
         loop {

@@ -189,7 +189,8 @@ impl<'a> Iterator for Words<'a> {
     fn next(&mut self) -> Option<&'a str> {
         while !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            let end = first_blank(rest.as_bytes());
+            // Bytes are searched faster than characters: `cargo bench --bench parts`.
+            let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
             let word = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
             if word.starts_with('#') {
                 break;
@@ -207,36 +208,6 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// The place of the first byte that ends a word.
-fn first_blank(text: &[u8]) -> Option<usize> {
-    let mut place = 0;
-    loop {
-        place += first_low_byte(text.get(place..)?)?;
-        match text.get(place)? {
-            b' ' | b'\t' | b'\r' | b'\n' => return Some(place),
-            _ => place += 1,
-        }
-    }
-}
-
-/// The place of the first blank or control character. Eight bytes are compared at a time: `cargo bench --bench commands`,
-/// `-R`.
-fn first_low_byte(text: &[u8]) -> Option<usize> {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH_BITS: u64 = EACH * 0x80;
-    let mut place = 0;
-    while let Some(bytes) = text.get(place..)?.first_chunk() {
-        let bytes = u64::from_le_bytes(*bytes);
-        // A byte below 0x21 borrows from its high bit, and so may bytes behind it, but none before it.
-        let low = bytes.wrapping_sub(EACH * 0x21) & !bytes & HIGH_BITS;
-        if low != 0 {
-            return Some(place + low.trailing_zeros() as usize / 8);
-        }
-        place += size_of::<u64>();
-    }
-    Some(place + text.get(place..)?.iter().position(|&byte| byte <= b' ')?)
-}
-
 /// Tests for a newline at the start.
 fn joins(next: &str) -> bool {
     next.starts_with('\n') || next.starts_with("\r\n")
@@ -244,10 +215,6 @@ fn joins(next: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ipvs_test::values::cases;
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
     use super::*;
 
     fn split(line: &[u8]) -> Vec<&str> {
@@ -263,18 +230,6 @@ mod tests {
         assert_eq!(lines(b"").count(), 0);
         assert_eq!(first_line(b"-C\n-Z"), Some(Line { text: b"-C", count: 1, rest: b"-Z" }));
         assert_eq!(first_line(b"-Z"), None);
-    }
-
-    proptest! {
-        #![proptest_config(cases(500))]
-
-        #[test]
-        fn blank_is_found_among_all_bytes(
-            text in vec(prop_oneof![4 => 0x21..=0xff_u8, 1 => 0..=0x20_u8], 0..40),
-        ) {
-            let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-            prop_assert_eq!(first_blank(&text), text.iter().position(is_blank));
-        }
     }
 
     #[test]

@@ -230,7 +230,7 @@ global_defs {
   vrrp_garp_master_repeat 2
 }
 vrrp_script local {
-  script \"/bin/cat /run/healthy\"
+  script \"/usr/bin/cat /run/healthy\"
   interval 1
   fall 2
   rise 2

@@ -33,7 +33,7 @@
 
 #define COMMANDS_A_DATAGRAM 64
 /* The same as in the library (crates/ipvs/src/netlink/transport.rs). */
-#define RECEIVE_ROOM (7 * 1024 + 512)
+#define RECEIVE_ROOM 7872
 
 static int netlink;
 static uint16_t family;

@@ -42,16 +42,18 @@ pub struct KernelSocket {
 
 /// How many bytes recv(2) is offered for a datagram.
 ///
-/// The kernel never cuts an answer for it: a datagram of a dump has at most as many bytes as the largest offer so far, or as a
-/// page holds (`NLMSG_GOODSIZE`) where that is more. Every other answer has a few hundred bytes.
+/// A datagram of a dump has at most as many bytes as the largest offer so far, or `NLMSG_GOODSIZE` where that is more.
+/// This is 3,776 with pages of 4 KiB, and 7,872 with larger pages: the kernel would cut the datagrams of a dump for a
+/// smaller offer. Every other answer has a few hundred bytes.
 ///
-/// The number decides about speed alone. For each part of a dump, and twice for each dump, the kernel allocates and clears
-/// a buffer (`netlink_dump`). Its size is the offered one and some hundred bytes, rounded up to a power of two. A save
-/// and a restore take one dump for each service, so a small offer makes them cheaper. The dump of all services then has
-/// more parts, and for each of them the kernel walks through its table to where it was. 7.5 KiB stays below 8 KiB with
-/// the kernel's bytes: the benchmark's `-Sn` and restores gain more by it than `-Ln` of 10,000 services loses.
+/// Above that, the number decides about speed alone. For each part of a dump, and twice for each dump, the kernel
+/// allocates and clears a buffer (`netlink_dump`). Its size is the offered one and some hundred bytes, rounded up to a
+/// power of two. A save and a restore take one dump for each service, so a small offer makes them cheaper. The dump of
+/// all services then has more parts, and for each of them the kernel walks through its table to where it was. 7,872
+/// bytes are 8 KiB with the kernel's: the benchmark's `-Sn` and restores gain more by it than `-Ln` of 10,000 services
+/// loses.
 /// BENCHMARKS.md has the figures.
-const RECEIVE_ROOM: usize = 7 * 1024 + 512;
+const RECEIVE_ROOM: usize = 7872;
 
 impl KernelSocket {
     /// Opens the socket. The kernel gives it an address with the first message.

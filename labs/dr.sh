@@ -97,8 +97,7 @@ expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
 title "No answer passed the director; the kernel updates the counters every two seconds"
-sleep 3
-on director "ipvsadm -L -n --stats"
+look director "ipvsadm -L -n --stats" "^TCP +192.0.2.100:80 +58 "
 expect "connections, and packets out, that --stats counts, with the eight of before" "58 0" "$(awk '$1 == "TCP" { print $3, $5 }' <<<"$said")"
 
 title "Removing the setup"

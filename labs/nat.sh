@@ -60,8 +60,7 @@ expect "weights 3 and 1, answers by real1 of 40" 30 "$(answered real1)"
 expect "weights 3 and 1, answers by real2 of 40" 10 "$(answered real2)"
 
 title "Totals and rates; the kernel updates them every two seconds"
-sleep 3
-on director "ipvsadm -L -n --stats"
+look director "ipvsadm -L -n --stats" "^TCP +192.0.2.1:80 +56 "
 expect "connections that --stats counts, with the six of before" 56 "$(awk '$1 == "TCP" { print $3 }' <<<"$said")"
 on director "ipvsadm -L -n --rate"
 

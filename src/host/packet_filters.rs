@@ -13,7 +13,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 
 use super::modules::{ModuleState, module_state};
-use super::rtnetlink::{dump, first_message};
+use super::rtnetlink::{dump, first_message, receive};
 
 /// Tables and rules of nf_tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,11 +85,9 @@ fn ask(kind: u16, mut visit: impl FnMut(u8, &[u8])) -> io::Result<()> {
     // Sequence, port, and an nfgenmsg for all families.
     request.extend([0; 12]);
     socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+    let mut datagram = Vec::new();
     loop {
-        let (datagram, sender) = socket.recv_from_full()?;
-        if sender.port_number() != 0 {
-            continue;
-        }
+        receive(&socket, &mut datagram)?;
         let mut rest = &datagram[..];
         while let Some((message, after)) = first_message(rest) {
             rest = after;

@@ -95,7 +95,7 @@ pub(super) fn ask_each(
 }
 
 /// Receives the next datagram of the kernel, by one system call: tens of thousands of routes are asked for.
-fn receive(socket: &Socket, datagram: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn receive(socket: &Socket, datagram: &mut Vec<u8>) -> io::Result<()> {
     loop {
         datagram.clear();
         datagram.reserve(MOST_BYTES);

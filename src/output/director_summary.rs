@@ -230,16 +230,9 @@ impl Document for DirectorSummary<'_> {
 }
 
 #[derive(Serialize)]
-#[serde(untagged)]
-enum KeyForm {
-    Whole(ServiceKey),
-    Partial(PartialKey),
-}
-
-#[derive(Serialize)]
 struct TallyForm<'a> {
     #[serde(flatten)]
-    key: KeyForm,
+    key: PartialKey,
     scheduler: &'a SchedulerName,
     servers: ServerCount,
     active_connections: u64,
@@ -285,8 +278,8 @@ impl Serialize for DirectorSummary<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let services = self.services.iter().map(|tally| TallyForm {
             key: match self.missing.contains(&"family") {
-                true => KeyForm::Partial(tally.key.into()),
-                false => KeyForm::Whole(tally.key),
+                true => tally.key.into(),
+                false => PartialKey::Whole(tally.key),
             },
             scheduler: &tally.scheduler,
             servers: tally.servers,

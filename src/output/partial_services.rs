@@ -25,11 +25,11 @@ pub const MISSING_IN_FILE: &[&str] = &[
 #[derive(Clone, Copy, Debug)]
 pub struct PartialService<'a>(pub ServiceSummary<'a>);
 
-/// The key of a service of the file: a firewall mark lacks its family.
+/// The key of a service. In the file, a firewall mark lacks its family.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum PartialKey {
-    Address(ServiceKey),
+    Whole(ServiceKey),
     Fwmark { fwmark: NonZeroU32 },
 }
 
@@ -37,7 +37,7 @@ impl From<ServiceKey> for PartialKey {
     fn from(key: ServiceKey) -> Self {
         match key {
             ServiceKey::Fwmark { mark, .. } => Self::Fwmark { fwmark: mark },
-            ServiceKey::Address { .. } => Self::Address(key),
+            ServiceKey::Address { .. } => Self::Whole(key),
         }
     }
 }

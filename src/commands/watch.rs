@@ -54,8 +54,7 @@ pub(super) fn repeat(
     interval: Duration,
     mut work: impl FnMut() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let signals = Watch::new().map_err(Error::Signals)?;
-    signals.begin();
+    let signals = Watch::begun().map_err(Error::Signals)?;
     loop {
         let start = Instant::now();
         work()?;

@@ -68,16 +68,17 @@ static HANDLERS: OnceLock<Handlers> = OnceLock::new();
 static WAKING: OnceLock<UnixStream> = OnceLock::new();
 
 impl Handlers {
-    fn install() -> io::Result<&'static Self> {
+    fn install(is_preparing: bool) -> io::Result<&'static Self> {
         if let Some(installed) = HANDLERS.get() {
             return Ok(installed);
         }
-        let is_preparing = Arc::new(AtomicBool::new(true));
+        let is_preparing = Arc::new(AtomicBool::new(is_preparing));
         let signal = Arc::new(AtomicUsize::new(0));
         for_each_signal(|number| {
             let noted = usize::try_from(number).unwrap_or_default();
-            register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing))?;
+            // A signal that arrives between the two is noted.
             register_usize(number, Arc::clone(&signal), noted)?;
+            register_conditional_shutdown(number, 128 + number, Arc::clone(&is_preparing))?;
             Ok(())
         })?;
         Ok(HANDLERS.get_or_init(|| Self { is_preparing, signal }))
@@ -106,9 +107,22 @@ impl Watch {
     /// # Errors
     /// When a signal handler cannot be installed.
     pub fn new() -> io::Result<Self> {
-        let handlers = Handlers::install()?;
+        Handlers::install(true).map(Self::with)
+    }
+
+    /// As [`Self::new`] followed by [`Self::begin`], without a moment at which a signal ends the process.
+    ///
+    /// # Errors
+    /// When a signal handler cannot be installed.
+    pub fn begun() -> io::Result<Self> {
+        let watch = Handlers::install(false).map(Self::with)?;
+        watch.begin();
+        Ok(watch)
+    }
+
+    fn with(handlers: &'static Handlers) -> Self {
         let is_shown = io::stderr().is_terminal();
-        Ok(Self { handlers, is_shown, line_is_open: false })
+        Self { handlers, is_shown, line_is_open: false }
     }
 
     /// From now on signals are only noted: [`Self::signal`] returns them.

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::network::fresh_namespace;
 use crate::one_machine::{UdpServers, VIRTUAL, apply, list, machine, service, wait_for_listing};
-use crate::program::{Program, validator};
+use crate::program::{Program, validator, wait_until_it_catches};
 
 /// A program that runs until it is stopped, and the lines that it prints.
 struct Running {
@@ -61,6 +61,7 @@ impl Running {
     /// Ends it with a signal, and returns its status.
     fn end(mut self, signal: Signal) -> Option<i32> {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        wait_until_it_catches(pid, signal);
         kill(pid, signal).unwrap();
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).unwrap();
@@ -225,7 +226,7 @@ fn monitor_prints_each_change_with_the_entry_before_and_after() {
     let mut json = Running::start("-L --monitor=1 --json");
     // A service that comes and goes shows when the first reading is over: until then nothing is a change.
     let mut marker = 0;
-    let mut wait_until_it_reads = |running: &mut Running| {
+    let mut wait_until_it_catches = |running: &mut Running| {
         let (seen, is_seen) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -241,8 +242,8 @@ fn monitor_prints_each_change_with_the_entry_before_and_after() {
             }
         });
     };
-    wait_until_it_reads(&mut text);
-    wait_until_it_reads(&mut json);
+    wait_until_it_catches(&mut text);
+    wait_until_it_catches(&mut json);
     apply(&format!("-A -u 10.1.0.9:53 -s wrr\n-e -t {VIRTUAL} -r 10.2.0.1:80 -m -w 7"));
     apply("--start-daemon backup --mcast-interface lo --syncid 5");
     let server = format!("{VIRTUAL} -r 10.2.0.1:80");

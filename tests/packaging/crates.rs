@@ -107,6 +107,8 @@ impl Crate {
 pub(crate) struct Crates {
     all: BTreeMap<(String, String), Crate>,
     linked: BTreeSet<(String, String)>,
+    /// The crates that the programs and the project's own linked packages need directly.
+    pub(crate) needs: BTreeSet<(String, String)>,
     /// The project's version.
     pub(crate) version: String,
 }
@@ -131,15 +133,19 @@ impl Crates {
                 )
             })
             .collect();
+        let needs_of = |package: &Value| -> BTreeSet<(String, String)> {
+            let node = resolved.get(package["id"].as_str().unwrap());
+            node.into_iter()
+                .flat_map(|node| list(&node["deps"]))
+                .filter(|needed| list(&needed["dep_kinds"]).any(|kind| kind["kind"].is_null()))
+                .map(|needed| ids[needed["pkg"].as_str().unwrap()].clone())
+                .collect()
+        };
         let all = list(&metadata["packages"])
             .filter(|package| !package["source"].is_null())
             .filter_map(|package| {
                 let id = package["id"].as_str().unwrap();
-                let node = resolved.get(id)?;
-                let needs = list(&node["deps"])
-                    .filter(|needed| list(&needed["dep_kinds"]).any(|kind| kind["kind"].is_null()))
-                    .map(|needed| ids[needed["pkg"].as_str().unwrap()].clone())
-                    .collect();
+                resolved.get(id)?;
                 let manifest = PathBuf::from(string(package, "manifest_path"));
                 let found = Crate {
                     name: string(package, "name"),
@@ -150,7 +156,7 @@ impl Crates {
                         .collect(),
                     repository: package["repository"].as_str().map(str::to_owned),
                     checksum: checksums[&ids[id]].clone(),
-                    needs,
+                    needs: needs_of(package),
                     directory: manifest.parent().unwrap().to_owned(),
                 };
                 Some((found.id(), found))
@@ -171,16 +177,24 @@ impl Crates {
             "--format",
             "{p}",
         ]);
-        // A crate of the project has its path behind its version.
-        let linked = tree
-            .lines()
-            .filter(|line| !line.contains(" (/"))
+        // A package of the project has its path behind its version.
+        let (own, linked): (Vec<&str>, Vec<&str>) = tree.lines().partition(|l| l.contains(" (/"));
+        let linked: BTreeSet<(String, String)> = linked
+            .into_iter()
             .map(|line| {
                 let (name, version) = line.trim_end_matches(" (*)").split_once(" v").unwrap();
                 (name.to_owned(), version.to_owned())
             })
             .collect();
-        Self { all, linked, version: env!("CARGO_PKG_VERSION").to_owned() }
+        let own: BTreeSet<&str> =
+            own.into_iter().filter_map(|line| line.split(' ').next()).collect();
+        let needs = list(&metadata["packages"])
+            .filter(|package| package["source"].is_null())
+            .filter(|package| own.contains(package["name"].as_str().unwrap()))
+            .flat_map(needs_of)
+            .filter(|id| linked.contains(id))
+            .collect();
+        Self { all, linked, needs, version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Crate> {

@@ -13,8 +13,11 @@ mod names;
 mod notices;
 mod sbom;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::{env, fs};
+
+use serde_json::Value;
 
 use crates::Crates;
 
@@ -49,6 +52,32 @@ fn every_linked_crate_has_its_notice() {
 #[test]
 fn every_linked_crate_is_in_the_bill_of_materials() {
     assert_current("packaging/sbom.cdx.json", &sbom::text(&Crates::read()));
+}
+
+/// Scanners walk from the application along `dependsOn`.
+#[test]
+fn the_bill_of_materials_leads_from_the_application_to_every_crate() {
+    let text = fs::read_to_string(project("packaging/sbom.cdx.json")).unwrap();
+    let bill: Value = serde_json::from_str(&text).unwrap();
+    let reference = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+    let needs: BTreeMap<String, &Value> = bill["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (reference(one, "ref"), &one["dependsOn"]))
+        .collect();
+    let mut reached = BTreeSet::new();
+    let mut left = vec![reference(&bill["metadata"]["component"], "bom-ref")];
+    while let Some(one) = left.pop() {
+        if reached.insert(one.clone()) {
+            let found = needs.get(&one).unwrap_or_else(|| panic!("no dependencies of {one}"));
+            left.extend(found.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
+        }
+    }
+    for component in bill["components"].as_array().unwrap() {
+        let one = reference(component, "bom-ref");
+        assert!(reached.contains(&one), "nothing needs {one}");
+    }
 }
 
 #[test]

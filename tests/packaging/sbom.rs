@@ -1,8 +1,13 @@
 //! The bill of materials: the linked crates for scanners of vulnerabilities, as CycloneDX 1.5.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::crates::{Crate, Crates};
+
+/// The reference of the application itself. The project's own packages are a part of it.
+const APPLICATION: &str = "ipvsadm";
 
 fn reference(name: &str, version: &str) -> String {
     format!("pkg:cargo/{name}@{version}")
@@ -27,17 +32,16 @@ fn component(linked: &Crate) -> Value {
 
 pub(crate) fn text(crates: &Crates) -> String {
     let linked: Vec<&Crate> = crates.linked().collect();
-    let dependencies: Vec<Value> = linked
-        .iter()
-        .map(|one| {
-            let needs: Vec<String> = linked
-                .iter()
-                .filter(|other| one.needs.contains(&other.id()))
-                .map(|other| reference(&other.name, &other.version))
-                .collect();
-            json!({ "ref": reference(&one.name, &one.version), "dependsOn": needs })
-        })
-        .collect();
+    let among_linked = |needs: &BTreeSet<(String, String)>| -> Vec<String> {
+        let needed = linked.iter().filter(|other| needs.contains(&other.id()));
+        needed.map(|other| reference(&other.name, &other.version)).collect()
+    };
+    let mut dependencies =
+        vec![json!({ "ref": APPLICATION, "dependsOn": among_linked(&crates.needs) })];
+    dependencies.extend(linked.iter().map(|one| {
+        let reference = reference(&one.name, &one.version);
+        json!({ "ref": reference, "dependsOn": among_linked(&one.needs) })
+    }));
     let bill = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -45,7 +49,7 @@ pub(crate) fn text(crates: &Crates) -> String {
         "metadata": {
             "component": {
                 "type": "application",
-                "bom-ref": "ipvsadm",
+                "bom-ref": APPLICATION,
                 "name": "ipvsadm",
                 "version": crates.version,
                 "licenses": [{ "expression": "MIT" }],

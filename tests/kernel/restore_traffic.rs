@@ -18,8 +18,8 @@ const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 /// Web servers, each a port and its weight.
 const ALL: [(u16, u32); 3] = [(8001, 1), (8002, 1), (8003, 1)];
 const RESTORES: usize = 20;
-/// With 1.31, restores go on until so many requests have failed. On a busy machine, no client may run while the table is
-/// empty, so one restore may fail none.
+/// With 1.31, restores are repeated until this number of requests has failed. On a busy machine, no client may run while
+/// the table is empty, so one restore may fail none.
 const FAILURES_WITH_1_31: usize = 5;
 const MOST_RESTORES_WITH_1_31: usize = 500;
 /// Services besides the one that clients use. With them, it takes a while to fill a cleared table again.

@@ -11,6 +11,7 @@ mod history;
 mod keys;
 mod names;
 mod numbers;
+mod order;
 mod run;
 mod sample;
 mod screen;

@@ -1,74 +1,15 @@
 //! The choices of the user: the order, the filter, the services that show their servers, and the place of the
 //! cursor.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use ipvs::model::{Family, RealServerKey, ServiceKey};
 
-use super::history::Measure;
 use super::keys::{Action, Typed};
-use super::sample::{PerSecond, Sample, ServerSample, ServiceSample, as_float};
+use super::order::Order;
+use super::sample::{Sample, ServerSample, ServiceSample};
 use crate::process::visible;
 use crate::resolve::Labels;
-
-/// The order of services, and of the real servers of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// By address or mark, as listings have them.
-    Key,
-    Active,
-    Inactive,
-    Connections,
-    Packets,
-    Bytes,
-}
-
-impl Order {
-    const ALL: [Self; 6] =
-        [Self::Key, Self::Active, Self::Inactive, Self::Connections, Self::Packets, Self::Bytes];
-
-    /// The name on the screen.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Key => "address",
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Connections => "conn/s",
-            Self::Packets => "pkt/s",
-            Self::Bytes => "byte/s",
-        }
-    }
-
-    /// The number that graphs show in this order.
-    pub(super) const fn measure(self, has_counters: bool) -> Measure {
-        match self {
-            Self::Active | Self::Inactive => Measure::Active,
-            Self::Packets => Measure::Packets,
-            Self::Bytes => Measure::Bytes,
-            Self::Key | Self::Connections if has_counters => Measure::Connections,
-            Self::Key | Self::Connections => Measure::Active,
-        }
-    }
-
-    fn moved(self, by: usize) -> Self {
-        let place = Self::ALL.iter().position(|order| *order == self).unwrap_or_default();
-        Self::ALL.get((place + by) % Self::ALL.len()).copied().unwrap_or(self)
-    }
-
-    /// The number to sort by, the largest first.
-    fn number(self, active: u64, inactive: u64, rates: Option<PerSecond>) -> f64 {
-        let rates = rates.unwrap_or_default();
-        match self {
-            Self::Key => 0.0,
-            Self::Active => as_float(active),
-            Self::Inactive => as_float(inactive),
-            Self::Connections => rates.connections,
-            Self::Packets => rates.packets(),
-            Self::Bytes => rates.bytes(),
-        }
-    }
-}
 
 /// The part of the program that the screen shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +137,7 @@ impl View {
         let number = |service: &ServiceSample| {
             self.order.number(service.active, service.inactive, service.rates())
         };
-        sorted(self.order, sample.services.iter().map(number))
+        self.order.sorted(sample.services.iter().map(number))
     }
 
     fn sorted_servers(&self, service: &ServiceSample) -> Vec<usize> {
@@ -205,7 +146,7 @@ impl View {
                 (server.state.active_connections, server.state.inactive_connections);
             self.order.number(active.into(), inactive.into(), server.rates())
         };
-        sorted(self.order, service.servers.iter().map(number))
+        self.order.sorted(service.servers.iter().map(number))
     }
 
     fn is_expanded(&self, key: &ServiceKey) -> bool {
@@ -323,8 +264,8 @@ impl View {
                 self.scroll();
             }
             Action::Last => self.go(sample, usize::MAX),
-            Action::NextOrder => self.order = self.order.moved(1),
-            Action::PreviousOrder => self.order = self.order.moved(Order::ALL.len() - 1),
+            Action::NextOrder => self.order = self.order.next(),
+            Action::PreviousOrder => self.order = self.order.previous(),
             Action::Filter => {
                 self.mode = Mode::Table;
                 self.is_typing = true;
@@ -390,18 +331,6 @@ impl View {
             self.changed.insert(key);
         }
     }
-}
-
-/// The places of numbers, the largest number first. Equal numbers keep their order.
-fn sorted(order: Order, numbers: impl Iterator<Item = f64>) -> Vec<usize> {
-    if order == Order::Key {
-        return (0..numbers.count()).collect();
-    }
-    let mut places: Vec<(Reverse<u64>, usize)> =
-        // The bits of floats that are not negative have the order of the numbers.
-        numbers.enumerate().map(|(place, number)| (Reverse(number.to_bits()), place)).collect();
-    places.sort_unstable();
-    places.into_iter().map(|(_, place)| place).collect()
 }
 
 fn contains(text: &str, filter: &str) -> bool {

@@ -12,6 +12,7 @@ mod name_server;
 mod namespace;
 mod record;
 mod report;
+mod row;
 mod settings;
 mod tables;
 mod terminal;

@@ -10,55 +10,16 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use super::accepted::Accepted;
-use super::case::{Bar, Beside, Case};
+use super::case::Case;
 use super::cases;
-use super::record::{Figures, Results};
+use super::record::Results;
+use super::row::Row;
 use super::settings::{Program, Settings};
 use super::tables::{bare_table, growth_table, reference_table, size_table, table_of_ours};
 
 /// The maximum of the user instructions of an entry, divided by those with a table of a tenth of the size: their number
 /// grows with the number of entries, and sorting takes little.
 const GROWTH: f64 = 1.1;
-
-/// A case with all its figures.
-#[derive(Serialize)]
-pub struct Row {
-    /// The case's name.
-    pub case: String,
-    /// The figures of 1.31.
-    pub reference: Figures,
-    /// The figures of our programs.
-    pub ours: Figures,
-    /// The figures of the bare loop.
-    pub bare: Figures,
-    /// The time of 1.31 divided by ours.
-    pub times_faster: Option<f64>,
-    /// Our time divided by that of the bare loop.
-    pub over_bare: Option<f64>,
-    /// Our time divided by that of another case.
-    pub over_beside: Option<f64>,
-    /// Instructions outside the kernel for each rule line or connection.
-    pub user_an_entry: Option<f64>,
-    /// The number of rule lines or connections.
-    pub entries: u64,
-    /// The faults of these figures: missed bars and exceeded limits.
-    pub faults: Vec<String>,
-    /// The bars of the ratios to 1.31 and to the bare loop.
-    #[serde(skip)]
-    pub bars: (Option<Bar>, Option<Bar>),
-    /// The other case.
-    #[serde(skip)]
-    pub beside: Option<Beside>,
-    /// The maximum of our time.
-    #[serde(skip)]
-    pub most_milliseconds: Option<f64>,
-    /// The maximum of our memory.
-    #[serde(skip)]
-    pub most_kib: Option<u64>,
-    /// The maximum of the instructions of each rule line or connection.
-    #[serde(skip)]
-    pub most_user_an_entry: Option<f64>,
-}
 
 #[derive(Serialize)]
 struct Document<'a> {

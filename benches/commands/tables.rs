@@ -6,7 +6,7 @@ use tabled::settings::{Alignment, Style};
 
 use super::case::{Bar, thousands};
 use super::record::{Figures, Statistics};
-use super::report::Row;
+use super::row::Row;
 
 /// The cells of a table; a missing measurement is an empty cell.
 fn cell<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::document::Rows;
 use super::padding::{left, left_endpoint, pad};
+use super::rows::Rows;
 use crate::resolve::Labels;
 use ipvs::model::{Connection, ConnectionTarget, EngineData};
 use ipvs_rules::ConnectionColumns;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::document::Rows;
+use super::rows::Rows;
 
 /// Writes a document and the end of its line.
 pub(super) fn write_json(out: &mut Vec<u8>, document: &impl Serialize) -> io::Result<()> {

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::document::Rows;
 use super::numbers::{Digits, number};
 use super::padding::{append, left, left_endpoint, left_number, pad};
+use super::rows::Rows;
 use crate::resolve::Labels;
 use ipvs::model::{
     Counters, Family, Forwarding, Info, Netmask, Rates, RealServerKey, RealServerState,

@@ -20,6 +20,7 @@ mod list;
 mod list_connections;
 mod list_daemons;
 mod list_metrics;
+mod list_once;
 mod list_services;
 mod list_summary;
 mod list_timeouts;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ipvs::netlink::Transport;
 use ipvs_rules::{List, OutputFormat};
 
-use super::list::list_once;
+use super::list_once::list_once;
 use super::{Error, Session};
 use crate::process::{Screen, Watch};
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Path, Segment};
 
 use super::origin::Origin;
-use super::read::{BadRule, Problem, Rule, RuleFile, Source};
+use super::rule_file::{BadRule, Problem, Rule, RuleFile, Source};
 use crate::schema::SCHEMA;
 
 /// True for a text that can only be a document. A rule line begins with a dash or a word.

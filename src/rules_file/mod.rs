@@ -6,10 +6,11 @@ mod document;
 mod origin;
 mod quoted;
 mod read;
+mod rule_file;
 #[cfg(test)]
 mod tests;
 
 pub use document::is_document;
 pub use origin::{LineNumber, Origin};
 pub(crate) use quoted::shortened;
-pub use read::{BadRule, Problem, Rule, RuleFile};
+pub use rule_file::{BadRule, Problem, Rule, RuleFile};

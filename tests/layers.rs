@@ -3,7 +3,7 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -212,6 +212,31 @@ fn module_does_not_climb_to_the_crate_by_super() {
         // Indented imports belong to a module within the file, such as its tests, which is one level deeper.
         depth < 2 || !source.text.lines().any(|line| line.starts_with(&climb))
     });
+}
+
+/// A file and its neighbours: `super::` in a/b.rs leads to the other files of a.
+#[test]
+fn no_two_files_of_a_module_use_each_other() {
+    for package in &PACKAGES {
+        let sources = Source::of(package);
+        let neighbours = |source: &Source| -> BTreeSet<PathBuf> {
+            let code = source.code().collect::<Vec<_>>().join("\n");
+            let (own, _) = code.split_once("mod tests {").unwrap_or((&code, ""));
+            let named = source.named_behind("super::", own).into_iter();
+            named.map(|name| source.path.with_file_name(name).with_extension("rs")).collect()
+        };
+        let uses: BTreeMap<&PathBuf, BTreeSet<PathBuf>> = sources
+            .iter()
+            .filter(|source| !source.path.ends_with("mod.rs"))
+            .map(|source| (&source.path, neighbours(source)))
+            .collect();
+        for (path, used) in &uses {
+            for other in used.iter().filter(|other| other > path) {
+                let is_mutual = uses.get(other).is_some_and(|used| used.contains(*path));
+                assert!(!is_mutual, "{} and {} use each other", path.display(), other.display());
+            }
+        }
+    }
 }
 
 #[test]

@@ -191,18 +191,17 @@ impl<'a> Iterator for Words<'a> {
             let rest = std::mem::take(&mut self.rest);
             // Bytes are searched faster than characters: `cargo bench --bench parts`.
             let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
-            let word = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
-            if word.starts_with('#') {
-                break;
+            let (word, behind) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            match word.as_bytes() {
+                [b'#', ..] => break,
+                [] | b"ipvsadm" => {}
+                b"\\" if joins(behind) => {}
+                _ => {
+                    self.rest = behind.get(1..).unwrap_or_default();
+                    return Some(word);
+                }
             }
-            self.rest = rest.get(word.len() + 1..).unwrap_or_default();
-            if word.is_empty() || word == "ipvsadm" {
-                continue;
-            }
-            let is_joint = word == "\\" && end.and_then(|end| rest.get(end..)).is_some_and(joins);
-            if !is_joint {
-                return Some(word);
-            }
+            self.rest = behind.get(1..).unwrap_or_default();
         }
         None
     }

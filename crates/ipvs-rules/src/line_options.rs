@@ -148,12 +148,14 @@ impl<'a> WeightValue<'a> {
             true => number::<u32>(digits, 0..=MAX_SIGNED).ok(),
             false => None,
         };
-        let percent = text.strip_suffix('%').and_then(count).filter(|&percent| percent > 0);
-        let more = text.strip_prefix('+').and_then(count);
-        let less = text.strip_prefix('-').and_then(count);
-        let relative = (percent.map(WeightEdit::Percent))
-            .or(more.map(WeightEdit::Add))
-            .or(less.map(WeightEdit::Subtract));
+        let relative = match text.split_at_checked(1) {
+            Some(("+", more)) => count(more).map(WeightEdit::Add),
+            Some(("-", less)) => count(less).map(WeightEdit::Subtract),
+            _ => {
+                let percent = text.strip_suffix('%').and_then(count);
+                percent.filter(|&percent| percent > 0).map(WeightEdit::Percent)
+            }
+        };
         let absolute = number(text, 0..=MAX_SIGNED);
         Ok(match (absolute, relative) {
             (Ok(weight), relative) => Self {
@@ -244,10 +246,9 @@ impl<'a> Options<'a> {
 
         let option = spec.option;
         // 1.31 accepts the first two any number of times.
-        if self.groups.contains(spec.group) && !matches!(option, Sort | Ipv6 | Within) {
+        if !self.groups.insert(spec.group) && !matches!(option, Sort | Ipv6 | Within) {
             return Err(RuleError::Repeated(spec.title));
         }
-        self.groups.insert(spec.group);
         let text = value.unwrap_or_default();
         let bad = |reason| RuleError::BadValue { option, value: text.to_owned(), reason };
         match option {

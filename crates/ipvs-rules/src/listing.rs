@@ -14,7 +14,7 @@ use ipvs::model::{ConnectionFilter, RealServerKey};
 
 impl Options<'_> {
     /// The listing of `-L`.
-    pub(super) fn list(mut self) -> Result<List, RuleError> {
+    pub(super) fn list(&mut self) -> Result<List, RuleError> {
         if let Some(file) = self.other().listing.metrics.take() {
             return self.metrics(file);
         }
@@ -29,7 +29,7 @@ impl Options<'_> {
             return Err(RuleError::Needed { needed: "metrics", option: "by", command: "list" });
         }
         let listing = self.take_other().listing;
-        let Options { service, real_server, has_server_port, is_numeric, .. } = self;
+        let Options { service, real_server, has_server_port, is_numeric, .. } = *self;
         let ListOptions {
             connections,
             timeouts,
@@ -160,7 +160,7 @@ impl Options<'_> {
     }
 
     /// The listing of `--settings`.
-    fn sysctls(mut self, file: Option<PathBuf>) -> Result<List, RuleError> {
+    fn sysctls(&mut self, file: Option<PathBuf>) -> Result<List, RuleError> {
         if let Some(path) = file {
             let (option, value) = (OptionName::Settings, path.to_string_lossy().into_owned());
             return Err(RuleError::BadValue { option, value, reason: ValueError::FileOfListing });
@@ -171,7 +171,7 @@ impl Options<'_> {
 
     /// A listing that is a table for people or JSON, without options about services or connections.
     fn grid(
-        mut self,
+        &mut self,
         title: &'static str,
         option: OptionName,
         subject: ListSubject,
@@ -190,7 +190,7 @@ impl Options<'_> {
     }
 
     /// The listing of `--metrics`, which has one form.
-    fn metrics(mut self, file: Option<PathBuf>) -> Result<List, RuleError> {
+    fn metrics(&mut self, file: Option<PathBuf>) -> Result<List, RuleError> {
         let allowed = [OptionName::Metrics, OptionName::By, OptionName::Numeric, OptionName::Sort];
         if let Some(spec) = self.groups.first_beside(&allowed) {
             return Err(RuleError::ListConflict { later: spec.title, earlier: "metrics" });

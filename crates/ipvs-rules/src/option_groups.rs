@@ -13,8 +13,11 @@ impl OptionGroups {
         self.0 & (1 << group as u8) != 0
     }
 
-    pub(super) fn insert(&mut self, group: OptionName) {
+    /// Adds a group. Returns false if the set contains it already.
+    pub(super) fn insert(&mut self, group: OptionName) -> bool {
+        let before = self.0;
         self.0 |= 1 << group as u8;
+        self.0 != before
     }
 
     /// The first option in the table whose group the set contains and `allowed` lacks.

@@ -209,7 +209,7 @@ impl<'a> Options<'a> {
 
     /// Makes the command once all values are known.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         command: &'static CommandSpec,
         role: &str,
         arguments: &[&OsStr],
@@ -324,7 +324,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    fn drain(mut self, command: &'static CommandSpec) -> Result<Drain, RuleError> {
+    fn drain(&mut self, command: &'static CommandSpec) -> Result<Drain, RuleError> {
         use OptionName::*;
 
         let allowed = [TcpService, RealServer, Ipv6, Drain, Force, Json, Sort];
@@ -352,7 +352,7 @@ impl<'a> Options<'a> {
         self.real_server.ok_or_else(|| missing("real-server", command))
     }
 
-    fn virtual_service(self, command: &'static CommandSpec) -> Result<VirtualService, RuleError> {
+    fn virtual_service(&self, command: &'static CommandSpec) -> Result<VirtualService, RuleError> {
         let key = self.service_key(command)?;
         let scheduler_flags = self.check_scheduler_flags()?;
         let ServiceOptions { scheduler, timeout, netmask, engine, is_one_packet, .. } =
@@ -380,7 +380,7 @@ impl<'a> Options<'a> {
             .one_packet(is_one_packet))
     }
 
-    fn server(self, command: &'static CommandSpec) -> Result<(ServiceKey, RealServer), RuleError> {
+    fn server(&self, command: &'static CommandSpec) -> Result<(ServiceKey, RealServer), RuleError> {
         let service = self.service_key(command)?;
         let mut key = self.real_server_key(command)?;
         let ServerOptions {
@@ -388,7 +388,7 @@ impl<'a> Options<'a> {
             weight,
             upper_threshold,
             lower_threshold,
-            tunnel,
+            ref tunnel,
             has_own_port,
         } = self.for_server;
         let is_tunneled = forwarding == Some(OptionName::Ipip);
@@ -423,7 +423,7 @@ impl<'a> Options<'a> {
         Ok((service, server))
     }
 
-    fn daemon(mut self, role: SyncRole) -> Result<SyncDaemon, RuleError> {
+    fn daemon(&mut self, role: SyncRole) -> Result<SyncDaemon, RuleError> {
         let DaemonOptions { interface, sync_id, max_length, group, port, ttl } =
             self.take_other().for_daemon;
         let interface = interface.map(str::parse::<InterfaceName>).transpose();
@@ -437,7 +437,7 @@ impl<'a> Options<'a> {
     }
 
     /// `code` is empty unless the command names one.
-    fn doctor(mut self, code: &str) -> Doctor {
+    fn doctor(&mut self, code: &str) -> Doctor {
         let OtherOptions { for_doctor, listing, .. } = self.take_other();
         let DoctorOptions { probe, sample, against } = for_doctor;
         Doctor {
@@ -452,7 +452,7 @@ impl<'a> Options<'a> {
 
     /// `-S --settings`, which saves no rules.
     fn save_sysctls(
-        self,
+        &self,
         file: Option<PathBuf>,
         arguments: &[&OsStr],
     ) -> Result<Command, RuleError> {

@@ -100,12 +100,12 @@ impl Options<'_> {
 
     /// The edit of the settings of a service that the line has.
     pub(super) fn service_edit(
-        self,
+        &self,
         key: ServiceKey,
         scheduler_flags: SchedulerFlags,
     ) -> Result<ServiceEdit, RuleError> {
         let has_flags = self.for_service.scheduler_flags.is_some_and(|flags| !flags.is_empty());
-        let options = self.for_service;
+        let options = &self.for_service;
         let is_udp = key.protocol().is_none_or(|protocol| protocol == Protocol::Udp);
         if options.is_one_packet && !is_udp {
             return Err(RuleError::OnePacketNotUdp);
@@ -128,11 +128,11 @@ impl Options<'_> {
 
     /// The edit of the settings of a real server that the line has, and the server's key.
     pub(super) fn server_edit(
-        self,
+        &self,
         service: ServiceKey,
         mut key: RealServerKey,
     ) -> Result<(RealServerKey, ServerEdit), RuleError> {
-        let options = self.for_server;
+        let options = &self.for_server;
         let is_tunneled = options.forwarding == Some(OptionName::Ipip);
         // Without a forwarding method, the server is tunneled or does not exist.
         let is_known = options.forwarding.is_some();

@@ -9,10 +9,10 @@ use crate::line_options::{Options, OtherOptions, SaveOptions};
 
 impl Options<'_> {
     /// The save of `-S`.
-    pub(super) fn save(mut self, argument: Option<&OsStr>) -> Result<Save, RuleError> {
+    pub(super) fn save(&mut self, argument: Option<&OsStr>) -> Result<Save, RuleError> {
         let OtherOptions { listing, for_save, scopes, .. } = self.take_other();
         let SaveOptions { digest, with_settings, may_be_empty } = for_save;
-        let Options { service, is_numeric, .. } = self;
+        let Options { service, is_numeric, .. } = *self;
         let title = "save";
         if !scopes.is_empty() {
             let other = "within";

@@ -99,8 +99,16 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
         Self { words, bundle: None, only_arguments: false }
     }
 
-    /// The token of an option that nothing is glued to: its value is the next word.
-    fn next_value(&mut self, row: Row, word: &'a str) -> Result<Token<'a>, TokenError> {
+    /// The token of an option. The value of an option that nothing is glued to is the next word.
+    fn token(
+        &mut self,
+        row: Row,
+        glued: Option<&'a str>,
+        word: &'a str,
+    ) -> Result<Token<'a>, TokenError> {
+        if glued.is_some() {
+            return Ok(row.token(glued, word));
+        }
         let value = match row.value() {
             ValueSpec::Nothing | ValueSpec::GluedValue(_) => None,
             ValueSpec::Value(_) => match self.words.next() {
@@ -115,20 +123,25 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
         Ok(row.token(value, value.unwrap_or(word)))
     }
 
-    fn long_option(&mut self, word: &'a str, name: &'a str) -> Result<Token<'a>, TokenError> {
+    /// The row of a long option, and the value that is glued to it.
+    fn long_option(word: &'a str, name: &'a str) -> Result<(Row, Option<&'a str>), TokenError> {
         let (name, value) = match name.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (name, None),
         };
         let row = Row::long(name).ok_or_else(|| TokenError::UnknownOption(word.to_owned()))?;
         match (value, row.value()) {
-            (None, _) => self.next_value(row, word),
             (Some(_), ValueSpec::Nothing) => Err(TokenError::UnexpectedValue(word.to_owned())),
-            (value, _) => Ok(row.token(value, word)),
+            (value, _) => Ok((row, value)),
         }
     }
 
-    fn short_option(&mut self, word: &'a str, bundle: &'a str) -> Result<Token<'a>, TokenError> {
+    /// The row of the first letter, and the value that is glued to it. Letters of other options behind it are kept.
+    fn short_option(
+        &mut self,
+        word: &'a str,
+        bundle: &'a str,
+    ) -> Result<(Row, Option<&'a str>), TokenError> {
         let mut letters = bundle.chars();
         let row = letters
             .next()
@@ -136,16 +149,16 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Tokens<'a, W> {
             .ok_or_else(|| TokenError::UnknownOption(word.to_owned()))?;
         let rest = letters.as_str();
         match row.value() {
-            _ if rest.is_empty() => self.next_value(row, word),
+            _ if rest.is_empty() => Ok((row, None)),
             ValueSpec::Nothing if rest.starts_with('=') => {
                 Err(TokenError::UnexpectedValue(word.to_owned()))
             }
             ValueSpec::Nothing => {
                 self.bundle = Some((word, rest));
-                Ok(row.token(None, word))
+                Ok((row, None))
             }
             ValueSpec::Value(_) | ValueSpec::MaybeValue(_) | ValueSpec::GluedValue(_) => {
-                Ok(row.token(Some(rest.strip_prefix('=').unwrap_or(rest)), word))
+                Ok((row, Some(rest.strip_prefix('=').unwrap_or(rest))))
             }
         }
     }
@@ -155,24 +168,27 @@ impl<'a, W: Iterator<Item = &'a str> + Clone> Iterator for Tokens<'a, W> {
     type Item = Result<Token<'a>, TokenError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some((word, rest)) = self.bundle.take() {
-            return Some(self.short_option(word, rest));
-        }
-        let word = self.words.next()?;
-        if self.only_arguments {
-            return Some(Ok(Token::Argument(OsStr::new(word))));
-        }
-        if word == "--" {
-            self.only_arguments = true;
-            return self.next();
-        }
-        Some(match word.strip_prefix('-') {
-            None | Some("") => Ok(Token::Argument(OsStr::new(word))),
-            Some(bundle) => match bundle.strip_prefix('-') {
-                Some(name) => self.long_option(word, name),
-                None => self.short_option(word, bundle),
-            },
-        })
+        let (word, letters, long) = match self.bundle.take() {
+            Some((word, letters)) => (word, letters, None),
+            None => {
+                let word = self.words.next()?;
+                match word.strip_prefix('-') {
+                    Some("-") if !self.only_arguments => {
+                        self.only_arguments = true;
+                        return self.next();
+                    }
+                    Some(letters) if !letters.is_empty() && !self.only_arguments => {
+                        (word, letters, letters.strip_prefix('-'))
+                    }
+                    _ => return Some(Ok(Token::Argument(OsStr::new(word)))),
+                }
+            }
+        };
+        let option = match long {
+            Some(name) => Self::long_option(word, name),
+            None => self.short_option(word, letters),
+        };
+        Some(option.and_then(|(row, glued)| self.token(row, glued, word)))
     }
 }
 
@@ -199,6 +215,7 @@ mod tests {
     fn bundle_is_one_option_after_the_other() {
         assert_eq!(read(&["-LnX"]), ["list . (-LnX)", "numeric .", "exact ."]);
         assert_eq!(read(&["-At", "v:80"]), ["add-service . (-At)", "tcp-service v:80"]);
+        assert_eq!(read(&["-n-exact"])[1], "-n-exact: unknown option");
     }
 
     #[test]

@@ -52,8 +52,8 @@ impl TunnelOptions {
     }
 
     /// Makes the tunnel. The checks come in the order of 1.31.
-    pub(super) fn tunnel(self) -> Result<Tunnel, RuleError> {
-        let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = self;
+    pub(super) fn tunnel(&self) -> Result<Tunnel, RuleError> {
+        let Self { kind, port, has_no_checksum, has_checksum, has_remote_checksum } = *self;
         let kind = kind.unwrap_or_default();
         let tunnel = kind.name();
         let (has_port, has_checksums, has_remote) = match kind {

@@ -33,6 +33,15 @@ pub trait Watcher: Progress {
 /// The table that a file makes.
 type Wanted = Ruleset<Origin>;
 
+/// The table that a file makes out of an empty one, and the facts about the file that a plan needs. The file's rules are
+/// no longer in memory.
+struct Target {
+    wanted: Wanted,
+    /// The restore may delete all services of the kernel.
+    may_clear: bool,
+    has_rules: bool,
+}
+
 /// The most bad lines that a restore lists. A file of something else may have millions.
 const MOST_BAD_LINES: usize = 50;
 
@@ -212,8 +221,8 @@ impl PreparedRestore<'_> {
             session.client().map_err(Error::from).and_then(|client| {
                 apply_with_retries(prepared, client, watcher, |client| {
                     let mut file = restore.read(&mut resolver)?;
-                    let wanted = restore.target(&mut file)?;
-                    restore.plan(&mut file, wanted, client)
+                    let target = restore.target(&mut file)?;
+                    restore.plan(&mut file, target, client)
                 })
             });
         session.resolver = resolver;
@@ -262,32 +271,37 @@ impl<'a> Restore<'a> {
         }
     }
 
-    /// The table that the file makes out of an empty one, if the restore replaces the kernel's table.
-    fn target(&self, file: &mut RuleFile<'_>) -> Result<Option<Wanted>, Error> {
+    /// The table that the file makes out of an empty one, if the restore replaces the kernel's table. The rules of the file
+    /// are then removed from memory, since a plan takes as much again.
+    fn target(&self, file: &mut RuleFile<'_>) -> Result<Option<Target>, Error> {
         let wanted = match self.existing {
             Existing::Replaced => Some(follow(file, Wanted::default(), Existing::Replaced)),
             Existing::Kept => None,
         };
         self.judge(file, wanted.as_ref(), MOST_BAD_LINES)?;
-        Ok(wanted)
+        Ok(wanted.map(|wanted| {
+            let (may_clear, has_rules) = (self.may_clear(file), !file.rules.is_empty());
+            file.rules = Vec::new();
+            Target { wanted, may_clear, has_rules }
+        }))
     }
 
     /// Reads the kernel's table and plans the changes.
     fn plan(
         &self,
         file: &mut RuleFile<'_>,
-        wanted: Option<Wanted>,
+        target: Option<Target>,
         client: &mut Client,
     ) -> Result<Prepared<Origin>, Error> {
         let mut current: Wanted = read_selected(client, Selection::Within(self.scopes))?;
-        let wanted = match wanted {
-            Some(wanted) => {
-                if !current.is_empty() && !self.may_clear(file) {
+        let wanted = match target {
+            Some(Target { wanted, may_clear, has_rules }) => {
+                if !current.is_empty() && !may_clear {
                     return Err(Error::UnmeantClearing {
                         file: self.name.to_owned(),
                         services: current.services().len(),
                         is_scoped: !self.scopes.is_empty(),
-                        has_other_lines: !file.rules.is_empty(),
+                        has_other_lines: has_rules,
                     });
                 }
                 wanted

@@ -311,24 +311,25 @@ impl<O: Copy> Ruleset<O> {
         let mut loaded: Vec<(ServiceKey, ServiceRules<O>)> = Vec::new();
         let mut rest = rules;
         while let [Rule { request: Request::Change(change), origin }, after @ ..] = rest {
-            let last_key = loaded.last().map(|(key, _)| *key);
-            match change {
-                Change::AddService(service)
-                    if last_key.is_none_or(|last_key| last_key < service.key) =>
-                {
-                    let service = service.clone();
-                    let (key, origin, servers) = (service.key, Some(*origin), Vec::new());
-                    loaded.push((key, ServiceRules { service, origin, servers }));
-                }
-                Change::AddServer(key, server) if last_key == Some(*key) => {
-                    let server =
-                        ServerRule { server: *server, origin: Some(*origin), is_edited: false };
-                    let result = loaded.last_mut().map(|(_, rules)| rules.add_server(server));
-                    let conflict = result.and_then(Result::err);
-                    conflicts.extend(conflict.map(|conflict| (*origin, conflict)));
-                }
-                _ => break,
+            let Change::AddService(service) = change else { break };
+            if loaded.last().is_some_and(|(last_key, _)| *last_key >= service.key) {
+                break;
             }
+            let is_of_service = |rule: &&Rule<O>| match &rule.request {
+                Request::Change(Change::AddServer(key, _)) => *key == service.key,
+                _ => false,
+            };
+            let (additions, after) = after.split_at(after.iter().take_while(is_of_service).count());
+            // A vector that grows has room for four servers at least, and most memory of small services would be unused.
+            let servers = Vec::with_capacity(additions.len());
+            let mut rules =
+                ServiceRules { service: service.clone(), origin: Some(*origin), servers };
+            for Rule { request, origin } in additions {
+                let Request::Change(change) = request else { continue };
+                let result = rules.apply(change, Some(*origin));
+                conflicts.extend(result.err().map(|conflict| (*origin, conflict)));
+            }
+            loaded.push((service.key, rules));
             rest = after;
         }
         self.services = loaded.into_iter().collect();
@@ -488,6 +489,25 @@ mod tests {
             Change::AddServer(key, server) => Some((*key, Some(server.key))),
             _ => None,
         }
+    }
+
+    #[test]
+    fn loaded_services_have_room_for_their_servers_alone() {
+        let address = |last| [10, 0, 0, last].into();
+        let rules = (1..=3).flat_map(|count: u8| {
+            let key = ServiceKey::tcp((address(count), 80).into());
+            let servers = (0..count).map(move |last| {
+                let server = RealServerKey { address: address(last), port: 80 };
+                Change::AddServer(key, RealServer::new(server))
+            });
+            std::iter::once(Change::AddService(VirtualService::new(key))).chain(servers)
+        });
+        let rules: Vec<Rule<()>> =
+            rules.map(|change| Rule { request: change.into(), origin: () }).collect();
+        let mut ruleset = Ruleset::default();
+        assert_eq!(ruleset.apply_all(&rules), []);
+        let rooms: Vec<usize> = ruleset.services().map(|rules| rules.servers.capacity()).collect();
+        assert_eq!(rooms, [1, 2, 3]);
     }
 
     proptest! {

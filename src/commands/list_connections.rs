@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::Read;
 
 use ipvs::ErrorKind;
-use ipvs::model::{Connection, ConnectionFilter, ServiceKey};
+use ipvs::model::Connection;
 use ipvs::netlink::Transport;
 use ipvs::procfs::Connections;
-use ipvs::state::{Attribution, Owner, ServiceSummary, Summary};
+use ipvs::state::{Attribution, ServiceEntries, ServiceSummary, Summary};
 use ipvs_rules::{
     ConnectionColumns, ConnectionGrouping, ConnectionQuery, ConnectionReport, OutputFormat,
 };
@@ -52,18 +52,14 @@ pub(super) fn list_connections<T: Transport>(
         true => read_attribution(session)?,
         false => Attribution::default(),
     };
-    let mut filter = query.filter.clone();
-    if let Some(ServiceKey::Address { protocol, address, .. }) = query.service {
-        // All entries of a service have its address, and the port of some is another.
-        filter = filter.service(ServiceKey::Address { protocol, address, port: 0 });
-    }
+    let filter = query.filter.clone();
     let connections = match query.report {
         ConnectionReport::CountBy { grouping: ConnectionGrouping::Origin, .. } => {
             session.namespace().connections_with_origin(filter)?
         }
         _ => session.namespace().connections(filter)?,
     };
-    let service = query.service.as_ref().map(|service| (service, &attribution));
+    let service = query.service.map(|service| attribution.entries_of(service));
     let entries = Entries { connections, service };
     let resolver = &mut session.resolver;
     match query.report {
@@ -101,7 +97,7 @@ pub(super) fn list_connections<T: Transport>(
 /// Entries of the connection table: all, or those of a service.
 pub(super) struct Entries<'a, R = File> {
     pub(super) connections: Connections<R>,
-    pub(super) service: Option<(&'a ServiceKey, &'a Attribution)>,
+    pub(super) service: Option<ServiceEntries<'a>>,
 }
 
 impl<R: Read> Entries<'_, R> {
@@ -111,9 +107,8 @@ impl<R: Read> Entries<'_, R> {
         mut visit: impl FnMut(&Connection) -> Result<(), Error>,
     ) -> Result<(), Error> {
         while let Some(connection) = self.connections.read_next()? {
-            match self.service {
-                Some((service, attribution)) if !belongs_to(connection, service, attribution) => {}
-                _ => visit(connection)?,
+            if self.service.is_none_or(|service| service.contains(connection)) {
+                visit(connection)?;
             }
         }
         Ok(())
@@ -136,15 +131,6 @@ fn read_attribution<T: Transport>(session: &mut Session<T>) -> Result<Attributio
             Ok(attribution)
         }
         result => Ok(result?),
-    }
-}
-
-/// Tests whether an entry is one of a service, which may be deleted.
-fn belongs_to(connection: &Connection, service: &ServiceKey, attribution: &Attribution) -> bool {
-    match attribution.owner_of(connection) {
-        Owner::Service(owner) | Owner::Deleted(owner) => owner == *service,
-        // It may be of a mark, but the address is the one that was asked for.
-        Owner::Unknown => ConnectionFilter::default().service(*service).matches(connection),
     }
 }
 

@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use crate::error::Error;
 use crate::model::{
-    Connection, ConnectionTarget, Family, Protocol, RealServerKey, ServiceKey, VirtualService,
+    Connection, ConnectionFilter, ConnectionTarget, Family, Protocol, RealServerKey, ServiceKey,
+    VirtualService,
 };
 use crate::netlink::{Client, Rules, Transport};
 
@@ -34,27 +35,44 @@ const FTP_DATA: u16 = 20;
 /// }
 /// # Ok::<(), ipvs::Error>(())
 /// ```
-// Trees, although each entry of a table is looked up: most directors have few services, and comparing a few keys takes
-// fewer instructions than a keyed hash.
+// Trees, although each entry of a table is looked up: comparing the numbers of addresses takes fewer instructions than a
+// keyed hash.
 #[derive(Clone, Debug, Default)]
 pub struct Attribution {
     /// The ports of the services that have an address.
-    ports: BTreeMap<(Protocol, AddressNumber), BTreeSet<u16>>,
+    ports: AddressMap<Ports>,
     /// The services of firewall marks, by the addresses of their real servers.
-    marks: BTreeMap<AddressNumber, Vec<MarkedServer>>,
+    marks: AddressMap<Vec<MarkedServer>>,
     /// The services of firewall marks.
     mark_keys: BTreeSet<ServiceKey>,
     /// The families of these services.
     mark_families: BTreeSet<Family>,
 }
 
-/// An address as a number: a comparison of numbers takes fewer instructions.
-type AddressNumber = (u128, Family);
+/// The ports of the services of an address.
+type Ports = BTreeSet<(Protocol, u16)>;
 
-fn number_of(address: IpAddr) -> AddressNumber {
-    match address {
-        IpAddr::V4(address) => (address.to_bits().into(), Family::Ipv4),
-        IpAddr::V6(address) => (address.to_bits(), Family::Ipv6),
+/// Values of addresses. Numbers of one family are compared in fewer instructions than addresses.
+#[derive(Clone, Debug, Default)]
+struct AddressMap<V> {
+    ipv4: BTreeMap<u32, V>,
+    ipv6: BTreeMap<u128, V>,
+}
+
+impl<V: Default> AddressMap<V> {
+    fn get(&self, address: IpAddr) -> Option<&V> {
+        match address {
+            IpAddr::V4(address) => self.ipv4.get(&address.to_bits()),
+            IpAddr::V6(address) => self.ipv6.get(&address.to_bits()),
+        }
+    }
+
+    /// The value of an address, which is added if it is missing.
+    fn get_or_default(&mut self, address: IpAddr) -> &mut V {
+        match address {
+            IpAddr::V4(address) => self.ipv4.entry(address.to_bits()).or_default(),
+            IpAddr::V6(address) => self.ipv6.entry(address.to_bits()).or_default(),
+        }
     }
 }
 
@@ -103,7 +121,7 @@ impl Attribution {
         let key = service.key;
         match key {
             ServiceKey::Address { protocol, address, port } => {
-                self.ports.entry((protocol, number_of(address))).or_default().insert(port);
+                self.ports.get_or_default(address).insert((protocol, port));
             }
             ServiceKey::Fwmark { family, .. } => {
                 self.mark_keys.insert(key);
@@ -113,7 +131,7 @@ impl Attribution {
                     let keeps_port = server.port == 0 || service.persistence.is_some();
                     let port = (!keeps_port).then_some(server.port);
                     let marked = MarkedServer { service: key, port };
-                    self.marks.entry(number_of(server.address)).or_default().push(marked);
+                    self.marks.get_or_default(server.address).push(marked);
                 }
             }
         }
@@ -169,16 +187,23 @@ impl Attribution {
         deleted.map_or(Owner::Unknown, Owner::Deleted)
     }
 
+    /// Prepares for testing which entries are those of one service.
+    pub fn entries_of(&self, service: ServiceKey) -> ServiceEntries<'_> {
+        let ports = match service {
+            ServiceKey::Address { address, .. } => self.ports.get(address),
+            ServiceKey::Fwmark { .. } => None,
+        };
+        ServiceEntries { attribution: self, service, ports }
+    }
+
     fn service_at(&self, protocol: Protocol, address: IpAddr, port: u16) -> Option<ServiceKey> {
-        let ports = self.ports.get(&(protocol, number_of(address)))?;
-        let is_data_port = protocol == Protocol::Tcp && (port == FTP_DATA || port >= 1024);
-        let candidates = [Some(port), is_data_port.then_some(FTP), Some(0)];
-        let port = candidates.into_iter().flatten().find(|port| ports.contains(port))?;
+        let ports = self.ports.get(address)?;
+        let port = port_of_service(ports, protocol, port)?;
         Some(ServiceKey::Address { protocol, address, port })
     }
 
     fn only_mark_with(&self, family: Family, connection: &Connection) -> Option<ServiceKey> {
-        let servers = self.marks.get(&number_of(connection.server.ip()))?;
+        let servers = self.marks.get(connection.server.ip())?;
         let mut services = servers
             .iter()
             .filter(|server| server.port.is_none_or(|port| port == connection.server.port()))
@@ -186,6 +211,47 @@ impl Attribution {
             .filter(|service| service.family() == family);
         let first = services.next()?;
         services.all(|service| service == first).then_some(first)
+    }
+}
+
+/// The port of the service that gets the packets to a port of its address.
+fn port_of_service(ports: &Ports, protocol: Protocol, port: u16) -> Option<u16> {
+    let is_data_port = protocol == Protocol::Tcp && (port == FTP_DATA || port >= 1024);
+    let candidates = [Some(port), is_data_port.then_some(FTP), Some(0)];
+    candidates.into_iter().flatten().find(|&port| ports.contains(&(protocol, port)))
+}
+
+/// The entries of a service, which may be deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceEntries<'a> {
+    attribution: &'a Attribution,
+    service: ServiceKey,
+    /// The ports of the services at its address.
+    ports: Option<&'a Ports>,
+}
+
+impl ServiceEntries<'_> {
+    /// Returns true for an entry whose owner is the service. An entry of an unknown owner is one of the service if it
+    /// has the service's address and port.
+    pub fn contains(&self, connection: &Connection) -> bool {
+        let Self { attribution, service, ports } = self;
+        if let ServiceKey::Address { protocol, address, port } = *service {
+            let ConnectionTarget::Address(target) = connection.target else { return false };
+            if target.ip() != address || connection.protocol.transport() != Some(protocol) {
+                return false;
+            }
+            // Most entries need no look-up among all services.
+            let ports = ports.filter(|_| !connection.is_dead_template());
+            let owner = ports.and_then(|ports| port_of_service(ports, protocol, target.port()));
+            if let Some(owner) = owner {
+                return owner == port;
+            }
+        }
+        match attribution.owner_of(connection) {
+            Owner::Service(owner) | Owner::Deleted(owner) => owner == *service,
+            // It may be of a mark, but the address is the one that was asked for.
+            Owner::Unknown => ConnectionFilter::default().service(*service).matches(connection),
+        }
     }
 }
 
@@ -298,6 +364,51 @@ mod tests {
         assert_eq!(owner(&[], template), deleted("fwmark 9"));
         let service = Owner::Service("tcp 10.0.0.1:80".parse().unwrap());
         assert_eq!(owner(&[("tcp 10.0.0.1:80", &[])], TCP_80), service);
+    }
+
+    #[test]
+    fn entries_of_a_service_are_those_that_it_owns() {
+        let lines = [
+            TCP_80,
+            TCP_81,
+            UDP_80,
+            "TCP C0000201 9C43 0A000001 9C40 0A010001 9C40 ESTABLISHED 899",
+            "TCP C0000201 9C43 0A000001 0000 0A010001 0000 ESTABLISHED 899",
+            "TCP C0000201 9C43 0A000002 0050 0A010001 1F90 ESTABLISHED 899",
+            "TCP C0000201 0000 0A000001 0050 0A010001 FFFF NONE 300",
+            "IP  C0000201 0000 00000001 0000 0A010001 0000 NONE 300",
+            "IP  C0000201 0000 0A000001 0000 0A010001 0000 NONE 300",
+            "ICMP C0000201 0000 0A000001 0050 0A010001 0000 NONE 300",
+        ];
+        let asked = [
+            "tcp 10.0.0.1:80",
+            "tcp 10.0.0.1:81",
+            "tcp 10.0.0.1:0",
+            "tcp 10.0.0.1:21",
+            "tcp 10.0.0.2:80",
+            "udp 10.0.0.1:80",
+            "fwmark 1",
+            "fwmark 1 ipv6",
+        ];
+        let services: Vec<(&str, &[&str])> = ["tcp 10.0.0.1:80", "tcp 10.0.0.1:0 -p"]
+            .into_iter()
+            .chain(["tcp 10.0.0.1:21", "udp 10.0.0.1:80", "fwmark 1", "fwmark 2"])
+            .map(|text| (text, ONE_SERVER))
+            .collect();
+        for which in 0..1_u32 << services.len() {
+            let present = services.iter().enumerate().filter(|(place, _)| which >> place & 1 == 1);
+            let attribution =
+                attribution(&present.map(|(_, &service)| service).collect::<Vec<_>>());
+            for (line, key) in lines.iter().flat_map(|line| asked.map(|key| (line, key))) {
+                let (entry, service) = (connection(line), key.parse().unwrap());
+                let is_owned = match attribution.owner_of(&entry) {
+                    Owner::Service(owner) | Owner::Deleted(owner) => owner == service,
+                    Owner::Unknown => ConnectionFilter::default().service(service).matches(&entry),
+                };
+                let contains = attribution.entries_of(service).contains(&entry);
+                assert_eq!(contains, is_owned, "{key}: {line}: {which:b}");
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod walk;
 
 pub use crate::netlink::{Counted, Rules};
 pub use agreement::{ListedRules, read_consistent, read_rules, same_entries};
-pub use attribution::{Attribution, Owner};
+pub use attribution::{Attribution, Owner, ServiceEntries};
 pub use differences::{Event, differences};
 pub use snapshot::{ServiceSnapshot, Snapshot, read_ruleset, read_selected, read_settings};
 pub use summary::{ServiceSummary, Summary};

@@ -88,8 +88,7 @@ pub(super) fn list_connections<T: Transport>(
                 true => &numeric,
                 false => resolver.label(counts.addresses()),
             };
-            let table = counts.labelled(labels, style(has_header));
-            out.add(|buffer| write_document(buffer, &table, format)).map_err(Error::Output)
+            counts.write(labels, style(has_header), format, out).map_err(Error::Output)
         }
     }
 }

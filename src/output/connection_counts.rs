@@ -1,5 +1,6 @@
 //! The numbers of connections as documents: in all, or by group.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::AddAssign;
@@ -8,11 +9,16 @@ use ipvs::model::{
     Connection, ConnectionOrigin, ConnectionState, Network, RealServerKey, ServiceKey,
 };
 use ipvs::state::Owner;
-use ipvs_rules::{ConnectionGrouping, EndpointNames as _, append_address};
+use ipvs_rules::{ConnectionGrouping, EndpointNames as _, OutputFormat, append_address};
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::document::Document;
-use super::grid::{Column, Grid, GridStyle};
+use super::grid::{BOLD, Column, GAP, Grid, GridStyle, PLAIN, append_cell, characters};
+use super::group_counter::Groups;
+use super::json::JsonRows;
+use super::padding::{append, left, pad, right_number};
+use super::rows::{Buffered, Rows};
 use super::service_label::service_label;
 use crate::resolve::Labels;
 
@@ -27,12 +33,22 @@ pub struct EntryCount {
 }
 
 impl EntryCount {
+    pub(super) const fn new(connections: u64, templates: u64) -> Self {
+        Self { connections, templates }
+    }
+
     /// Counts an entry.
     pub fn add(&mut self, connection: &Connection) {
         match connection.is_template() {
             true => self.templates += 1,
             false => self.connections += 1,
         }
+    }
+
+    /// The count of many such groups.
+    pub(super) const fn times(self, groups: usize) -> Self {
+        let groups = groups as u64;
+        Self { connections: self.connections * groups, templates: self.templates * groups }
     }
 
     fn add_to(self, grid: &mut Grid) {
@@ -70,7 +86,7 @@ impl Document for TotalCount {
 }
 
 /// A group of entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
     Client(Network),
     Service(Owner),
@@ -90,13 +106,19 @@ pub(super) struct GroupCount {
 #[derive(Clone, Debug)]
 pub struct GroupCounts {
     pub(super) grouping: ConnectionGrouping,
-    pub(super) counts: Vec<GroupCount>,
+    pub(super) groups: Groups,
+    /// The number of groups that are shown.
+    pub(super) limit: usize,
 }
 
 impl GroupCounts {
+    pub(super) fn iter(&self) -> impl Iterator<Item = GroupCount> {
+        self.groups.iter().take(self.limit)
+    }
+
     /// The addresses that are shown, for a look-up of their names.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.counts.iter().filter_map(|GroupCount { group, .. }| match *group {
+        self.iter().filter_map(|GroupCount { group, .. }| match group {
             Group::Client(network) => whole_address(network),
             Group::Service(Owner::Service(key) | Owner::Deleted(key)) => match key {
                 ServiceKey::Address { address, .. } => Some(address),
@@ -107,9 +129,46 @@ impl GroupCounts {
         })
     }
 
-    /// The document, with names or numbers.
-    pub const fn labelled<'a>(&'a self, labels: &'a Labels, style: GridStyle) -> GroupTable<'a> {
-        GroupTable { counts: self, labels, style }
+    /// Writes the document row by row: there may be a million clients, and the whole text would take more memory than
+    /// the counts.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(
+        &self,
+        labels: &Labels,
+        style: GridStyle,
+        format: OutputFormat,
+        out: &mut Buffered<'_>,
+    ) -> io::Result<()> {
+        let groups = Labelled { title: self.title(), labels };
+        match format {
+            OutputFormat::Json => self.add_rows(&mut JsonRows::new((), "counts"), out),
+            OutputFormat::Text if style.terminal.is_terminal => {
+                out.add(|buffer| groups.grid(self.iter()).write(buffer, style))
+            }
+            OutputFormat::Text => {
+                self.add_rows(&mut GroupRows::new(groups, style, self.iter()), out)
+            }
+        }
+    }
+
+    fn add_rows(&self, rows: &mut impl Rows<GroupCount>, out: &mut Buffered<'_>) -> io::Result<()> {
+        out.add(|buffer| rows.begin(buffer))?;
+        for group in self.iter() {
+            out.add(|buffer| rows.row(buffer, &group))?;
+        }
+        out.add(|buffer| rows.end(buffer))
+    }
+
+    const fn title(&self) -> &'static str {
+        match self.grouping {
+            ConnectionGrouping::Client { .. } => "Client",
+            ConnectionGrouping::Service => "Service",
+            ConnectionGrouping::Server => "Server",
+            ConnectionGrouping::State => "State",
+            ConnectionGrouping::Origin => "Origin",
+        }
     }
 }
 
@@ -119,121 +178,165 @@ fn whole_address(network: Network) -> Option<IpAddr> {
     (network == Network::host(address)).then_some(address)
 }
 
-/// The numbers of entries by group as a document.
+/// The groups of a table, with names or numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct GroupTable<'a> {
-    counts: &'a GroupCounts,
+struct Labelled<'a> {
+    title: &'static str,
     labels: &'a Labels,
-    style: GridStyle,
 }
 
-impl GroupTable<'_> {
-    fn add_group(&self, group: &Group, grid: &mut Grid) {
+impl Labelled<'_> {
+    /// Appends the text of a group.
+    fn append(&self, out: &mut Vec<u8>, group: &Group) {
         match group {
-            Group::Client(network) => grid.written(|out| match whole_address(*network) {
-                Some(address) => match self.labels.host(address) {
-                    Some(name) => out.extend_from_slice(name.as_bytes()),
-                    None => append_address(out, address),
-                },
-                None => {
+            Group::Client(network) => {
+                let Some(address) = whole_address(*network) else {
                     append_address(out, network.address());
                     out.push(b'/');
-                    out.extend_from_slice(itoa::Buffer::new().format(network.length()).as_bytes());
+                    let mut length = itoa::Buffer::new();
+                    return out.extend_from_slice(length.format(network.length()).as_bytes());
+                };
+                match self.labels.host(address) {
+                    Some(name) => append_cell(out, |out| out.extend_from_slice(name.as_bytes())),
+                    None => append_address(out, address),
                 }
-            }),
-            Group::Service(Owner::Service(key)) => grid.text(service_label(key, self.labels)),
+            }
+            Group::Service(Owner::Service(key)) => {
+                append_text(out, format_args!("{}", service_label(key, self.labels)));
+            }
             Group::Service(Owner::Deleted(key)) => {
-                grid.text(format_args!("{} (deleted)", service_label(key, self.labels)));
+                append_text(out, format_args!("{} (deleted)", service_label(key, self.labels)));
             }
             Group::Server(server) => {
                 let endpoint = self.labels.endpoint(server.ip(), server.port(), None);
-                grid.written(|out| endpoint.append_to(out));
+                append_cell(out, |out| endpoint.append_to(out));
             }
-            Group::State(state) => grid.text(state),
-            Group::Origin(Some(origin)) => grid.text(origin),
-            Group::Service(Owner::Unknown) | Group::Origin(None) => grid.text("?"),
+            Group::State(state) => append_text(out, format_args!("{state}")),
+            Group::Origin(Some(origin)) => append_text(out, format_args!("{origin}")),
+            Group::Service(Owner::Unknown) | Group::Origin(None) => out.push(b'?'),
         }
     }
-}
 
-impl Document for GroupTable<'_> {
-    fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let title = match self.counts.grouping {
-            ConnectionGrouping::Client { .. } => "Client",
-            ConnectionGrouping::Service => "Service",
-            ConnectionGrouping::Server => "Server",
-            ConnectionGrouping::State => "State",
-            ConnectionGrouping::Origin => "Origin",
-        };
-        let mut grid = Grid::new([Column::Text(title)].into_iter().chain(COUNTS));
-        for GroupCount { group, count } in &self.counts.counts {
-            self.add_group(group, &mut grid);
+    /// The table for a terminal.
+    fn grid(&self, groups: impl Iterator<Item = GroupCount>) -> Grid {
+        let mut grid = Grid::new([Column::Text(self.title)].into_iter().chain(COUNTS));
+        for GroupCount { group, count } in groups {
+            grid.written(|out| self.append(out, &group));
             count.add_to(&mut grid);
         }
-        grid.write(out, self.style)
+        grid
     }
 }
 
-#[derive(Serialize)]
-struct TableForm<'a> {
-    #[serde(serialize_with = "serialize_rows")]
-    counts: &'a [GroupCount],
+fn append_text(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    append_cell(out, |out| append(out, text));
 }
 
-/// Makes each row when it is printed: a row takes more memory than its group.
-fn serialize_rows<S: Serializer>(counts: &[GroupCount], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(counts.iter().map(RowForm::from))
+/// The rows of a table for a file, as wide as their cells.
+struct GroupRows<'a> {
+    groups: Labelled<'a>,
+    style: GridStyle,
+    group_width: usize,
+    count_widths: [usize; 2],
 }
 
-/// A row of the JSON document. Exactly one field names the group.
-#[derive(Default, Serialize)]
-struct RowForm {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<String>,
-    /// `null` for an unknown one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<Option<ServiceKey>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    is_deleted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    real_server: Option<RealServerKey>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<Option<ConnectionOrigin>>,
-    #[serde(flatten)]
-    count: EntryCount,
+impl<'a> GroupRows<'a> {
+    /// Measures the groups.
+    fn new(
+        groups: Labelled<'a>,
+        style: GridStyle,
+        counts: impl Iterator<Item = GroupCount>,
+    ) -> Self {
+        let (mut text, mut group_width, mut largest) = (Vec::new(), 0, [0; 2]);
+        for GroupCount { group, count } in counts {
+            text.clear();
+            groups.append(&mut text, &group);
+            group_width = group_width.max(characters(&text));
+            let [connections, templates] = largest;
+            largest = [connections.max(count.connections), templates.max(count.templates)];
+        }
+        let mut count_widths = largest.map(|number| itoa::Buffer::new().format(number).len());
+        if style.has_header {
+            group_width = group_width.max(groups.title.len());
+            for (width, column) in count_widths.iter_mut().zip(COUNTS) {
+                *width = (*width).max(column.title().len());
+            }
+        }
+        Self { groups, style, group_width, count_widths }
+    }
 }
 
-impl From<&GroupCount> for RowForm {
-    fn from(GroupCount { group, count }: &GroupCount) -> Self {
-        let mut row = Self { count: *count, ..Self::default() };
+impl Rows<GroupCount> for GroupRows<'_> {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if !self.style.has_header {
+            return Ok(());
+        }
+        let is_bold = self.style.terminal.has_colours;
+        out.extend_from_slice(if is_bold { BOLD } else { b"" });
+        left(out, self.groups.title, self.group_width);
+        for (width, column) in self.count_widths.iter().zip(COUNTS) {
+            let title = column.title();
+            pad(out, out.len() + GAP + width - title.len());
+            out.extend_from_slice(title.as_bytes());
+        }
+        out.extend_from_slice(if is_bold { PLAIN } else { b"" });
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn row(&mut self, out: &mut Vec<u8>, row: &GroupCount) -> io::Result<()> {
+        let start = out.len();
+        self.groups.append(out, &row.group);
+        let width = characters(out.get(start..).unwrap_or_default());
+        pad(out, out.len() + self.group_width - width);
+        let numbers = [row.count.connections, row.count.templates];
+        for (number, width) in numbers.into_iter().zip(self.count_widths) {
+            right_number(out, number, GAP + width);
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn end(&mut self, _out: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The client of a row.
+struct ClientForm(Network);
+
+impl Serialize for ClientForm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match whole_address(self.0) {
+            Some(address) => address.serialize(serializer),
+            None => serializer.collect_str(&self.0),
+        }
+    }
+}
+
+impl Serialize for GroupCount {
+    /// One field, or two for a deleted service, name the group. An unknown one is `null`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { group, count } = self;
+        let mut row = serializer.serialize_map(None)?;
         match group {
-            Group::Client(network) => {
-                let address = whole_address(*network).map(|address| address.to_string());
-                row.client = Some(address.unwrap_or_else(|| network.to_string()));
+            Group::Client(network) => row.serialize_entry("client", &ClientForm(*network))?,
+            Group::Service(Owner::Service(key)) => row.serialize_entry("service", key)?,
+            Group::Service(Owner::Deleted(key)) => {
+                row.serialize_entry("service", key)?;
+                row.serialize_entry("is_deleted", &true)?;
             }
-            Group::Service(owner) => {
-                row.is_deleted = matches!(owner, Owner::Deleted(_));
-                row.service = Some(match *owner {
-                    Owner::Service(key) | Owner::Deleted(key) => Some(key),
-                    Owner::Unknown => None,
-                });
-            }
+            Group::Service(Owner::Unknown) => row.serialize_entry("service", &())?,
             Group::Server(server) => {
                 let (address, port) = (server.ip(), server.port());
-                row.real_server = Some(RealServerKey { address, port });
+                row.serialize_entry("real_server", &RealServerKey { address, port })?;
             }
-            Group::State(state) => row.state = Some(state.to_string()),
-            Group::Origin(origin) => row.origin = Some(*origin),
+            Group::State(state) => row.serialize_entry("state", state.as_str())?,
+            Group::Origin(origin) => row.serialize_entry("origin", origin)?,
         }
-        row
-    }
-}
-
-impl Serialize for GroupTable<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        TableForm { counts: &self.counts.counts }.serialize(serializer)
+        row.serialize_entry("connections", &count.connections)?;
+        row.serialize_entry("templates", &count.templates)?;
+        row.end()
     }
 }
 
@@ -244,7 +347,6 @@ mod tests {
     use crate::process::TerminalStyle;
     use ipvs::procfs::Connections;
     use ipvs::state::Attribution;
-    use ipvs_rules::OutputFormat;
 
     const ENTRIES: &str = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n\
         TCP C0000201 9C43 0A000001 0050 0A010001 1F90 ESTABLISHED 899\n\
@@ -266,10 +368,15 @@ mod tests {
         for connection in Connections::from_reader(ENTRIES.as_bytes()) {
             counter.add(&connection.unwrap());
         }
-        let (mut out, labels) = (Vec::new(), Labels::numeric());
-        let counts = counter.largest(limit);
-        write_document(&mut out, &counts.labelled(&labels, STYLE), format).unwrap();
-        String::from_utf8(out).unwrap()
+        written(&counter.largest(limit), STYLE, format)
+    }
+
+    fn written(counts: &GroupCounts, style: GridStyle, format: OutputFormat) -> String {
+        let mut text = Vec::new();
+        let mut out = Buffered::new(&mut text);
+        counts.write(&Labels::numeric(), style, format, &mut out).unwrap();
+        out.finish().unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     #[test]
@@ -302,11 +409,8 @@ mod tests {
             for connection in Connections::from_reader(entries.as_bytes()) {
                 counter.add(&connection.unwrap());
             }
-            let (mut out, labels) = (Vec::new(), Labels::numeric());
             let style = GridStyle { has_header: false, ..STYLE };
-            let counts = counter.largest(Some(2));
-            write_document(&mut out, &counts.labelled(&labels, style), OutputFormat::Text).unwrap();
-            String::from_utf8(out).unwrap()
+            written(&counter.largest(Some(2)), style, OutputFormat::Text)
         };
         assert_eq!(counted("client/24,64"), "192.0.2.0/24   3  1\n2001:db8::/64  2  0\n");
         assert_eq!(counted("client/8,127"), "192.0.0.0/8      3  1\n2001:db8::a/127  2  0\n");

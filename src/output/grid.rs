@@ -26,14 +26,14 @@ pub enum Column {
 }
 
 impl Column {
-    fn title(self) -> &'static str {
+    pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Text(title) | Self::Number(title) | Self::Prose(title) => title,
         }
     }
 }
 
-/// A table for people. One buffer has the texts of all cells: a table of clients can have a million rows.
+/// A table for people.
 #[derive(Clone, Debug)]
 pub struct Grid {
     columns: Vec<Column>,
@@ -71,12 +71,7 @@ impl Grid {
 
     /// Appends a cell that a function writes.
     pub fn written(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.text.len();
-        write(&mut self.text);
-        if let Some(cell) = self.text.get(start..).and_then(cleaned) {
-            self.text.truncate(start);
-            self.text.extend_from_slice(cell.as_bytes());
-        }
+        append_cell(&mut self.text, write);
         self.ends.push(self.text.len());
     }
 
@@ -112,8 +107,7 @@ impl Grid {
         Ok(())
     }
 
-    /// Writes the table as wide as its cells. A count by client may have 100,000 rows, for which tabled would take longer
-    /// than the listing of the connections.
+    /// Writes the table as wide as its cells.
     fn write_whole(&self, out: &mut Vec<u8>, style: GridStyle) {
         let titles = || self.columns.iter().map(|column| column.title().as_bytes());
         let mut widths: Vec<usize> = match style.has_header {
@@ -188,10 +182,20 @@ impl Grid {
 }
 
 /// The blanks between two columns.
-const GAP: usize = 2;
+pub(super) const GAP: usize = 2;
 
-const BOLD: &[u8] = b"\x1b[1m";
-const PLAIN: &[u8] = b"\x1b[0m";
+pub(super) const BOLD: &[u8] = b"\x1b[1m";
+pub(super) const PLAIN: &[u8] = b"\x1b[0m";
+
+/// Appends a cell that a function writes, as one line of visible characters.
+pub(super) fn append_cell(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    write(out);
+    if let Some(cell) = out.get(start..).and_then(cleaned) {
+        out.truncate(start);
+        out.extend_from_slice(cell.as_bytes());
+    }
+}
 
 /// A cell as one line of visible characters, unless it is such a line.
 fn cleaned(cell: &[u8]) -> Option<String> {
@@ -200,8 +204,11 @@ fn cleaned(cell: &[u8]) -> Option<String> {
 }
 
 /// The number of characters of a cell.
-fn characters(cell: &[u8]) -> usize {
-    String::from_utf8_lossy(cell).chars().count()
+pub(super) fn characters(cell: &[u8]) -> usize {
+    match cell.is_ascii() {
+        true => cell.len(),
+        false => String::from_utf8_lossy(cell).chars().count(),
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 //! of entries.
 
 use std::cmp::Reverse;
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ipvs::model::{Connection, ConnectionOrigin, ConnectionState, Network};
+use ipvs::model::{Connection, ConnectionOrigin, ConnectionState, Network, Protocol, ServiceKey};
 use ipvs::state::{Attribution, Owner};
 use ipvs_rules::ConnectionGrouping;
 
@@ -17,34 +18,48 @@ use super::connection_counts::{EntryCount, Group, GroupCount, GroupCounts};
 const SORTED_TOGETHER: usize = 16 * 1024;
 
 /// The numbers of entries with each key.
-#[derive(Debug)]
-struct Counts<K> {
-    /// A key occurs once up to the place where the counts were added up last, and any number of times behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Counts<K> {
+    /// The entries that were added up: each key once.
     counts: Vec<(K, EntryCount)>,
-    /// The length at which they are added up again.
-    limit: usize,
+    /// The keys of the other connections.
+    connections: Vec<K>,
+    /// The keys of the other templates.
+    templates: Vec<K>,
 }
 
 impl<K> Default for Counts<K> {
     fn default() -> Self {
-        Self { counts: Vec::new(), limit: SORTED_TOGETHER }
+        Self { counts: Vec::new(), connections: Vec::new(), templates: Vec::new() }
     }
 }
 
-impl<K: Ord> Counts<K> {
+impl<K: Clone + Ord> Counts<K> {
     fn add(&mut self, key: K, connection: &Connection) {
-        if self.counts.len() == self.limit {
+        let keys = match connection.is_template() {
+            true => &mut self.templates,
+            false => &mut self.connections,
+        };
+        keys.push(key);
+        if keys.len() >= SORTED_TOGETHER.max(self.counts.len()) {
             self.add_up();
-            self.limit = SORTED_TOGETHER.max(2 * self.counts.len());
         }
-        let mut count = EntryCount::default();
-        count.add(connection);
-        self.counts.push((key, count));
     }
 
-    /// Sorts the counts by key, and adds up those of the same key. The stable sort finds the keys that were sorted
-    /// before, and merges the others into them.
+    /// Sorts the keys, counts those that are the same, and merges them into the counts in the order of the keys. The
+    /// stable sort finds the parts that are sorted, and merges them.
     fn add_up(&mut self) {
+        let connection = EntryCount::new(1, 0);
+        let template = EntryCount::new(0, 1);
+        for (keys, one) in [(&mut self.connections, connection), (&mut self.templates, template)] {
+            keys.sort_unstable();
+            let groups = keys.chunk_by(|key, next| key == next);
+            self.counts.extend(groups.filter_map(|group| {
+                let key = group.first()?.clone();
+                Some((key, one.times(group.len())))
+            }));
+            keys.clear();
+        }
         self.counts.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.counts.dedup_by(|(key, count), (kept, sum)| {
             let is_same = key == kept;
@@ -55,32 +70,100 @@ impl<K: Ord> Counts<K> {
         });
     }
 
-    /// The groups in the order of their keys.
-    fn into_groups(mut self, group: impl Fn(K) -> Group) -> impl Iterator<Item = GroupCount> {
+    /// Puts the largest first, and those of the same size in the order of their keys.
+    fn arrange(&mut self) {
         self.add_up();
-        self.counts.into_iter().map(move |(key, count)| GroupCount { group: group(key), count })
+        self.counts.sort_by_key(|(_, count)| Reverse(*count));
+    }
+
+    fn groups<'a>(
+        &'a self,
+        group: impl Fn(K) -> Group + 'a,
+    ) -> impl Iterator<Item = GroupCount> + 'a {
+        let counts = self.counts.iter();
+        counts.map(move |(key, count)| GroupCount { group: group(key.clone()), count: *count })
     }
 }
 
-/// The numbers of entries by the kind of their groups.
-#[derive(Debug)]
-enum Groups {
+/// The numbers of entries with keys of two types. Keys of IPv4 are small, so they are sorted apart.
+#[derive(Clone, Debug)]
+pub(super) struct ByFamily<K, L> {
+    ipv4: Counts<K>,
+    others: Counts<L>,
+}
+
+impl<K, L> Default for ByFamily<K, L> {
+    fn default() -> Self {
+        Self { ipv4: Counts::default(), others: Counts::default() }
+    }
+}
+
+impl<K: Clone + Ord, L: Clone + Ord> ByFamily<K, L> {
+    fn arrange(&mut self) {
+        self.ipv4.arrange();
+        self.others.arrange();
+    }
+
+    fn groups<'a>(
+        &'a self,
+        ipv4: impl Fn(K) -> Group + 'a,
+        others: impl Fn(L) -> Group + 'a,
+    ) -> impl Iterator<Item = GroupCount> + 'a {
+        let mut ipv4 = self.ipv4.groups(ipv4).peekable();
+        let mut others = self.others.groups(others).peekable();
+        iter::from_fn(move || {
+            let place = |counted: &GroupCount| (Reverse(counted.count), counted.group.clone());
+            match (ipv4.peek(), others.peek()) {
+                (Some(one), Some(other)) if place(other) < place(one) => others.next(),
+                (Some(_), _) => ipv4.next(),
+                (None, _) => others.next(),
+            }
+        })
+    }
+}
+
+/// The numbers of entries by the kind of their groups. A list of [`Group`] would take twice the memory.
+#[derive(Clone, Debug)]
+pub(super) enum Groups {
     /// Clients by the leading bits of their addresses.
     Clients(Clients),
-    Services(Counts<Owner>),
-    Servers(Counts<SocketAddr>),
+    /// Services of IPv4 by protocol, address and port, and other owners.
+    Services(ByFamily<(Protocol, u32, u16), Owner>),
+    /// Real servers by address and port.
+    Servers(ByFamily<(u32, u16), SocketAddr>),
     States(Counts<ConnectionState>),
     Origins(Counts<Option<ConnectionOrigin>>),
 }
 
-#[derive(Debug)]
-struct Clients {
+impl Groups {
+    /// The groups with their counts, in the order of the counts.
+    pub(super) fn iter(&self) -> Box<dyn Iterator<Item = GroupCount> + '_> {
+        match self {
+            Self::Clients(clients) => Box::new(clients.groups()),
+            Self::Services(services) => Box::new(services.groups(service_of_ipv4, Group::Service)),
+            Self::Servers(servers) => Box::new(servers.groups(server_of_ipv4, Group::Server)),
+            Self::States(states) => Box::new(states.groups(Group::State)),
+            Self::Origins(origins) => Box::new(origins.groups(Group::Origin)),
+        }
+    }
+}
+
+fn service_of_ipv4((protocol, address, port): (Protocol, u32, u16)) -> Group {
+    let address = Ipv4Addr::from_bits(address).into();
+    Group::Service(Owner::Service(ServiceKey::Address { protocol, address, port }))
+}
+
+fn server_of_ipv4((address, port): (u32, u16)) -> Group {
+    Group::Server(SocketAddr::new(Ipv4Addr::from_bits(address).into(), port))
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
     ipv4_length: u8,
     ipv6_length: u8,
     ipv4_mask: u32,
     ipv6_mask: u128,
-    ipv4: Counts<u32>,
-    ipv6: Counts<u128>,
+    counts: ByFamily<u32, u128>,
 }
 
 impl Clients {
@@ -92,29 +175,26 @@ impl Clients {
             ipv6_length,
             ipv4_mask: u32::MAX.checked_shl(ipv4_bits).unwrap_or(0),
             ipv6_mask: u128::MAX.checked_shl(ipv6_bits).unwrap_or(0),
-            ipv4: Counts::default(),
-            ipv6: Counts::default(),
+            counts: ByFamily::default(),
         }
     }
 
     fn add(&mut self, connection: &Connection) {
+        let ByFamily { ipv4, others: ipv6 } = &mut self.counts;
         match connection.client.ip() {
-            IpAddr::V4(client) => self.ipv4.add(client.to_bits() & self.ipv4_mask, connection),
-            IpAddr::V6(client) => self.ipv6.add(client.to_bits() & self.ipv6_mask, connection),
+            IpAddr::V4(client) => ipv4.add(client.to_bits() & self.ipv4_mask, connection),
+            IpAddr::V6(client) => ipv6.add(client.to_bits() & self.ipv6_mask, connection),
         }
     }
 
-    fn into_groups(self) -> impl Iterator<Item = GroupCount> {
+    fn groups(&self) -> impl Iterator<Item = GroupCount> + '_ {
         let network = |address: IpAddr, length| {
             Group::Client(Network::new(address, length).unwrap_or(Network::host(address)))
         };
-        let ipv4 = self
-            .ipv4
-            .into_groups(move |bits| network(Ipv4Addr::from_bits(bits).into(), self.ipv4_length));
-        let ipv6 = self
-            .ipv6
-            .into_groups(move |bits| network(Ipv6Addr::from_bits(bits).into(), self.ipv6_length));
-        ipv4.chain(ipv6)
+        self.counts.groups(
+            move |bits| network(Ipv4Addr::from_bits(bits).into(), self.ipv4_length),
+            move |bits| network(Ipv6Addr::from_bits(bits).into(), self.ipv6_length),
+        )
     }
 }
 
@@ -132,8 +212,8 @@ impl<'a> GroupCounter<'a> {
     pub fn new(grouping: ConnectionGrouping, attribution: &'a Attribution) -> Self {
         let groups = match grouping {
             ConnectionGrouping::Client { ipv4, ipv6 } => Groups::Clients(Clients::new(ipv4, ipv6)),
-            ConnectionGrouping::Service => Groups::Services(Counts::default()),
-            ConnectionGrouping::Server => Groups::Servers(Counts::default()),
+            ConnectionGrouping::Service => Groups::Services(ByFamily::default()),
+            ConnectionGrouping::Server => Groups::Servers(ByFamily::default()),
             ConnectionGrouping::State => Groups::States(Counts::default()),
             ConnectionGrouping::Origin => Groups::Origins(Counts::default()),
         };
@@ -144,10 +224,20 @@ impl<'a> GroupCounter<'a> {
     pub fn add(&mut self, connection: &Connection) {
         match &mut self.groups {
             Groups::Clients(clients) => clients.add(connection),
-            Groups::Services(services) => {
-                services.add(self.attribution.owner_of(connection), connection);
-            }
-            Groups::Servers(servers) => servers.add(connection.server, connection),
+            Groups::Services(services) => match self.attribution.owner_of(connection) {
+                Owner::Service(ServiceKey::Address {
+                    protocol,
+                    address: IpAddr::V4(address),
+                    port,
+                }) => services.ipv4.add((protocol, address.to_bits(), port), connection),
+                owner => services.others.add(owner, connection),
+            },
+            Groups::Servers(servers) => match connection.server {
+                SocketAddr::V4(server) => {
+                    servers.ipv4.add((server.ip().to_bits(), server.port()), connection);
+                }
+                server @ SocketAddr::V6(_) => servers.others.add(server, connection),
+            },
             Groups::States(states) => states.add(connection.state.clone(), connection),
             Groups::Origins(origins) => origins.add(connection.origin, connection),
         }
@@ -155,16 +245,15 @@ impl<'a> GroupCounter<'a> {
 
     /// The groups, the largest first, and those of the same size in the order of their keys.
     pub fn largest(self, limit: Option<usize>) -> GroupCounts {
-        let mut counts: Vec<GroupCount> = match self.groups {
-            Groups::Clients(clients) => clients.into_groups().collect(),
-            Groups::Services(services) => services.into_groups(Group::Service).collect(),
-            Groups::Servers(servers) => servers.into_groups(Group::Server).collect(),
-            Groups::States(states) => states.into_groups(Group::State).collect(),
-            Groups::Origins(origins) => origins.into_groups(Group::Origin).collect(),
-        };
-        counts.sort_by_key(|group| Reverse(group.count));
-        counts.truncate(limit.unwrap_or(usize::MAX));
-        GroupCounts { grouping: self.grouping, counts }
+        let mut groups = self.groups;
+        match &mut groups {
+            Groups::Clients(clients) => clients.counts.arrange(),
+            Groups::Services(services) => services.arrange(),
+            Groups::Servers(servers) => servers.arrange(),
+            Groups::States(states) => states.arrange(),
+            Groups::Origins(origins) => origins.arrange(),
+        }
+        GroupCounts { grouping: self.grouping, groups, limit: limit.unwrap_or(usize::MAX) }
     }
 }
 
@@ -173,7 +262,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use ipvs::model::{ConnectionProtocol, ConnectionTarget};
+    use ipvs::model::{ConnectionProtocol, ConnectionTarget, VirtualService};
 
     #[test]
     fn groups_are_whole_however_many_entries_are_counted() {
@@ -197,11 +286,51 @@ mod tests {
             }
             let mut expected: Vec<(IpAddr, EntryCount)> = expected.into_iter().collect();
             expected.sort_by_key(|&(_, count)| Reverse(count));
-            let groups = counter.largest(None).counts;
-            assert_eq!(groups.len(), expected.len());
-            for (GroupCount { group, count }, (client, expected)) in groups.iter().zip(&expected) {
-                assert_eq!((group, count), (&Group::Client(Network::host(*client)), expected));
+            let counts = counter.largest(None);
+            assert_eq!(counts.iter().count(), expected.len());
+            for (GroupCount { group, count }, (client, expected)) in counts.iter().zip(expected) {
+                assert_eq!((group, count), (Group::Client(Network::host(client)), expected));
             }
+        }
+    }
+
+    #[test]
+    fn groups_of_both_families_and_of_services_that_are_gone_are_in_one_order() {
+        let mut attribution = Attribution::default();
+        for service in ["tcp 10.0.0.1:80", "tcp [2001:db8::1]:80", "udp 10.0.0.1:80"] {
+            attribution.insert(&VirtualService::new(service.parse().unwrap()), []);
+        }
+        let ends = ["10.0.0.1:80", "10.0.0.2:80", "[2001:db8::1]:80", "[2001:db8::2]:80"];
+        let ends = ends.map(|end| end.parse::<SocketAddr>().unwrap());
+        let mut services = GroupCounter::new(ConnectionGrouping::Service, &attribution);
+        let mut servers = GroupCounter::new(ConnectionGrouping::Server, &attribution);
+        let mut clients = GroupCounter::new("client".parse().unwrap(), &attribution);
+        let mut expected: [BTreeMap<Group, EntryCount>; 3] = Default::default();
+        let mut random = 1_u32;
+        for _ in 0..60 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let end = ends[usize::try_from(random >> 8).unwrap() % ends.len()];
+            let protocol = match random >> 31 {
+                0 => ConnectionProtocol::Tcp,
+                _ => ConnectionProtocol::Udp,
+            };
+            let (target, state) = (ConnectionTarget::Address(end), ConnectionState::Established);
+            let entry = Connection::new(protocol, [end, end], target, state, 900);
+            let owner = Group::Service(attribution.owner_of(&entry));
+            let groups = [owner, Group::Server(end), Group::Client(Network::host(end.ip()))];
+            for (counts, group) in expected.iter_mut().zip(groups) {
+                counts.entry(group).or_default().add(&entry);
+            }
+            for counter in [&mut services, &mut servers, &mut clients] {
+                counter.add(&entry);
+            }
+        }
+        for (counter, expected) in [services, servers, clients].into_iter().zip(expected) {
+            let mut expected: Vec<(Group, EntryCount)> = expected.into_iter().collect();
+            expected.sort_by_key(|&(_, count)| Reverse(count));
+            let counts = counter.largest(None);
+            let found = counts.iter().map(|GroupCount { group, count }| (group, count));
+            assert_eq!(found.collect::<Vec<_>>(), expected);
         }
     }
 }

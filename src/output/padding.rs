@@ -37,6 +37,14 @@ pub(super) fn left_number(out: &mut Vec<u8>, number: u32, width: usize) {
     pad(out, end);
 }
 
+/// Appends blanks and a number that ends at the width.
+pub(super) fn right_number(out: &mut Vec<u8>, number: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number);
+    pad(out, (out.len() + width).saturating_sub(digits.len()));
+    out.extend_from_slice(digits.as_bytes());
+}
+
 /// Appends blanks up to a length of the whole text.
 pub(super) fn pad(out: &mut Vec<u8>, end: usize) {
     const BLANKS: [u8; 32] = [b' '; 32];

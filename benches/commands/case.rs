@@ -15,7 +15,7 @@ pub enum Before {
     Director(Shape),
     /// Connections made by packets of UDP: their number, and the number of their clients.
     Connections(u32, u32),
-    /// A text instead of the kernel's list of connections.
+    /// The service of the connections, and a text instead of the kernel's list of connections.
     ConnectionText(u32),
     /// A table, and a slow name server.
     TableAndNameServer(Shape),

@@ -1,6 +1,6 @@
 //! The cases to measure, and the bars that they must reach.
 
-use super::case::{Bar, Before, Case, Process, Runs, thousands};
+use super::case::{Bar, Before, Case, Process, Runs, Table, thousands};
 use super::inputs::{Shape, server_address, service_address};
 
 const MANY_SERVERS: Shape = Shape::new(100, 1_000);
@@ -10,6 +10,9 @@ const NAMED: Shape = Shape::new(1, 1_000);
 
 /// The number of connections of the cases that list them.
 const CONNECTIONS: u32 = 50_000;
+
+/// The number of connections of the longest text.
+const LONG_TEXT: u32 = 1_000_000;
 
 /// The number of samples that ipvsadm-top takes.
 const SAMPLES: u32 = 5;
@@ -156,6 +159,13 @@ pub fn ours() -> Vec<Case> {
     .map(|arguments| connections(arguments).over(&plain, 1.1))
     .into();
     cases.insert(0, plain);
+    let plain = connection_text("-Lnc", LONG_TEXT);
+    let service = service_address(0);
+    cases.extend([format!("-Lnc -t {service}:80"), "-Lnc --count-by client".to_owned()].map(
+        |arguments| {
+            Case { table: Table::Ours, ..connection_text(&arguments, LONG_TEXT) }.over(&plain, 1.1)
+        },
+    ));
     let name = "10,000 x 2";
     let stats = listing("-Ln --stats", (name, MANY_SERVICES), "");
     let top = Process::new(Runs::Top(SAMPLES), "-n");
@@ -206,6 +216,13 @@ fn connections(arguments: &str) -> Case {
     }
 }
 
+/// A command that reads a text of connections. Each is of another client, and all are of one service.
+fn connection_text(arguments: &str, count: u32) -> Case {
+    let name = format!("{arguments} of a text of N clients, {}", thousands(count.into()));
+    let before = Before::ConnectionText(count);
+    Case::of_growth(&name, count.into(), before, Process::ipvsadm(arguments))
+}
+
 /// The cases that show how the cost grows with the table.
 pub fn growth() -> Vec<Case> {
     let tables = [100, 1_000, 10_000].map(|services| Shape::new(services, 10));
@@ -225,11 +242,7 @@ pub fn growth() -> Vec<Case> {
             (Before::Table(shape), Process::ipvsadm(arguments))
         }));
     }
-    cases.extend(growing([10_000, 100_000, 1_000_000].map(|count| {
-        let name = format!("-Lnc of a text, {}", thousands(count.into()));
-        let before = Before::ConnectionText(count);
-        Case::of_growth(&name, count.into(), before, Process::ipvsadm("-Lnc"))
-    })));
+    cases.extend(growing([10_000, 100_000, LONG_TEXT].map(|count| connection_text("-Lnc", count))));
     cases.extend(growing([1_000, 10_000, 100_000].map(|services| {
         let shape = Shape::new(services, 1);
         let name = format!("ipvsadm-restore of N x 1, {}", thousands(services.into()));

@@ -60,17 +60,20 @@ fn address(first: u32, number: u32) -> String {
     format!("10.{}.{middle}.{}", first + high, low + 1)
 }
 
-/// The text of /proc/net/ip_vs_conn for `count` connections, as Linux 6.1 formats it (`ip_vs_conn_seq_show`).
+/// The text of /proc/net/ip_vs_conn for `count` connections of as many clients, as Linux 6.1 formats it
+/// (`ip_vs_conn_seq_show`). The order of the clients is that of a hash table.
 pub fn connections(count: u32) -> String {
     let mut text = String::from(
         "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n",
     );
     for number in 0..count {
-        let (client, port) = (number / 50_000, 1024 + number % 50_000);
+        // The factor is odd, so up to 2^24 numbers have different products.
+        let client = number.wrapping_mul(2_654_435_761) & 0xff_ffff;
+        let port = 1024 + number % 50_000;
         let server = number % 250 + 1;
         let _ = writeln!(
             text,
-            "TCP 0A03{client:04X} {port:04X} 0A400001 0050 0A8000{server:02X} 1F90 ESTABLISHED {expires:7}",
+            "TCP 0A{client:06X} {port:04X} 0A400001 0050 0A8000{server:02X} 1F90 ESTABLISHED {expires:7}",
             expires = 900 - number % 900
         );
     }

@@ -50,7 +50,10 @@ pub fn prepare(
         Before::Table(shape) => load(settings, scratch, &shape.rules(0))?,
         Before::Director(shape) => direct(settings, scratch, shape)?,
         Before::Connections(count, clients) => connect(settings, scratch, count, clients)?,
-        Before::ConnectionText(count) => put_text(scratch, &inputs::connections(count))?,
+        Before::ConnectionText(count) => {
+            load(settings, scratch, &Shape::new(1, 0).rules(0))?;
+            put_text(scratch, &inputs::connections(count))?;
+        }
         Before::TableAndNameServer(shape) => {
             load(settings, scratch, &shape.rules(0))?;
             let resolver = scratch.join("resolv.conf");

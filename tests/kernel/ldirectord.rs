@@ -15,6 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::one_machine::machine;
 use crate::program::Program;
 use crate::table::{Kernel, Service, Table};
+use crate::wait::PATIENCE;
 
 /// The folder in which tests/provide unpacks Debian's package.
 const DEBIAN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
@@ -53,12 +54,13 @@ impl Drop for WebServer {
     }
 }
 
+/// Waits with twice the usual patience: the start of ldirectord alone takes seconds.
 #[track_caller]
 fn wait(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
         let log = fs::read_to_string("/run/ldirectord.log").unwrap_or_default();
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain for {what}\n{log}");
+        assert!(start.elapsed() < PATIENCE * 2, "waited in vain for {what}\n{log}");
         sleep(Duration::from_millis(200));
     }
 }

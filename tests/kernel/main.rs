@@ -45,6 +45,8 @@ mod drain_kinds;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod hostile_directory;
 #[cfg(test)]
 mod kernel_model;
@@ -139,6 +141,8 @@ mod top;
 mod top_picture;
 #[cfg(test)]
 mod traffic;
+#[cfg(test)]
+mod wait;
 #[cfg(test)]
 mod watch;
 #[cfg(test)]

@@ -6,13 +6,16 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 
 use neli::consts::nl::NlmF;
-use neli::consts::rtnl::{RtAddrFamily, Rtm};
+use neli::consts::rtnl::{Iff, RtAddrFamily, Rtm};
 use neli::consts::socket::NlFamily;
 use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::rtnl::{Ifinfomsg, IfinfomsgBuilder};
 use neli::socket::synchronous::NlSocketHandle;
 use neli::utils::Groups;
+use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::wait::wait_until;
 
 /// Moves the calling thread to a new network namespace, with an empty table and with loopback up. Without loopback the
 /// kernel refuses every real server as "not unicast".
@@ -95,12 +98,36 @@ impl Host {
             host.ip(&format!("address add {address} dev {name}{nodad}"));
             host.ip(&format!("link set {name} up"));
         }
+        // The kernel drops packets until a work item has seen the carrier of both ends.
+        for (host, name) in [(self, name), (peer, peer_name)] {
+            host.within(|| wait_until(&format!("the carrier of {name}"), || is_running(name)));
+        }
     }
 
     /// Sets a value under /proc/sys/net, which belongs to the thread's namespace.
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         self.within(|| std::fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }
+}
+
+/// Returns whether an interface of the calling thread's namespace can send and receive.
+fn is_running(name: &str) -> bool {
+    let socket = NlSocketHandle::connect(NlFamily::Route, None, Groups::empty()).unwrap();
+    let interface = IfinfomsgBuilder::default()
+        .ifi_family(RtAddrFamily::Unspecified)
+        .ifi_index(if_nametoindex(name).unwrap().try_into().unwrap())
+        .build()
+        .unwrap();
+    let message: Nlmsghdr<Rtm, Ifinfomsg> = NlmsghdrBuilder::default()
+        .nl_type(Rtm::Getlink)
+        .nl_flags(NlmF::REQUEST)
+        .nl_payload(NlPayload::Payload(interface))
+        .build()
+        .unwrap();
+    socket.send(&message).unwrap();
+    let (answer, _) = socket.recv_all::<Rtm, Ifinfomsg>().unwrap();
+    let found = answer.iter().find_map(|message| message.get_payload());
+    found.unwrap_or_else(|| panic!("no {name}: {answer:?}")).ifi_flags().contains(Iff::RUNNING)
 }
 
 /// Runs `ip` in the namespace of the calling thread.

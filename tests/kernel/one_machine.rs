@@ -15,6 +15,7 @@ use nix::sys::socket::{
 
 use crate::network::{fresh_namespace, ip};
 use crate::program::Program;
+use crate::wait::{PATIENCE, wait_for};
 
 /// The service that the tests balance, unless they need several.
 pub(crate) const VIRTUAL: &str = "10.1.0.100:80";
@@ -56,17 +57,6 @@ pub(crate) fn service(kind: &str, options: &str, weights: &[u32]) -> String {
     format!("-A {kind} {VIRTUAL} {options}\n{}", servers.collect::<String>())
 }
 
-fn wait<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain for {what}");
-        sleep(Duration::from_millis(1));
-    }
-}
-
 /// Waits until a listing is as expected.
 #[track_caller]
 pub(crate) fn wait_for_listing(arguments: &str, wanted: impl Fn(&str) -> bool) -> String {
@@ -76,8 +66,8 @@ pub(crate) fn wait_for_listing(arguments: &str, wanted: impl Fn(&str) -> bool) -
         if wanted(&listing) {
             return listing;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{arguments} stayed\n{listing}");
-        sleep(Duration::from_millis(100));
+        assert!(start.elapsed() < PATIENCE, "{arguments} stayed\n{listing}");
+        sleep(Duration::from_millis(50));
     }
 }
 
@@ -110,7 +100,7 @@ impl UdpServers {
     #[track_caller]
     pub(crate) fn takes(&self, client: &UdpSocket, to: &str) -> usize {
         client.send_to(b"question", to).unwrap();
-        wait("a datagram", || {
+        wait_for("a datagram", || {
             self.0.iter().position(|server| match server.recv(&mut [0; 16]) {
                 Ok(_) => true,
                 Err(error) => {
@@ -151,7 +141,7 @@ impl TcpServers {
     /// Opens a connection.
     #[track_caller]
     pub(crate) fn connect(&self, client: TcpStream) -> Connection {
-        let (server, taker) = wait("a connection", || {
+        let (server, taker) = wait_for("a connection", || {
             self.0.iter().enumerate().find_map(|(n, listener)| match listener.accept() {
                 Ok((stream, _)) => Some((stream, n)),
                 Err(error) => {

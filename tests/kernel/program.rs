@@ -7,16 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::wait::{PATIENCE, wait_until};
+
 /// The folder in which tests/provide unpacks Debian's package.
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/debian/root");
-
-/// A program that runs longer than this counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program to run.
 pub(crate) struct Program {
@@ -175,16 +173,11 @@ fn assert_valid(command: &Command, outcome: &Outcome) {
 
 /// Waits until a process that was just started catches a signal. Before that, the signal would end it in the usual way.
 pub(crate) fn wait_until_it_catches(process: Pid, signal: Signal) {
-    let start = Instant::now();
-    loop {
+    wait_until(&format!("{process} to catch {signal}"), || {
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
-        if u64::from_str_radix(mask, 16).unwrap() & (1 << (signal as i32 - 1)) != 0 {
-            return;
-        }
-        assert!(start.elapsed() < PATIENCE, "{process} does not catch {signal}:\n{status}");
-        thread::sleep(Duration::from_millis(1));
-    }
+        u64::from_str_radix(mask, 16).unwrap() & (1 << (signal as i32 - 1)) != 0
+    });
 }
 
 impl Outcome {

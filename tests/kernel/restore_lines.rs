@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipvs::model::{Change, Protocol, ServiceKey, VirtualService};
 use ipvs::netlink::{Client, KernelSocket};
@@ -17,6 +17,7 @@ use nix::sys::socket::sockopt::RcvBuf;
 use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::table::{Kernel, Key, Service, TCP, Table};
+use crate::wait;
 
 /// A running `-R`, and the write end of its standard input.
 struct Restore {
@@ -43,13 +44,9 @@ impl Restore {
     }
 }
 
-/// Waits until the table is as wanted, long enough for a slow machine.
+/// Waits until the table is as wanted.
 fn wait_until(kernel: &Kernel, what: &str, wanted: impl Fn(&Table) -> bool) {
-    let start = Instant::now();
-    while !wanted(&kernel.rules()) {
-        assert!(start.elapsed() < Duration::from_secs(120), "{what} did not happen");
-        sleep(Duration::from_millis(10));
-    }
+    wait::wait_until(what, || wanted(&kernel.rules()));
 }
 
 #[test]

@@ -3,15 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
 use ipvs::model::Forwarding;
 use ipvs::{Client, RealServer, ServiceKey};
 
+use crate::held::Held;
 use crate::network::{Host, fresh_namespace};
 use crate::program::Program;
 
@@ -58,7 +57,8 @@ fn answered_after(edit: &str) -> usize {
         Program::ours().line(edit).succeeded();
     });
     let virtual_address = SocketAddr::from(([10, 1, 0, 100], 80));
-    let patience = Duration::from_secs(2);
+    // The lost connections wait as long.
+    let patience = Duration::from_secs(4);
     let is_answered = || {
         let stream = TcpStream::connect_timeout(&virtual_address, patience);
         stream.is_ok_and(|mut stream| stream.read_exact(&mut [0]).is_ok())
@@ -227,28 +227,11 @@ fn of_relative_weights_at_once_none_is_lost() {
     assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 8\n"));
 }
 
-/// Edits a weight to 7, with a pause before each request from the reading behind the edit on. `rival` gets a client
-/// and runs until it returns or the edit has ended.
-fn contested_edit(mut rival: impl FnMut(&mut Client) -> bool + Send + 'static) -> Output {
+/// Starts an edit of a weight to 7, which stops behind the edit and behind each later request.
+fn held_edit() -> Held {
     table(&format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 5 -x 9\n"));
-    let has_ended = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&has_ended);
-    let rival = thread::spawn(move || {
-        let mut client = Client::connect().unwrap();
-        while !seen.load(Ordering::SeqCst) && !rival(&mut client) {
-            thread::sleep(Duration::from_millis(5));
-        }
-    });
     // The first three requests ask for the family, read the server and edit it.
-    let output = Command::new("strace")
-        .args(["-o", "/dev/null", "-e", "inject=sendto:delay_enter=700000:when=4+"])
-        .arg(Program::ours().name())
-        .args("-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w 7".split(' '))
-        .output()
-        .expect("strace is missing: run `make test`, which installs it");
-    has_ended.store(true, Ordering::SeqCst);
-    rival.join().unwrap();
-    output
+    Held::start(&Program::ours(), "-e -t 10.0.0.1:80 -r 10.1.0.1 --keep -w 7", b"", "3+")
 }
 
 fn service_key() -> ServiceKey {
@@ -259,29 +242,39 @@ fn current(client: &mut Client) -> RealServer {
     client.server(&service_key(), &"10.1.0.1:80".parse().unwrap()).unwrap().server
 }
 
+/// Another program undoes the edit.
+fn undo(client: &mut Client) {
+    let now = current(client);
+    client.edit_server(&service_key(), &now.weight(3)).unwrap();
+}
+
 #[test]
 fn edit_is_made_once_more_if_another_program_was_faster() {
-    let output = contested_edit(|client| {
-        let now = current(client);
-        let is_edited = now.weight == 7;
-        if is_edited {
-            client.edit_server(&service_key(), &now.weight(3)).unwrap();
-        }
-        is_edited
-    });
+    let mut edit = held_edit();
+    let mut client = Client::connect().unwrap();
+    assert!(edit.stops(), "it has ended");
+    assert_eq!(current(&mut client).weight, 7);
+    undo(&mut client);
+    edit.go_on();
+    while edit.stops() {
+        edit.go_on();
+    }
+    let output = edit.end();
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{output:?}");
     assert_eq!(saved(), format!("{SERVICE}-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 7 -x 9\n"));
 }
 
 #[test]
 fn edit_that_another_program_undoes_each_time_fails() {
-    let output = contested_edit(|client| {
-        let now = current(client);
-        if now.weight == 7 {
-            client.edit_server(&service_key(), &now.weight(3)).unwrap();
+    let mut edit = held_edit();
+    let mut client = Client::connect().unwrap();
+    while edit.stops() {
+        if current(&mut client).weight == 7 {
+            undo(&mut client);
         }
-        false
-    });
+        edit.go_on();
+    }
+    let output = edit.end();
     assert_eq!(output.status.code(), Some(255), "{output:?}");
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("another program keeps changing the same settings"), "{message}");

@@ -1,13 +1,11 @@
 //! Input and options of a restore: a file with an invalid line changes nothing, and every invalid line is reported.
 
 use std::fs;
-use std::io::Write;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::held::Held;
 use crate::network::fresh_namespace;
 use crate::program::{Outcome, Program};
 use crate::table::{Kernel, Service, TCP, Table};
@@ -382,36 +380,23 @@ fn only_a_terminal_shows_the_progress_of_a_large_restore() {
     assert!(last.starts_with("Scheduler or persistence engine not found"), "{last:?}");
 }
 
-/// Single commands do not wait for a restore. The restore's first change is delayed until another program has made the
-/// same change.
+/// Single commands do not wait for a restore. The restore is stopped while another program makes one of its changes.
 #[test]
 fn a_change_by_another_program_meanwhile_is_taken_into_account() {
     const OLD: &str = "-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2:80 -s rr\n";
     const NEW: &str = "-A -t 10.0.0.2:80 -s rr\n-A -t 10.0.0.3:80 -s rr\n-A -t 10.0.0.4:80 -s rr\n";
-    // The family, the services, the real servers of each service, the additions, and the deletions.
-    for (first_change, meanwhile) in [(5, "-A -t 10.0.0.4:80 -s wrr"), (6, "-D -t 10.0.0.1:80")] {
+    // The sends are the family, the services, the real servers of both services, the additions, and the deletions.
+    for (last_send, meanwhile) in [("4", "-A -t 10.0.0.4:80 -s wrr"), ("5", "-D -t 10.0.0.1:80")] {
         fresh_namespace();
         let kernel = Kernel::open();
         Program::ours().feed(["-R"], OLD.as_bytes()).succeeded();
-        let log = std::env::temp_dir().join(format!("held-back-{}", std::process::id()));
-        let inject = format!("inject=sendto:delay_enter=5000000:when={first_change}");
-        let mut restore = Command::new("strace")
-            .args(["-qq", "-e", "trace=sendto", "-e", &inject, "-o"])
-            .arg(&log)
-            .arg(Program::restore().name())
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("strace is missing: run `make test`, which installs it");
-        restore.stdin.take().unwrap().write_all(NEW.as_bytes()).unwrap();
-        let sends = || fs::read_to_string(&log).map_or(0, |log| log.matches(") = ").count());
-        while sends() < first_change - 1 {
-            assert_eq!(restore.try_wait().unwrap(), None, "it has made {} sends", sends());
-            sleep(Duration::from_millis(10));
-        }
+        let mut restore = Held::start(&Program::restore(), "", NEW.as_bytes(), last_send);
+        assert!(restore.stops(), "it has ended");
+        let additions = usize::from(last_send == "5") * 2;
+        assert_eq!(kernel.rules().services.len(), 2 + additions, "before the next send");
         Program::ours().line(meanwhile).succeeded();
-        let output = restore.wait_with_output().unwrap();
-        fs::remove_file(&log).unwrap();
+        restore.go_on();
+        let output = restore.end();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         let services = ["10.0.0.2", "10.0.0.3", "10.0.0.4"];
         let services = services.map(|address| Service::new(TCP, address, 80));

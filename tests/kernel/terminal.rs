@@ -16,8 +16,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use vt100::{Parser, Screen};
 
-/// A terminal whose screen does not get as expected within this time fails the test.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::PATIENCE;
 
 /// A terminal with the program that runs on it.
 pub(crate) struct Terminal {
@@ -77,7 +76,8 @@ impl Terminal {
         self.parser.lock().unwrap().screen().clone()
     }
 
-    /// Waits until the screen is as expected, and returns it.
+    /// Waits until the screen is as expected, and returns it. A picture may arrive in parts, so all that a test looks at in
+    /// the screen belongs into the condition.
     #[track_caller]
     pub(crate) fn wait(&self, what: &str, is_expected: impl Fn(&Screen) -> bool) -> Screen {
         let start = Instant::now();
@@ -113,8 +113,9 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         let status = self.child.wait().unwrap().code();
-        self.wait("the screen of before", |screen| !screen.alternate_screen());
-        assert!(!self.screen().hide_cursor() && !self.is_raw(), "not restored");
+        self.wait("the screen of before", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && !self.is_raw()
+        });
         status
     }
 

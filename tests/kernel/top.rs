@@ -1,5 +1,6 @@
 //! ipvsadm-top on a terminal, under traffic: its screens, its keys, and the terminal after every end.
 
+use std::cell::RefCell;
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use vt100::Screen;
 
 use crate::network::{Host, fresh_namespace};
 use crate::one_machine::{Connection, TcpServers, client, furnish, list, machine};
@@ -50,14 +52,19 @@ impl Traffic {
         let server = UdpSocket::bind("10.2.0.1:53").unwrap();
         server.set_nonblocking(true).unwrap();
         let clients = ["10.4.0.1", "10.4.0.1", "10.4.0.2"].map(client);
+        let send = move || {
+            for client in &clients {
+                client.send_to(b"question", "10.1.0.100:53").unwrap();
+                let _ = server.recv(&mut [0; 16]);
+            }
+        };
+        // Each client has its entry before a program reads the table.
+        send();
         let is_over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&is_over);
         let sender = thread::spawn(move || {
             while !ended.load(Ordering::Relaxed) {
-                for client in &clients {
-                    client.send_to(b"question", "10.1.0.100:53").unwrap();
-                    let _ = server.recv(&mut [0; 16]);
-                }
+                send();
                 thread::sleep(Duration::from_millis(10));
             }
         });
@@ -77,18 +84,38 @@ fn start(arguments: &str) -> Terminal {
 }
 
 /// The line of a screen with a text.
-fn line(screen: &vt100::Screen, text: &str) -> String {
+fn line(screen: &Screen, text: &str) -> String {
     let contents = screen.contents();
     contents.lines().find(|line| line.contains(text)).unwrap_or_default().trim_end().to_owned()
 }
 
-/// Writes a file of pictures to target/tmp/top, and returns the one that is kept.
-fn written_and_kept(name: &str, kept: &str, text: &str) -> String {
-    let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join("top");
-    fs::create_dir_all(&written).unwrap();
-    fs::write(written.join(name), text).unwrap();
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(kept).join(name);
-    fs::read_to_string(kept).unwrap_or_default()
+/// Writes a file of pictures to target/tmp/top.
+fn write(name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("top");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), text).unwrap();
+}
+
+/// A file of the project, or nothing.
+fn kept(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The text of a picture of the documentation, without the numbers of the traffic.
+fn documented(name: &str) -> String {
+    masked(&text_of_svg(&kept(&format!("docs/{name}"))))
+}
+
+/// With UPDATE=1, pictures are written as they are, and not compared.
+fn is_update() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
+
+/// The header has the rates of the second sample.
+fn has_rates(screen: &Screen) -> bool {
+    let total = line(screen, "Total:");
+    total.contains("pkt/s") && !total.contains(" 0 pkt/s")
 }
 
 /// The screens are kept without the numbers of the traffic. With UPDATE=1, the new ones in target/tmp/top replace those in
@@ -100,11 +127,11 @@ fn screens_under_traffic_are_as_kept_at_each_size() {
     let mut terminal = start("-n");
     terminal.wait_for("UDP 10.1.0.100:53");
     terminal.keys("a");
-    let mut pictures = Vec::new();
     for (rows, columns) in [(24, 80), (60, 200), (5, 20)] {
         terminal.resize(rows, columns);
         let name = format!("{columns}x{rows}.txt");
-        let screen = terminal.wait(&name, |screen| {
+        let (wanted, picture) = (kept(&format!("tests/kernel/top/{name}")), documented("top.svg"));
+        let is_complete = |screen: &Screen| {
             // The whole picture of this size, with the rates of the second sample.
             let text = screen.contents();
             let first = text.lines().next().unwrap_or_default().trim_end().chars().count();
@@ -114,28 +141,26 @@ fn screens_under_traffic_are_as_kept_at_each_size() {
                 _ => {
                     first == usize::from(columns)
                         && last.starts_with("? help")
-                        && text.contains("pkt/s")
-                        && !text.contains(" 0 pkt/s")
+                        && has_rates(screen)
                         && !line(screen, "UDP 10.1").ends_with("  -")
                 }
             }
+        };
+        let is_as_kept = |screen: &Screen| {
+            let shown = masked(&screen.contents());
+            shown == wanted && (columns != 80 || shown == picture)
+        };
+        let screen = terminal.wait(&format!("the screen of {name}"), |screen| {
+            is_complete(screen) && (is_update() || is_as_kept(screen))
         });
-        let shown = masked(&screen.contents());
-        let kept = written_and_kept(&name, "tests/kernel/top", &shown);
-        pictures.push((name, shown, kept));
+        write(&name, &masked(&screen.contents()));
         if columns == 80 {
-            if std::env::var_os("UPDATE").is_some() {
+            if is_update() {
                 // The picture of the documentation has graphs of a whole minute.
                 thread::sleep(Duration::from_secs(65));
             }
-            let screen = terminal.screen();
-            let kept = written_and_kept("top.svg", "docs", &svg(&screen));
-            let shown = masked(&screen.contents());
-            pictures.push(("top.svg".to_owned(), shown, masked(&text_of_svg(&kept))));
+            write("top.svg", &svg(&terminal.wait("the picture", is_complete)));
         }
-    }
-    for (name, shown, kept) in pictures {
-        assert_eq!(shown, kept, "{name}");
     }
     terminal.keys("q");
     assert_eq!(terminal.ended(), Some(0));
@@ -162,28 +187,32 @@ fn keys_sort_filter_freeze_and_show_connections() {
     terminal.keys("\u{1b}");
     terminal.wait_for("UDP 10.1.0.100:53");
     terminal.keys("/udp\rc");
+    let picture = documented("top-connections.svg");
     let shown = terminal.wait("the connections, with rates", |screen| {
-        let total = line(screen, "Total:");
         screen.contents().contains("Connections of UDP 10.1.0.100:53: 3,")
-            && total.contains("pkt/s")
-            && !total.contains(" 0 pkt/s")
+            && has_rates(screen)
+            && line(screen, "10.4.0.1").ends_with("2  10.4.0.1")
+            && line(screen, "UDP  ").contains("3  UDP")
+            && (is_update() || masked(&screen.contents()) == picture)
     });
+    write("top-connections.svg", &svg(&shown));
     let counted = list("-L -c -n -u 10.1.0.100:53 --count-by client --no-header");
     let counted: Vec<&str> = counted.split_whitespace().collect();
     assert_eq!(counted, ["10.4.0.1", "2", "0", "10.4.0.2", "1", "0"]);
-    assert!(line(&shown, "10.4.0.1").ends_with("2  10.4.0.1"), "{}", shown.contents());
-    assert!(line(&shown, "UDP  ").contains("3  UDP"), "{}", shown.contents());
-    let kept = written_and_kept("top-connections.svg", "docs", &svg(&shown));
-    assert_eq!(masked(&shown.contents()), masked(&text_of_svg(&kept)));
     // Esc and the next key together would be one key with Alt.
     terminal.keys("\u{1b}");
     terminal.wait_for("Service / real server");
     terminal.keys("f");
-    let frozen = terminal.wait_for("FROZEN").contents();
+    let before = RefCell::new(String::new());
+    let frozen = terminal.wait("a screen that stays", |screen| {
+        thread::sleep(Duration::from_millis(200));
+        let now = screen.contents();
+        now.contains("FROZEN") && before.replace(now.clone()) == now
+    });
     drop(traffic);
     Program::ours().line("-D -u 10.1.0.100:53").succeeded();
     thread::sleep(Duration::from_millis(1500));
-    assert_eq!(terminal.screen().contents(), frozen);
+    assert_eq!(terminal.screen().contents(), frozen.contents());
     terminal.keys("f");
     terminal.wait_for("no service and no real server contains `udp'");
     terminal.keys("?");
@@ -200,8 +229,11 @@ fn every_end_restores_the_terminal() {
         [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131), (Signal::SIGINT, 0)]
     {
         let mut terminal = start("-n");
-        let screen = terminal.wait_for("no virtual services");
-        assert!(screen.alternate_screen() && screen.hide_cursor() && terminal.is_raw());
+        terminal.wait("the empty table", |screen| {
+            let contents = screen.contents();
+            let is_full_screen = screen.alternate_screen() && screen.hide_cursor();
+            contents.contains("no virtual services") && is_full_screen && terminal.is_raw()
+        });
         kill(Pid::from_raw(terminal.child.id().try_into().unwrap()), signal).unwrap();
         assert_eq!(terminal.ended(), Some(status), "{signal}");
         if status != 0 {
@@ -239,13 +271,13 @@ fn suspended_program_gives_the_terminal_back_and_resumes() {
     let program = Path::new("/tmp").join(&name);
     fs::copy(Program::top().name(), &program).unwrap();
     terminal.keys(&format!("{} -n\n", program.display()));
-    let is_running = |screen: &vt100::Screen| {
+    let is_running = |screen: &Screen| {
         screen.alternate_screen()
             && screen.hide_cursor()
             && screen.contents().contains("TCP 10.1.0.100:80")
             && screen.contents().contains("? help")
     };
-    let is_stopped = |screen: &vt100::Screen| {
+    let is_stopped = |screen: &Screen| {
         !screen.alternate_screen()
             && !screen.hide_cursor()
             && screen.contents().trim_end().ends_with("READY>")
@@ -291,8 +323,10 @@ fn ctrl_z_without_a_shell_does_not_stop_the_program_for_ever() {
 fn load_of_conntrack_is_in_the_header_while_ipvs_uses_it() {
     machine(RULES);
     let mut terminal = start("-n");
-    let screen = terminal.wait_for("TCP 10.1.0.100:80");
-    assert!(line(&screen, "Limits:").contains("table size 4096"), "{}", screen.contents());
+    let screen = terminal.wait("the limits", |screen| {
+        line(screen, "Limits:").contains("table size 4096")
+            && screen.contents().contains("TCP 10.1.0.100:80")
+    });
     assert!(!line(&screen, "Limits:").contains("conntrack"), "{}", screen.contents());
     fs::write("/proc/sys/net/ipv4/vs/conntrack", "1").unwrap();
     let limit = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").unwrap();
@@ -318,22 +352,21 @@ fn without_root_the_screen_shows_the_numbers_of_proc() {
     let mut terminal = Terminal::start(&setpriv, 24, 80);
     terminal.wait_for("TCP 10.1.0.100:80");
     terminal.keys("a");
-    let screen = terminal.wait_for("10.2.0.1:53");
+    let screen = terminal.wait("the rows of servers", |screen| {
+        let row = |text| line(screen, text).split_whitespace().collect::<Vec<_>>().join(" ") + " ";
+        line(screen, "Limits:").contains("without root: no rates of services")
+            && row("10.2.0.1:80").starts_with("-> 10.2.0.1:80 1 4 0 ")
+            && row("10.2.0.3:80") == "-> 10.2.0.3:80 drained 0 0 0 "
+            && screen.contents().contains("10.2.0.1:53")
+    });
     fs::remove_file(&program).unwrap();
-    assert!(line(&screen, "Limits:").contains("without root: no rates of services"));
-    let row = |text| line(&screen, text).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(row("10.2.0.1:80")[..5], ["->", "10.2.0.1:80", "1", "4", "0"]);
-    assert_eq!(row("10.2.0.3:80"), ["->", "10.2.0.3:80", "drained", "0", "0", "0"]);
     let colours = (0..24).flat_map(|y| (0..80).map(move |x| (y, x)));
     for (y, x) in colours {
         let cell = screen.cell(y, x).unwrap();
         assert_eq!(cell.fgcolor(), vt100::Color::Default, "row {y}, column {x}");
     }
     // The totals are readable by everybody.
-    terminal.wait("rates of all", |screen| {
-        let total = line(screen, "Total:");
-        total.contains("pkt/s") && !total.contains(" 0 pkt/s")
-    });
+    terminal.wait("rates of all", has_rates);
     terminal.keys("q");
     assert_eq!(terminal.ended(), Some(0));
 }

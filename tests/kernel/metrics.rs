@@ -7,14 +7,13 @@ use std::io::Write;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
 use crate::rights::Copy;
+use crate::wait::{PATIENCE, wait_until_seen};
 
 const TABLE: [&str; 10] = [
     "-A -u 10.0.0.1:53 -s rr",
@@ -45,7 +44,7 @@ fn set_up() {
     let server = UdpSocket::bind("10.0.0.2:5353").unwrap();
     let client = UdpSocket::bind("10.0.0.2:0").unwrap();
     client.send_to(b"question", "10.0.0.1:53").unwrap();
-    server.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
     server.recv_from(&mut [0; 64]).unwrap();
 }
 
@@ -65,17 +64,26 @@ fn samples(text: &str) -> BTreeMap<String, u64> {
     samples
 }
 
-/// The metrics once the counters show the connection, which the kernel adds up every two seconds.
+/// The metrics once all counters show the connection. The kernel adds them up every two seconds, in newer versions at another
+/// time for each entry.
 fn counted_metrics() -> BTreeMap<String, u64> {
-    let start = Instant::now();
-    loop {
-        let found = samples(&metrics("-L --metrics"));
-        if found.get("ipvs_connections_total") == Some(&1) {
-            return found;
-        }
-        assert!(start.elapsed() < Duration::from_secs(20), "{found:#?}");
-        sleep(Duration::from_millis(50));
-    }
+    let read = || samples(&metrics("-L --metrics"));
+    wait_until_seen(read, |found| {
+        let sum = |name: &str| -> u64 {
+            found
+                .iter()
+                .filter(|(series, _)| series.starts_with(name))
+                .map(|(_, value)| value)
+                .sum()
+        };
+        [
+            "ipvs_connections_total",
+            "ipvs_service_connections_total{",
+            "ipvs_server_connections_total{",
+        ]
+        .iter()
+        .all(|name| sum(name) == 1)
+    })
 }
 
 fn promtool() -> PathBuf {

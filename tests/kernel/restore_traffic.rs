@@ -6,12 +6,13 @@ use std::io::{self, Read, Write};
 use std::iter;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, sleep};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use crate::network::Host;
 use crate::program::Program;
 use crate::table::{Connections, Kernel, Service};
+use crate::wait::{PATIENCE, wait_until, wait_until_seen};
 
 const VIRTUAL: (&str, u16) = ("10.1.0.100", 80);
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
@@ -24,8 +25,8 @@ const FAILURES_WITH_1_31: usize = 5;
 const MOST_RESTORES_WITH_1_31: usize = 500;
 /// Services besides the one that clients use. With them, it takes a while to fill a cleared table again.
 const OTHERS: u16 = 40;
-/// The timeout of clients and servers: with 1.31 some wait for packets that never arrive.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of clients and servers with 1.31, where some wait for packets that never arrive.
+const PATIENCE_WITH_1_31: Duration = Duration::from_secs(5);
 
 /// The network is client -- director -- web servers, all at one address.
 struct Lab {
@@ -104,24 +105,34 @@ struct Seen {
     longest_gap: Duration,
 }
 
-fn request() -> io::Result<()> {
+fn request(patience: Duration) -> io::Result<()> {
     let mut connection = TcpStream::connect(VIRTUAL)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(patience))?;
     connection.write_all(REQUEST)?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     if answer.ends_with("hello") { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-fn request_until(end: &AtomicBool, failures: &AtomicUsize) -> Seen {
+/// The number of requests that clients have sent so far, and of those that have failed.
+#[derive(Default)]
+struct Counts {
+    answered: AtomicUsize,
+    failed: AtomicUsize,
+}
+
+fn request_until(end: &AtomicBool, patience: Duration, counts: &Counts) -> Seen {
     let mut seen = Seen::default();
     let mut last = Instant::now();
     while !end.load(Ordering::Relaxed) {
-        match request() {
-            Ok(()) => seen.requests += 1,
+        match request(patience) {
+            Ok(()) => {
+                seen.requests += 1;
+                counts.answered.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) => {
                 seen.failures.push(error);
-                failures.fetch_add(1, Ordering::Relaxed);
+                counts.failed.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
         }
@@ -131,41 +142,55 @@ fn request_until(end: &AtomicBool, failures: &AtomicUsize) -> Seen {
     seen
 }
 
-fn serve_until(end: &AtomicBool, listener: &TcpListener) {
+/// Serves each connection on a thread of its own, so that one whose client has gone delays no other.
+fn serve_until<'scope>(
+    end: &'scope AtomicBool,
+    listener: &'scope TcpListener,
+    scope: &'scope Scope<'scope, '_>,
+) {
     for connection in listener.incoming() {
         if end.load(Ordering::Relaxed) {
             return;
         }
         // The server ignores clients that have gone.
-        let _ = connection.and_then(|mut connection| {
-            // On a busy machine, a client may wait long between its connect and its request.
-            connection.set_read_timeout(Some(Duration::from_secs(1)))?;
-            connection.read_exact(&mut [0; REQUEST.len()])?;
-            connection.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello")
+        scope.spawn(|| {
+            connection.and_then(|mut connection| {
+                connection.set_read_timeout(Some(PATIENCE_WITH_1_31))?;
+                connection.read_exact(&mut [0; REQUEST.len()])?;
+                connection.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            })
         });
     }
 }
 
-/// Two clients send requests while files are restored. `failures` counts their failed requests meanwhile.
+/// Two clients send requests while files are restored.
 fn under_requests<'a>(
     lab: &Lab,
     restore: impl Fn(&Lab, &str),
     files: impl Iterator<Item = &'a String>,
-    failures: &AtomicUsize,
+    patience: Duration,
+    counts: &Counts,
 ) -> Seen {
     let listeners = ALL.map(|(port, _)| lab.listen(port));
     lab.restore(&rules(&ALL));
     let (clients_end, servers_end) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         for listener in &listeners {
-            scope.spawn(|| serve_until(&servers_end, listener));
+            scope.spawn(|| serve_until(&servers_end, listener, scope));
         }
         // A thread inherits the network namespace of the thread that starts it.
-        let clients = [0, 1]
-            .map(|_| lab.client.within(|| scope.spawn(|| request_until(&clients_end, failures))));
+        let clients = [0, 1].map(|_| {
+            lab.client.within(|| scope.spawn(|| request_until(&clients_end, patience, counts)))
+        });
         for file in files {
             restore(lab, file);
-            sleep(Duration::from_millis(20));
+            // Clients go on between two restores, whatever the scheduler does.
+            let sent = || {
+                let Counts { answered, failed } = counts;
+                answered.load(Ordering::Relaxed) + failed.load(Ordering::Relaxed)
+            };
+            let before = sent();
+            wait_until("two requests", || sent() >= before + 2);
         }
         clients_end.store(true, Ordering::Relaxed);
         let mut all = Seen::default();
@@ -204,17 +229,17 @@ fn no_request_fails_and_no_connection_is_reset_while_files_are_restored() {
         ("the same file", &same),
         ("files that change one server", &changing_one_server_at_a_time()),
     ] {
-        let seen = under_requests(&lab, ours, files.iter(), &AtomicUsize::new(0));
+        let seen = under_requests(&lab, ours, files.iter(), PATIENCE, &Counts::default());
         seen.tell(what, files.len());
         assert!(seen.requests > RESTORES, "{} requests", seen.requests);
         assert!(seen.failures.is_empty(), "{what}: {:?}", seen.failures);
     }
     let with_1_31 = |lab: &Lab, file: &str| lab.restore_with_1_31(file);
-    let (failures, restores) = (AtomicUsize::new(0), Cell::new(0));
+    let (counts, restores) = (Counts::default(), Cell::new(0));
     let until_enough_fail = iter::repeat_n(&same[0], MOST_RESTORES_WITH_1_31)
-        .take_while(|_| failures.load(Ordering::Relaxed) < FAILURES_WITH_1_31)
+        .take_while(|_| counts.failed.load(Ordering::Relaxed) < FAILURES_WITH_1_31)
         .inspect(|_| restores.set(restores.get() + 1));
-    let seen = under_requests(&lab, with_1_31, until_enough_fail, &failures);
+    let seen = under_requests(&lab, with_1_31, until_enough_fail, PATIENCE_WITH_1_31, &counts);
     seen.tell("the same file with 1.31", restores.into_inner());
     // With 1.31 the table is empty until the second process has read its first line. Clients that did not notice this
     // would not notice a fault of ours.
@@ -291,19 +316,20 @@ fn counters_and_persistent_clients_of_unchanged_entries_are_kept() {
     lab.restore(&file(1, "-A -f 1 -s rr\n-a -f 1 -r 10.2.0.2 -m\n"));
     let connect = || lab.client.within(|| TcpStream::connect(VIRTUAL).unwrap());
     let first = connect();
+    // The kernel sums up counters every two seconds, in newer versions at another time for each entry. A connection has two
+    // packets in and one out so far.
     let counted = |connections: u64| -> Service {
-        let start = Instant::now();
-        loop {
-            let table = kernel.table();
-            let service =
-                table.services.into_iter().find(|service| service.timeout == 600).unwrap();
-            // The kernel sums up counters every two seconds.
-            if service.counters.0[0] == connections {
-                return service;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "{service:?}");
-            sleep(Duration::from_millis(100));
-        }
+        let read = || -> Service {
+            let services = kernel.table().services.into_iter();
+            services.into_iter().find(|service| service.timeout == 600).unwrap()
+        };
+        wait_until_seen(read, |service| {
+            let sum = |n: usize| -> u64 {
+                service.destinations.iter().map(|server| server.counters.0[n]).sum()
+            };
+            let all = [connections, 2 * connections, connections];
+            service.counters.0[..3] == all && (0..5).all(|n| sum(n) == service.counters.0[n])
+        })
     };
     let before = counted(1);
     for others in ["", "-A -f 2 -s rr\n-a -f 2 -r 10.2.0.2 -m\n", "-A -u 10.1.0.100:53 -s rr\n"] {

@@ -1,13 +1,13 @@
 //! `-L --summary` adds up what the other listings show, and without root what `/proc` shows.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::one_machine::{UdpServers, VIRTUAL, list, machine};
 use crate::program::Program;
 use crate::rights::Copy;
+use crate::wait::wait_until_seen;
 
 fn document(line: &str) -> Value {
     serde_json::from_str(&list(line)).unwrap()
@@ -62,18 +62,12 @@ fn summary_adds_up_the_servers_and_equals_the_listing() {
     // The counters of the CPUs are current, and those of all services follow within seconds.
     assert_eq!(sum(&summary["cpus"], "connections"), 4);
     assert_eq!(sum(&summary["cpus"], "incoming_packets"), 4);
-    let start = Instant::now();
-    let summary = loop {
-        let summary = document("-L --summary --json");
-        if summary["totals"]["counters"]["connections"] == 4 {
-            break summary;
-        }
-        assert!(start.elapsed() < Duration::from_secs(20), "{summary:#}");
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    let services = &document("-L --json")["services"];
+    let read = || (document("-L --summary --json"), document("-L --json")["services"].take());
+    let (summary, services) = wait_until_seen(read, |(summary, services)| {
+        summary["totals"]["counters"]["connections"] == 4 && sum(services, "connections") == 4
+    });
     for member in ["connections", "incoming_packets", "incoming_bytes"] {
-        assert_eq!(summary["totals"]["counters"][member], sum(services, member), "{member}");
+        assert_eq!(summary["totals"]["counters"][member], sum(&services, member), "{member}");
     }
 
     let text = list("-L -n --summary");

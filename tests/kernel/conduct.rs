@@ -3,8 +3,6 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::thread::sleep;
-use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen, socket,
@@ -57,13 +55,19 @@ fn weight_0_gets_no_new_connections_and_keeps_open_ones() {
 #[test]
 fn a_full_server_is_passed_over_until_it_has_fewer_than_its_lower_threshold() {
     machine(&service("-u", "-s rr", &[1, 1]));
-    apply(&format!("--set 0 0 4\n-e -u {VIRTUAL} -r {} -m -x 3 -y 2", real(0)));
+    apply(&format!("-e -u {VIRTUAL} -r {} -m -x 3 -y 2", real(0)));
     let servers = UdpServers::new(2);
-    let takers: Vec<usize> = (0..12).map(|_| servers.takes_from("10.0.0.1")).collect();
+    let clients: Vec<UdpSocket> = (0..12).map(|_| client("10.0.0.1")).collect();
+    let takers: Vec<usize> = clients.iter().map(|client| servers.takes(client, VIRTUAL)).collect();
     assert_eq!(takers.iter().filter(|taker| **taker == 0).count(), 3, "{takers:?}");
     let full = list("-L -n --thresholds");
     assert_eq!(row(&full, &real(0))[2..], ["3", "2", "0", "3"], "{full}");
 
+    // Entries get the new timeout with their next packet.
+    apply("--set 0 0 1");
+    for (client, taker) in clients.iter().zip(takers) {
+        assert_eq!(servers.takes(client, VIRTUAL), taker, "an entry keeps its server");
+    }
     wait_for_listing("-L -n", |listing| row(listing, &real(0))[5] == "0");
     let takers = [servers.takes_from("10.0.0.1"), servers.takes_from("10.0.0.1")];
     assert!(takers.contains(&0), "it has not recovered");
@@ -95,7 +99,8 @@ fn persistence_holds_networks_together_by_its_mask() {
         assert_eq!(takers, [takers[0]; 4], "10.9.{network}.0/24");
         of_networks.push(takers[0]);
         let template = format!("10.9.{network}.0:0");
-        assert_eq!(entry(&template).1.div_ceil(10), 30, "{template}");
+        let left = entry(&template).1;
+        assert!((200..=300).contains(&left), "{template}: {left}");
     }
     assert_eq!(of_networks.iter().sum::<usize>(), 2, "{of_networks:?}: the networks take turns");
     let listing = list("-L -n --persistent-conn");
@@ -169,8 +174,9 @@ fn sctp_associations_are_balanced_and_listed_until_they_end() {
 fn timeouts_that_are_set_apply_to_connections() {
     machine(&service("-t", "-s rr", &[1]));
     apply(&service("-u", "-s rr", &[1]));
-    apply("--set 100 50 20");
-    assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 100 50 20\n");
+    // Even a slow machine ends the test long before the shortest of them.
+    apply("--set 5000 4000 2000");
+    assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 5000 4000 2000\n");
     let tcp = TcpServers::new(1);
     let udp = UdpServers::new(1);
     let again = || udp.takes(&UdpSocket::bind("10.0.0.1:7002").unwrap(), VIRTUAL);
@@ -179,18 +185,18 @@ fn timeouts_that_are_set_apply_to_connections() {
     let close = |text: &str, wanted: &str, limit: u32| {
         let (state, left) = entry(text);
         assert_eq!(state, wanted);
-        assert!((limit - 5..=limit).contains(&left), "{state}: {left} of {limit}");
+        assert!((limit - 500..=limit).contains(&left), "{state}: {left} of {limit}");
     };
-    close("10.0.0.1:7001", "ESTABLISHED", 100);
-    close("10.0.0.1:7002", "UDP", 20);
+    close("10.0.0.1:7001", "ESTABLISHED", 5000);
+    close("10.0.0.1:7002", "UDP", 2000);
     connection.server.shutdown(Shutdown::Write).unwrap();
-    sleep(Duration::from_millis(100));
-    close("10.0.0.1:7001", "FIN_WAIT", 50);
+    wait_for_listing("-L -n -c", |listing| listing.contains(" FIN_WAIT "));
+    close("10.0.0.1:7001", "FIN_WAIT", 4000);
 
     // A zero leaves a timeout unchanged; entries get the new timeout with their next packet.
-    apply("--set 0 0 60");
-    assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 100 50 60\n");
-    close("10.0.0.1:7002", "UDP", 20);
+    apply("--set 0 0 3000");
+    assert_eq!(list("-L --timeout"), "Timeout (tcp tcpfin udp): 5000 4000 3000\n");
+    close("10.0.0.1:7002", "UDP", 2000);
     again();
-    close("10.0.0.1:7002", "UDP", 60);
+    close("10.0.0.1:7002", "UDP", 3000);
 }

@@ -209,7 +209,6 @@ fn known_clients_of_a_persistent_service_leave_after_the_setting_of_the_note() {
 #[test]
 fn entries_of_udp_keep_a_server_until_they_expire() {
     machine(&service("-u", "-s rr", &[1, 1]));
-    apply("--set 0 0 3");
     let servers = UdpServers::new(2);
     let clients: Vec<_> = (0..4).map(|_| client("10.0.0.1")).collect();
     let takers: Vec<_> = clients.iter().map(|client| servers.takes(client, VIRTUAL)).collect();
@@ -219,6 +218,11 @@ fn entries_of_udp_keep_a_server_until_they_expire() {
     let waiting = draining.next().unwrap();
     assert_eq!(waiting["active_connections"], 0, "{waiting}");
     assert_eq!((&waiting["udp_entries"], &waiting["open_connections"]), (&left.into(), &0.into()));
+    // Entries get the new timeout with their next packet.
+    apply("--set 0 0 1");
+    for (client, taker) in clients.iter().zip(takers) {
+        assert_eq!(servers.takes(client, VIRTUAL), taker, "an entry keeps its server");
+    }
     draining.step("drained");
     draining.step("deleted");
     assert_eq!(draining.end(), (0, String::new()));
@@ -259,7 +263,6 @@ fn connections_of_a_mark_are_those_of_its_server_unless_another_mark_shares_it()
 -a -f 2 -r 10.2.0.1 -m
 ";
     machine(MARKS);
-    apply("--set 0 0 2");
     let servers = UdpServers::new(2);
     let of_mark_2 = client("10.0.0.1");
     setsockopt(&of_mark_2, sockopt::Mark, &2).unwrap();
@@ -272,6 +275,10 @@ fn connections_of_a_mark_are_those_of_its_server_unless_another_mark_shares_it()
          the weight stays 0"
     );
     let mut draining = Draining::start("-d -f 1 -r 10.2.0.1 --drain");
+    assert_eq!(draining.step("waiting")["udp_entries"], 1);
+    // The entry gets the new timeout with its next packet.
+    apply("--set 0 0 1");
+    assert_eq!(servers.takes(&of_mark_2, "10.5.0.1:80"), 0);
     draining.step("drained");
     draining.step("deleted");
     assert_eq!(draining.end(), (0, String::new()));

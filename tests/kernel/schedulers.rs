@@ -7,6 +7,7 @@ use nix::sys::socket::{SockProtocol, setsockopt, sockopt};
 
 use crate::one_machine::{
     Connection, TcpServers, UdpServers, VIRTUAL, apply, client, machine, real, service, stream,
+    wait_for_listing,
 };
 
 /// The real server of each of `count` UDP connections.
@@ -84,6 +85,10 @@ fn lc_hardly_counts_connections_that_are_closed() {
         open.into_iter().partition(|connection| connection.taker == 0);
     assert_eq!((gone.len(), kept.len()), (3, 3));
     drop(gone);
+    wait_for_listing("-L -n", |listing| {
+        let row = listing.lines().find(|line| line.contains(&real(0))).unwrap();
+        row.split_whitespace().nth(4) == Some("0")
+    });
     let next: Vec<Connection> = (0..3).map(|_| servers.open()).collect();
     assert!(next.iter().all(|connection| connection.taker == 0));
 }

@@ -6,10 +6,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::network::Host;
 use crate::program::Program;
+use crate::wait::{PATIENCE, wait_until};
 
 pub(crate) const VIRTUAL: &str = "192.0.2.100:80";
 
@@ -67,12 +68,17 @@ impl Lab {
 
     /// The connections of the client that get an answer, of this many.
     pub(crate) fn answers(&self, count: usize) -> usize {
-        self.client.within(|| (0..count).filter(|_| is_answered(VIRTUAL)).count())
+        self.client.within(|| (0..count).filter(|_| answer(VIRTUAL, PATIENCE).is_some()).count())
     }
 
     /// True if one of eight connections of the client gets no answer. Stops at the first one.
     pub(crate) fn loses_some(&self) -> bool {
-        self.client.within(|| (0..8).any(|_| !is_answered(VIRTUAL)))
+        self.client.within(|| (0..8).any(|_| answer(VIRTUAL, HURRY).is_none()))
+    }
+
+    /// True if some of eight connections of the client get no answer. Makes all of them.
+    fn loses_some_of_all(&self) -> bool {
+        self.client.within(|| (0..8).filter(|_| answer(VIRTUAL, HURRY).is_some()).count() < 8)
     }
 }
 
@@ -87,18 +93,17 @@ pub(crate) fn serve(machine: &Host, address: &str, word: &'static str) {
     });
 }
 
-/// The answer that the calling thread's machine gets from an address.
-pub(crate) fn answer(address: &str) -> Option<String> {
+/// The time after which a connection counts as lost, where connections are expected to be.
+pub(crate) const HURRY: Duration = Duration::from_millis(500);
+
+/// The answer that the calling thread's machine gets from an address within a time.
+pub(crate) fn answer(address: &str, time: Duration) -> Option<String> {
     let address: SocketAddr = address.parse().unwrap();
-    let mut connection = TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok()?;
-    connection.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut connection = TcpStream::connect_timeout(&address, time).ok()?;
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).ok()?;
     Some(answer).filter(|answer| !answer.is_empty())
-}
-
-fn is_answered(address: &str) -> bool {
-    answer(address).is_some()
 }
 
 /// A printed command: the name of another machine, if it belongs there, and the command.
@@ -165,15 +170,6 @@ pub(crate) fn mend(seen_by: &Host, code: &str, there: &Host) {
     mend_by(seen_by, "--doctor", &format!("{code} error"), there);
 }
 
-#[track_caller]
-pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 pub(crate) const NAT: &str = "-A -t 192.0.2.100:80 -s rr\n\
                    -a -t 192.0.2.100:80 -r 10.0.0.11:80 -m\n\
                    -a -t 192.0.2.100:80 -r 10.0.0.12:80 -m";
@@ -218,7 +214,7 @@ fn doctor_mends_a_director_with_nat() {
         mend(&lab.director, code, &lab.director);
         assert!(!faults(&lab.director).iter().any(|title| title.starts_with(code)), "{code}");
         // An interface that comes up has a carrier only later.
-        wait_until(&format!("all answers after {code}"), || lab.answers(8) == 8);
+        wait_until(&format!("all answers after {code}"), || !lab.loses_some());
     }
 }
 
@@ -229,13 +225,13 @@ fn doctor_finds_answers_that_take_another_way() {
     lab.serve();
     lab.servers[0].ip("route del default");
     lab.servers[0].ip("route add default via 10.0.0.12");
-    assert!(lab.answers(8) < 8);
+    assert!(lab.loses_some_of_all());
     mend(&lab.director, "LVS-NAT-02", &lab.servers[0]);
     assert_eq!(lab.answers(8), 8);
     assert_eq!(faults(&lab.director), [""; 0]);
     // The answered connections of the last minutes do not hide the next mistake.
     lab.servers[0].ip("route del default");
-    assert!(lab.answers(8) < 8);
+    assert!(lab.loses_some_of_all());
     wait_until("a finding beside answered connections", || !faults(&lab.director).is_empty());
     mend(&lab.director, "LVS-NAT-02", &lab.servers[0]);
     assert_eq!(lab.answers(8), 8);
@@ -248,12 +244,12 @@ fn doctor_finds_a_client_beside_its_server() {
     lab.director.ip("address add 10.0.0.100/32 dev eth1");
     lab.rules("-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:80 -m");
     lab.serve();
-    let ask = || lab.servers[1].within(|| is_answered("10.0.0.100:80"));
-    assert!(!ask());
+    let ask = |time| lab.servers[1].within(|| answer("10.0.0.100:80", time).is_some());
+    assert!(!ask(HURRY));
     // The other fault of a network with one arm.
     mend_by(&lab.director, "--doctor", "LVS-DIR-04 warning", &lab.servers[0]);
     mend(&lab.director, "LVS-NAT-01", &lab.servers[0]);
-    assert!(ask());
+    assert!(ask(PATIENCE));
     assert_eq!(faults(&lab.director), [""; 0], "a client beside its server with a route");
 }
 
@@ -293,7 +289,7 @@ fn doctor_mends_one_packet_scheduling_with_nat() {
     };
     assert!(!ask());
     mend(&lab.director, "LVS-SVC-09", &lab.director);
-    assert!(ask());
+    wait_until("an answer", ask);
     assert_eq!(faults(&lab.director), [""; 0]);
 }
 
@@ -303,7 +299,7 @@ fn doctor_finds_silent_and_refusing_servers() {
     lab.rules(NAT);
     lab.serve();
     lab.rules("-a -t 192.0.2.100:80 -r 10.0.0.77:80 -m\n-a -t 192.0.2.100:80 -r 10.0.0.12:81 -m");
-    assert!(lab.answers(8) < 8);
+    assert!(lab.loses_some_of_all());
     mend_by(&lab.director, "--doctor --probe", "LVS-SRV-03 error", &lab.servers[1]);
     wait_until("a failed neighbour", || {
         findings(&lab.director, "--doctor").iter().any(|(title, _)| title == "LVS-SRV-01 error")
@@ -330,20 +326,14 @@ fn doctor_mends_addresses_of_a_real_server() {
     assert_eq!(faults(server), [""; 0]);
     server.ip("address add 10.0.0.100/24 dev lo");
     assert!(faults(server).contains(&"LVS-ARP-03 error".to_owned()));
-    let reach = || {
-        server.within(|| {
-            let listener = other.within(|| TcpListener::bind("10.0.0.12:90"));
-            let address: SocketAddr = "10.0.0.12:90".parse().unwrap();
-            let reached = TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok();
-            drop(listener);
-            reached
-        })
-    };
-    assert!(!reach());
+    let _listener = other.within(|| TcpListener::bind("10.0.0.12:90").unwrap());
+    let address: SocketAddr = "10.0.0.12:90".parse().unwrap();
+    let reach = |time| server.within(|| TcpStream::connect_timeout(&address, time).is_ok());
+    assert!(!reach(HURRY));
     mend(server, "LVS-ARP-03", server);
     mend(server, "LVS-ARP-01", server);
     assert_eq!(faults(server), [""; 0]);
-    assert!(reach());
+    assert!(reach(PATIENCE));
 }
 
 #[test]

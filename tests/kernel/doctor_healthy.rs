@@ -93,7 +93,7 @@ fn doctor_is_quiet_about_the_scripts_of_the_documentation() {
     is_healthy(&lab, "lvs-director");
     run(director, &command("stop"));
     run(director, &format!("! {}", command("status")));
-    assert_eq!(lab.answers(1), 0);
+    assert!(lab.loses_some());
     director.sysctl("ipv4/ip_forward", "0");
     run(director, &format!("sysctl -q -p {place}/90-lvs-director.conf"));
     director.ip("address add 192.0.2.100/32 dev eth0");

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::doctor::{Lab, NAT, faults, findings, mend, wait_until};
+use crate::doctor::{Lab, NAT, faults, findings, mend};
 use crate::program::Program;
+use crate::wait::wait_until;
 
 /// Forbids the kernel and the programs to load modules by themselves, until it is dropped.
 struct NoModprobe(String);

@@ -6,19 +6,16 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::network::fresh_namespace;
 use crate::program::Program;
+use crate::save_file::{OLD, at_each_moment};
 
 const RULES: &str = "-A -t 10.0.0.1:80 -s rr\n";
-
-/// The number of saves that each signal interrupts.
-const MOMENTS: u32 = 25;
 
 fn table() {
     fresh_namespace();
@@ -97,29 +94,18 @@ fn a_save_that_a_signal_ends_leaves_no_temporary_file() {
     for base in [Path::new("/tmp"), Path::new(env!("CARGO_TARGET_TMPDIR"))] {
         let place = tempfile::tempdir_in(base).unwrap();
         let file = place.path().join("rules");
-        let start = Instant::now();
-        Program::save().run([&file]).succeeded();
-        let time = start.elapsed();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
-            let mut ended = 0;
-            for moment in 0..MOMENTS {
-                fs::write(&file, "# old\n").unwrap();
-                let mut child =
-                    Program::save().command(["-n".as_ref(), file.as_os_str()]).spawn().unwrap();
-                sleep(time * (500 + 40 * moment) / 1000);
-                let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
-                kill(process, signal).unwrap();
-                let status = child.wait().unwrap();
-                ended += u32::from(status.signal().is_some());
-                let content = fs::read_to_string(&file).unwrap();
-                assert!(content == "# old\n" || content == RULES, "half a file:\n{content}");
-                let names: Vec<_> = fs::read_dir(place.path())
-                    .unwrap()
-                    .map(|entry| entry.unwrap().file_name())
-                    .collect();
-                assert_eq!(names, ["rules"], "{signal}");
-            }
-            println!("{signal} ended {ended} of {MOMENTS} in {}", base.display());
-        }
+        let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+        let mut ended = 0;
+        let moments = at_each_moment(&file, &signals, |status| {
+            ended += usize::from(status.signal().is_some());
+            let content = fs::read_to_string(&file).unwrap();
+            assert!(content == OLD || content == RULES, "{status}, half a file:\n{content}");
+            let names: Vec<_> = fs::read_dir(place.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert_eq!(names, ["rules"], "{status}");
+        });
+        println!("signals ended {ended} of {moments} in {}", base.display());
     }
 }

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use crate::network::{Host, fresh_namespace};
 use crate::program::Program;
+use crate::wait::{PATIENCE, wait_until};
 
 const OLD: &str = "\
 -A -t 10.0.0.1:80 -s rr
@@ -23,7 +24,6 @@ const NEW: &str = "\
 -a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 9
 -a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 1
 ";
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn saved() -> String {
     Program::ours().line("-S -n").succeeded().to_owned()
@@ -47,14 +47,19 @@ struct Confirming {
 
 impl Confirming {
     /// Starts a restore of the new rules over the old ones, and waits until they are in place.
-    fn start(seconds: u32) -> Confirming {
+    fn start() -> Confirming {
+        let confirming = Confirming::restore_within(60);
+        wait_for(NEW);
+        confirming
+    }
+
+    /// Starts a restore of the new rules over the old ones.
+    fn restore_within(seconds: u32) -> Confirming {
         fresh_namespace();
         Program::restore().feed::<&str>([], OLD.as_bytes()).succeeded();
         assert_eq!(saved(), OLD);
         let restore = Program::restore();
-        let confirming = Confirming::run(&format!("{} --confirm={seconds} rules", restore.name()));
-        wait_for(NEW);
-        confirming
+        Confirming::run(&format!("{} --confirm={seconds} rules", restore.name()))
     }
 
     /// Starts a command line, in a folder with the new rules.
@@ -75,12 +80,10 @@ impl Confirming {
     /// Presses Enter until the program ends, since the terminal forgets keys that come before the question.
     fn press_enter(&mut self) {
         let mut keys = self.script.stdin.take().unwrap();
-        let start = Instant::now();
-        while self.script.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < PATIENCE);
+        wait_until("the end after Enter", || {
             let _ = keys.write_all(b"\n");
-            sleep(Duration::from_millis(20));
-        }
+            self.script.try_wait().unwrap().is_some()
+        });
     }
 
     fn process(&self) -> Pid {
@@ -97,7 +100,7 @@ impl Confirming {
 
 #[test]
 fn confirmed_rules_stay() {
-    let mut confirming = Confirming::start(60);
+    let mut confirming = Confirming::start();
     confirming.press_enter();
     assert_eq!(confirming.end(), (Some(0), String::new()));
     assert_eq!(saved(), NEW);
@@ -105,7 +108,8 @@ fn confirmed_rules_stay() {
 
 #[test]
 fn rules_that_nobody_confirms_in_time_are_undone() {
-    let mut confirming = Confirming::start(2);
+    // The counters in the message show that the rules were there.
+    let mut confirming = Confirming::restore_within(2);
     let _keys = confirming.script.stdin.take();
     let (status, message) = confirming.end();
     assert_eq!(status, Some(1), "{message}");
@@ -117,7 +121,7 @@ fn rules_that_nobody_confirms_in_time_are_undone() {
 
 #[test]
 fn signal_undoes_the_rules() {
-    let mut confirming = Confirming::start(60);
+    let mut confirming = Confirming::start();
     let _keys = confirming.script.stdin.take();
     kill(confirming.process(), Signal::SIGTERM).unwrap();
     let (status, message) = confirming.end();
@@ -128,7 +132,7 @@ fn signal_undoes_the_rules() {
 
 #[test]
 fn rules_are_undone_when_the_terminal_goes_away() {
-    let mut confirming = Confirming::start(60);
+    let mut confirming = Confirming::start();
     confirming.script.kill().unwrap();
     wait_for(OLD);
     confirming.script.wait().unwrap();

@@ -3,7 +3,7 @@
 //!
 //! A page may begin with a block `rules`, which each section finds in the kernel and in the file `shop.rules`. A block
 //! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
-//! exit status. Each line of `sh terminal` runs on a terminal, on which Enter and then Ctrl-C are pressed. tests/boot runs
+//! exit status. Each line of `sh terminal` runs on a terminal, on which Enter or Ctrl-C is pressed. tests/boot runs
 //! `sh booted` under systemd, and `sh elsewhere` needs a program that no test machine has: here bash checks their syntax.
 //! The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of ldirectord runs
 //! the block `ldirectord`, and labs/run the blocks `console`.
@@ -172,11 +172,18 @@ fi
 const WITHOUT_STATUS: [&str; 8] =
     ["sh", "sh booted", "sh elsewhere", "sh terminal", "yaml", "rules", "ldirectord", "console"];
 
-/// A command that somebody types at a terminal. 130 is the status of one that Ctrl-C ended.
+/// A command that somebody types at a terminal, and the keys afterwards: Enter until a command with a question ends, and Ctrl-C
+/// until any other one ends. The status of a command that Ctrl-C ended is 130.
 fn typed(line: &str) -> String {
+    let keys = match line.contains("--confirm") {
+        true => "while echo; do sleep 0.2; done",
+        false => "sleep 2; while printf '\\003'; do sleep 1; done",
+    };
+    // script(1) of util-linux 2.38 waits for children of its own that are not those of the terminal, and a shell would give it
+    // a process substitution.
     format!(
-        "script -qec '{line}' /dev/null >/dev/null < \
-         <(exec 2>&-; sleep 1; echo; sleep 1; printf '\\003'; exec sleep 5) || [ $? = 130 ]\n"
+        "(set +o pipefail; {{ exec 2>&-; {keys}; }} | script -qec '{line}' /dev/null >/dev/null) || \
+         [ $? = 130 ]\n"
     )
 }
 
@@ -348,6 +355,7 @@ fn keepalived_works() {
 fn health_works() {
     // The section's first round finds one server.
     let one_server = "busybox httpd -p 10.2.0.1:8080 -h /etc
+until (exec 3<>/dev/tcp/10.2.0.1/8080) 2>/dev/null; do sleep 0.1; done
 PATH=$PATH:/bin";
     Page { name: "health", scenes: &[("A script and a timer", one_server)] }.works();
 }

@@ -24,7 +24,10 @@ const SESSION: [(&str, &str); 6] = [
     ("ipvsadm-restore shop.rules", REQUESTS),
     ("ipvsadm -L -n", ""),
     ("ipvsadm -L -c -n --count-by server", ""),
-    ("ipvsadm -e -t 203.0.113.80:80 -r 10.0.1.11 --keep -w -20 --dry-run", "kill ${server[2]}"),
+    (
+        "ipvsadm -e -t 203.0.113.80:80 -r 10.0.1.11 --keep -w -20 --dry-run",
+        "kill ${server[2]}\nwait ${server[2]} 2>/dev/null",
+    ),
     ("ipvsadm --doctor --probe", ""),
 ];
 

@@ -63,7 +63,7 @@ expect "real servers by direct routing" 2 "$(count ':80 +Route')"
 title "A real server that lacks the virtual address drops the packets: its connections stay in SYN_RECV"
 on real2 "ip address del 192.0.2.100/32 dev lo"
 on client "curl -sS --max-time 1 'http://192.0.2.100/?[1-6]' || true"
-on director "ipvsadm -L -n -c | grep -v FIN_WAIT"
+look director "ipvsadm -L -n -c | grep -v FIN_WAIT" 'SYN_RECV .* 192.0.2.12:80$' 3
 expect "connections in SYN_RECV to real2" 3 "$(count 'SYN_RECV .* 192.0.2.12:80$')"
 doctor director
 expect "the doctor's error on the director" "LVS-DR-02 error" "$(codes)"
@@ -75,13 +75,13 @@ expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
 expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
 
 title "The director sees only the client's packets: a closed connection stays in FIN_WAIT"
-on director "ipvsadm -L -n -c"
+look director "ipvsadm -L -n -c" 'FIN_WAIT .* 192.0.2.100:80 ' 13
 expect "connections in FIN_WAIT: ten, and three that real1 answered before" 13 "$(count 'FIN_WAIT .* 192.0.2.100:80 ')"
 healthy director real1 real2 client
 
 title "real2 asks for the client's address with its own as the sender"
 hardware=$(ip -n real2 -o link show dev lan | sed 's/.*ether \([^ ]*\).*/\1/')
-on client "tcpdump -l -n -i lan -c 1 'arp and ether src $hardware' >/run/seen 2>/dev/null & sleep 1"
+capture client lan 1 "arp and ether src $hardware"
 on real2 "ip neighbour flush dev lan"
 on client "curl -sS --max-time 10 'http://192.0.2.100/?[1-2]' | sort"
 look client "cat /run/seen" tell

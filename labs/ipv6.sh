@@ -40,7 +40,7 @@ on director "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
 ask client "http://[2001:db8:1::1]" 10
 expect "NAT, answers by real1 of 10" 5 "$(answered real1)"
 expect "NAT, answers by real2 of 10" 5 "$(answered real2)"
-on director "ipvsadm -L -n -c"
+look director "ipvsadm -L -n -c" 'TIME_WAIT .*2001:db8:1::1' 10
 expect "connections in TIME_WAIT: with NAT the director sees the packets of both sides" 10 "$(count 'TIME_WAIT .*2001:db8:1::1')"
 
 title "The most frequent mistake: real1 loses its default route, and its answers with it"
@@ -69,7 +69,7 @@ expect "IPv4 real servers of an IPv6 service, by tunneling" 2 "$(count '198.51.1
 ask client "http://[2001:db8:1::1]:8080" 10
 expect "tunnels, answers by real3 of 10" 5 "$(answered real3)"
 expect "tunnels, answers by real4 of 10" 5 "$(answered real4)"
-on director "ipvsadm -L -n -c | grep 198.51.100"
+look director "ipvsadm -L -n -c | grep 198.51.100" FIN_WAIT 10
 expect "connections in FIN_WAIT: the answers bypass the director" 10 "$(count 'FIN_WAIT')"
 healthy director real1 real3
 

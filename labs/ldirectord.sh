@@ -29,7 +29,7 @@ run director "mkdir -p /run/sbin/upper /run/sbin/work &&
 title "ldirectord adds the service and the servers whose page has the expected text"
 on director "cat >/run/ldirectord.cf <<'END'
 checkinterval=1
-checktimeout=2
+checktimeout=10
 logfile=\"/run/ldirectord.log\"
 quiescent=yes
 virtual=192.0.2.1:80

@@ -59,6 +59,9 @@ host() {
   done
 }
 
+# is_up HOST INTERFACE: tests whether the interface sends and receives. The kernel drops packets until a work item has seen
+# the carrier.
+is_up() { [[ $(ip -n "$1" -o link show "$2") = *LOWER_UP*' state UP '* ]]; }
 # network NAME HOST=ADDRESS/LENGTH...: creates a switch and connects each host to it. The host's interface has the name
 # of the network, and the address. Repeat a host to give it a second address.
 network() {
@@ -74,6 +77,7 @@ network() {
       ip -n "switch-$name" link add "$machine" master bridge type veth peer name "$name" netns "$machine"
       ip -n "switch-$name" link set "$machine" up
       ip -n "$machine" link set "$name" up
+      until is_up "switch-$name" "$machine" && is_up "$machine" "$name"; do sleep 0.05; done
     fi
     case $address in
     *:*) on "$machine" "ip address add $address dev $name nodad" ;;
@@ -99,24 +103,47 @@ on() {
   [ $status = 0 ] || { printf 'The last command failed (%s).\n' "$status"; exit 1; }
 }
 
-# look HOST COMMAND-LINE PATTERN: repeats a command until its output matches the pattern of grep -E, for at most 20
-# seconds. With a ! before the pattern, it repeats until the output does not match. `expect` checks the result.
+# look HOST COMMAND-LINE PATTERN [COUNT]: repeats a command until its output matches the pattern of grep -E, in COUNT lines if
+# that is given, for at most 60 seconds. With a ! before the pattern, it repeats until the output does not match. `expect`
+# checks the result.
 look() {
-  local deadline=$((SECONDS + 20)) found wanted=0
-  [ "${3#!}" = "$3" ] || wanted=1
+  local deadline=$((SECONDS + 60)) found
   typed "$1" "$2"
   while run "$1" "$2" || true; do
-    found=0
-    grep -qE -- "${3#!}" <<<"$said" || found=1
-    [ $SECONDS -lt $deadline ] && [ $found != $wanted ] || break
+    found=$(count "${3#!}")
+    case $3,${4:-} in
+    '!'*) [ "$found" != 0 ] || break ;;
+    *,) [ "$found" = 0 ] || break ;;
+    *) [ "$found" != "$4" ] || break ;;
+    esac
+    [ $SECONDS -lt $deadline ] || break
     sleep 0.2
   done
   [ -z "$said" ] || printf '%s\n' "$said"
 }
 
+# soon HOST COMMAND-LINE: repeats a command without printing it until it succeeds, for about a minute.
+soon() {
+  local attempt
+  for attempt in {1..600}; do
+    ! run "$1" "$2" || return 0
+    sleep 0.1
+  done
+  printf 'This did not succeed on %s within a minute: %s\n' "$1" "$2"
+  exit 1
+}
+
+# capture HOST INTERFACE COUNT FILTER: writes the next packets that match the filter of tcpdump to /run/seen.
+capture() {
+  run "$1" "rm -f /run/tcpdump"
+  on "$1" "tcpdump -l -n -i $2 -c $3 '$4' >/run/seen 2>/run/tcpdump &"
+  soon "$1" "grep -q listening /run/tcpdump"
+}
+
 # web HOST PORT: starts a web server whose only page is the host's name.
 web() {
   on "$1" "mkdir -p /run/www && echo $1 >/run/www/index.html && busybox httpd -p $2 -h /run/www"
+  soon "$1" "exec 3<>/dev/tcp/127.0.0.1/$2"
 }
 
 # ask HOST URL TIMES: sends TIMES requests, each on a separate connection, and prints the number of answers from each

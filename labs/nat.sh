@@ -36,7 +36,7 @@ on real2 "ip route add default via 10.0.0.1"
 
 title "The most frequent mistake: the director is not real1's default gateway, and the answers are lost"
 on client "curl -sS --max-time 1 'http://192.0.2.1/?[1-6]' || true"
-on director "ipvsadm -L -n -c | grep -v TIME_WAIT"
+look director "ipvsadm -L -n -c | grep -v TIME_WAIT" 'SYN_RECV .* 10.0.0.11:8080$' 3
 expect "connections in SYN_RECV to real1" 3 "$(count 'SYN_RECV .* 10.0.0.11:8080$')"
 doctor director
 expect "the doctor's error while answers are lost" "LVS-NAT-02 error" "$(codes)"
@@ -48,7 +48,7 @@ expect "round robin, answers by real1 of 10" 5 "$(answered real1)"
 expect "round robin, answers by real2 of 10" 5 "$(answered real2)"
 
 title "Each request was a connection; the director keeps it until it times out"
-on director "ipvsadm -L -n -c"
+look director "ipvsadm -L -n -c" 'TIME_WAIT .* 192.0.2.1:80 ' 13
 expect "connections in TIME_WAIT that -L -c shows: ten, and three that real2 answered before" 13 "$(count 'TIME_WAIT .* 192.0.2.1:80 ')"
 healthy director real1 real2
 

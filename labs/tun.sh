@@ -49,9 +49,9 @@ for real in real1 real2; do
   on $real "echo 1 >/proc/sys/net/ipv4/conf/tunl0/rp_filter"
 done
 on client "curl -sS --max-time 1 'http://192.0.2.100/?[1-2]' || true"
-on director "ipvsadm -L -n -c"
+look director "ipvsadm -L -n -c" SYN_RECV 2
 expect "connections that stay in SYN_RECV with rp_filter" 2 "$(count 'SYN_RECV')"
-on real1 "nstat -az TcpExtIPReversePathFilter"
+look real1 "nstat -az TcpExtIPReversePathFilter" 'IPReversePathFilter +[1-9]'
 expect "drops counted by real1's filter" 1 "$(count 'IPReversePathFilter +[1-9]')"
 doctor real1
 expect "the doctor's error on real1" "LVS-RS-01 error" "$(codes)"
@@ -64,7 +64,7 @@ done
 ask client http://192.0.2.100 10
 expect "IPIP, answers by real1 of 10" 5 "$(answered real1)"
 expect "IPIP, answers by real2 of 10" 5 "$(answered real2)"
-on director "ipvsadm -L -n -c"
+look director "ipvsadm -L -n -c" FIN_WAIT 10
 expect "connections in FIN_WAIT: the director sees only the client's packets" 10 "$(count 'FIN_WAIT')"
 healthy director real1 real2
 
@@ -79,12 +79,12 @@ ask client http://192.0.2.100 10
 expect "answers by real1 of 10, with its tunnel" 5 "$(answered real1)"
 
 title "Encapsulated packets between the director and the router"
-watch() { # PROTOCOL-FILTER
-  on router "tcpdump -l -n -i wan -c 1 '$1' >/run/seen 2>/dev/null & sleep 1"
+watch() { # PROTOCOL-FILTER PATTERN
+  capture router wan 1 "$1"
   on client "curl -sS --max-time 10 'http://192.0.2.100/?[1-2]' | sort"
-  on router "cat /run/seen"
+  look router "cat /run/seen" "$2"
 }
-watch "ip proto 4"
+watch "ip proto 4" 'IP 192.0.2.1 > 10.[12].0.1[12]: IP 192.0.2.10.'
 expect "packets of protocol 4, IP in IP, seen" 1 "$(count 'IP 192.0.2.1 > 10.[12].0.1[12]: IP 192.0.2.10.')"
 
 title "GUE uses UDP, which passes firewalls and is distributed over a network's parallel paths"
@@ -99,7 +99,7 @@ expect "real servers by GUE to port 6080" 2 "$(count 'gue:6080')"
 ask client http://192.0.2.100 10
 expect "GUE, answers by real1 of 10" 5 "$(answered real1)"
 expect "GUE, answers by real2 of 10" 5 "$(answered real2)"
-watch "udp port 6080"
+watch "udp port 6080" '\.6080: UDP'
 expect "packets to UDP port 6080 seen" 1 "$(count '\.6080: UDP')"
 
 title "GRE, with the device gre0 on the real servers"
@@ -116,7 +116,7 @@ expect "real servers by GRE" 2 "$(count ' gre:')"
 ask client http://192.0.2.100 10
 expect "GRE, answers by real1 of 10" 5 "$(answered real1)"
 expect "GRE, answers by real2 of 10" 5 "$(answered real2)"
-watch "ip proto 47"
+watch "ip proto 47" 'GREv0'
 expect "packets of protocol 47, GRE, seen" 1 "$(count 'GREv0')"
 healthy director real1
 

@@ -292,7 +292,7 @@ until ipvsadm --doctor --probe >/dev/null; do sleep 0.1; done
 ";
 
 /// Sixteen requests at once; each server gets eight.
-pub(crate) const REQUESTS: &str = "curl -sZ --parallel-immediate --interface 203.0.113.1 --connect-timeout 0.5 \
+pub(crate) const REQUESTS: &str = "curl -sZ --parallel-immediate --interface 203.0.113.1 --connect-timeout 3 \
 'http://203.0.113.80/hosts?[1-16]' >/dev/null 2>&1 || true";
 
 #[test]

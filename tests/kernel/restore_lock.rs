@@ -106,7 +106,7 @@ fn concurrent_restores_leave_the_table_of_one_of_them() {
             for last in [1, 2, 1, 2] {
                 let rules = rules(last);
                 scope.spawn(move || {
-                    Program::restore().feed::<&str>([], rules.as_bytes()).succeeded().to_owned()
+                    Program::restore().feed(["--wait"], rules.as_bytes()).succeeded().to_owned()
                 });
             }
         });

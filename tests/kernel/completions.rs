@@ -250,7 +250,7 @@ impl Public {
     fn new() -> Public {
         let path = PathBuf::from(format!("/tmp/completions-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
-        fs::copy(Program::ours().name(), path.join("ipvsadm")).unwrap();
+        Program::ours().copy_to(&path.join("ipvsadm"));
         for name in ["ipvsadm.bash", "ipvsadm.fish"] {
             fs::copy(format!("{}/{name}", completions()), path.join(name)).unwrap();
         }

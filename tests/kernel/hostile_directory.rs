@@ -108,8 +108,7 @@ impl Unprivileged {
     fn new() -> Unprivileged {
         let directory = directory(0o755, 0);
         let copy = directory.path().join("ipvsadm-save");
-        fs::copy(Program::save().name(), &copy).unwrap();
-        fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+        Program::save().copy_to(&copy);
         Unprivileged { copy, _directory: directory }
     }
 

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::net::UdpSocket;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -203,8 +202,7 @@ fn reasons_tell_missing_wrong_and_forbidden_namespaces_apart() {
         assert_eq!(refused(word), "it is not a network namespace", "{word}");
     }
     let program = Path::new("/tmp").join(format!("netns-reasons-{}", std::process::id()));
-    fs::copy(Program::ours().name(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    Program::ours().copy_to(&program);
     let output =
         Command::new(&program).args(["--netns", "blue", "-Ln"]).uid(NOBODY).gid(NOBODY).output();
     fs::remove_file(&program).unwrap();

@@ -69,6 +69,14 @@ impl Program {
         self.path.to_str().unwrap()
     }
 
+    /// Makes a copy that every user can run. Another process writes it: a file that this process writes may be open in a child
+    /// of another thread too, and nobody can run it then.
+    pub(crate) fn copy_to(&self, path: &Path) {
+        let mut install = Command::new("install");
+        let status = install.args(["-m", "755"]).arg(&self.path).arg(path).status().unwrap();
+        assert!(status.success(), "{}: {status}", path.display());
+    }
+
     /// The command, for callers that need more than `run` and `feed`. The environment is the same wherever the tests
     /// run.
     pub(crate) fn command<S: AsRef<OsStr>>(

@@ -1,7 +1,6 @@
 //! Runs without CAP_NET_ADMIN: the kernel refuses netlink requests, and /proc/net shows most of the table.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -21,8 +20,7 @@ pub(crate) struct Copy(PathBuf);
 impl Copy {
     pub(crate) fn of(program: &Program, name: &str) -> Copy {
         let path = Path::new("/tmp").join(format!("{name}-{}", std::process::id()));
-        fs::copy(program.name(), &path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        program.copy_to(&path);
         Copy(path)
     }
 

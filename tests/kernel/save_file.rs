@@ -243,8 +243,7 @@ fn a_table_that_cannot_be_read_leaves_the_old_file() {
     fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(&place.file, Permissions::from_mode(0o666)).unwrap();
     let copy = folder.join("ipvsadm-save");
-    fs::copy(Program::save().name(), &copy).unwrap();
-    fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    Program::save().copy_to(&copy);
     let mut as_nobody = Command::new(&copy);
     std::os::unix::process::CommandExt::uid(&mut as_nobody, 65534);
     let output =

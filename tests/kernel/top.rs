@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::fs;
 use std::net::UdpSocket;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -269,7 +268,7 @@ fn suspended_program_gives_the_terminal_back_and_resumes() {
     // Other tests run their own at the same time.
     let name = format!("top-{}", std::process::id());
     let program = Path::new("/tmp").join(&name);
-    fs::copy(Program::top().name(), &program).unwrap();
+    Program::top().copy_to(&program);
     terminal.keys(&format!("{} -n\n", program.display()));
     let is_running = |screen: &Screen| {
         screen.alternate_screen()
@@ -343,8 +342,7 @@ fn without_root_the_screen_shows_the_numbers_of_proc() {
     machine(RULES);
     let _traffic = Traffic::start();
     let program = Path::new("/tmp").join(format!("top-nobody-{}", std::process::id()));
-    fs::copy(Program::top().name(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    Program::top().copy_to(&program);
     let mut setpriv = Command::new("setpriv");
     let id = NOBODY.to_string();
     setpriv.args(["--reuid", &id, "--regid", &id, "--clear-groups"]).arg(&program);

@@ -113,7 +113,7 @@ test: provided check ## all tests: check, then the tests on a real IPVS kernel, 
 	$(CARGO) build --locked --package ipvs-client --examples
 	IPVS_KERNEL_TIMEOUT=3000 $(CARGO) $(ON_IPVS_IN_SHARES) test --locked --test kernel $(FEATURES) | tee "$(BUILT)/kernel-tests.log"
 	@grep -q '^running [1-9]' "$(BUILT)/kernel-tests.log" || { echo "make test: no test ran on the kernel" >&2; exit 1; }
-	LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
+	IPVS_KERNEL_TIMEOUT=3000 LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 	$(if $(strip $(last)),$(MAKE) --no-print-directory $(last))
 	@$(call say_skipped,skipped)
 

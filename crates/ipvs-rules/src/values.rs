@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::slice;
 
 use crate::answers::Answers;
 use crate::error::ValueError;
@@ -190,41 +191,39 @@ impl<'a> Endpoint<'a> {
 
 /// Parses `1.2.3.4:5` in one pass. Leaves every other form to the parsers of its parts.
 fn ipv4_endpoint(text: &[u8]) -> Option<(Ipv4Addr, u16)> {
+    let mut bytes = text.iter();
     let mut address = 0;
-    let mut rest = text;
     for separator in *b"...:" {
-        let (octet, after) = leading_number(rest, u8::MAX.into())?;
-        let (&byte, after) = after.split_first()?;
-        if byte != separator {
+        let (octet, end) = next_number(&mut bytes, u8::MAX.into())?;
+        if end != Some(separator) {
             return None;
         }
         address = address << 8 | octet;
-        rest = after;
     }
-    let (port, rest) = leading_number(rest, u16::MAX.into())?;
-    rest.is_empty().then_some((address.into(), u16::try_from(port).ok()?))
+    let (port, end) = next_number(&mut bytes, u16::MAX.into())?;
+    end.is_none().then_some((address.into(), u16::try_from(port).ok()?))
 }
 
-/// The number at the start of a text, without a leading zero, and the text behind it.
-fn leading_number(text: &[u8], most: u32) -> Option<(u32, &[u8])> {
+/// Reads a number without a leading zero, and the byte that ends it.
+fn next_number(bytes: &mut slice::Iter<'_, u8>, most: u32) -> Option<(u32, Option<u8>)> {
     let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
-    let (&first, mut rest) = text.split_first()?;
-    let mut number = digit(first);
+    let mut number = digit(*bytes.next()?);
     if number > 9 {
         return None;
     }
-    while let Some((&byte, after)) = rest.split_first() {
+    for &byte in bytes {
         if digit(byte) > 9 {
-            break;
+            return Some((number, Some(byte)));
         }
-        let has_leading_zero = number == 0;
-        number = number * 10 + digit(byte);
-        if has_leading_zero || number > most {
+        if number == 0 {
             return None;
         }
-        rest = after;
+        number = number * 10 + digit(byte);
+        if number > most {
+            return None;
+        }
     }
-    Some((number, rest))
+    Some((number, None))
 }
 
 /// Parses a port: a number, or else a name that the services file may have.

@@ -4,15 +4,24 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
+use netlink_packet_core::{Emitable, Parseable};
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{LinkFlags, LinkHeader};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::rtnetlink::{ask_each, dump};
+use super::rtnetlink::{
+    RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, ask_each, attribute, dump, text,
+};
+
+// linux/if_link.h
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,33 +98,25 @@ pub struct Route {
 /// The errors of the netlink socket.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
-    dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
-        let RouteNetlinkMessage::NewLink(LinkMessage { header, attributes, .. }) = message else {
-            return;
-        };
-        let (mut name, mut mtu, mut is_dummy) = (None, 0, false);
-        for attribute in attributes {
-            match attribute {
-                LinkAttribute::IfName(text) => name = Some(text),
-                LinkAttribute::Mtu(bytes) => mtu = bytes,
-                LinkAttribute::LinkInfo(details) => {
-                    is_dummy = details.contains(&LinkInfo::Kind(InfoKind::Dummy));
-                }
-                _ => {}
-            }
-        }
-        interfaces.push(Interface {
-            index: header.index,
-            name: name.unwrap_or_default(),
-            is_up: header.flags.contains(LinkFlags::Up),
-            is_loopback: header.flags.contains(LinkFlags::Loopback),
-            is_multicast: header.flags.contains(LinkFlags::Multicast),
-            has_neighbours: !header.flags.contains(LinkFlags::Noarp),
-            is_dummy,
-            mtu,
-        });
-    })?;
+    dump(RTM_GETLINK, &LinkHeader::default(), |message| interfaces.extend(interface(message)))?;
     Ok(interfaces)
+}
+
+fn interface(message: &[u8]) -> Option<Interface> {
+    let header = LinkHeader::parse(message).ok()?;
+    let attributes = message.get(header.buffer_len()..)?;
+    let mtu = attribute(attributes, IFLA_MTU).and_then(<[u8]>::first_chunk);
+    let details = attribute(attributes, IFLA_LINKINFO).unwrap_or_default();
+    Some(Interface {
+        index: header.index,
+        name: attribute(attributes, IFLA_IFNAME).map(text).unwrap_or_default(),
+        is_up: header.flags.contains(LinkFlags::Up),
+        is_loopback: header.flags.contains(LinkFlags::Loopback),
+        is_multicast: header.flags.contains(LinkFlags::Multicast),
+        has_neighbours: !header.flags.contains(LinkFlags::Noarp),
+        is_dummy: attribute(details, IFLA_INFO_KIND).map(text).as_deref() == Some("dummy"),
+        mtu: mtu.map_or(0, |bytes| u32::from_ne_bytes(*bytes)),
+    })
 }
 
 /// All addresses of all interfaces.
@@ -124,9 +125,8 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 /// The errors of the netlink socket.
 pub fn addresses() -> io::Result<Vec<Address>> {
     let mut addresses = Vec::new();
-    dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()), |message| {
-        let RouteNetlinkMessage::NewAddress(AddressMessage { header, attributes, .. }) = message
-        else {
+    dump(RTM_GETADDR, &AddressMessage::default(), |message| {
+        let Ok(AddressMessage { header, attributes, .. }) = AddressMessage::parse(message) else {
             return;
         };
         let (mut local, mut remote, mut broadcast) = (None, None, None);
@@ -152,9 +152,7 @@ pub fn addresses() -> io::Result<Vec<Address>> {
 /// The errors of the netlink socket.
 pub fn routes() -> io::Result<Vec<Route>> {
     let mut routes = Vec::new();
-    dump(RouteNetlinkMessage::GetRoute(RouteMessage::default()), |message| {
-        routes.extend(route(message));
-    })?;
+    dump(RTM_GETROUTE, &RouteMessage::default(), |message| routes.extend(route(message)))?;
     Ok(routes)
 }
 
@@ -172,17 +170,15 @@ pub fn routes_to(addresses: &[IpAddr]) -> io::Result<BTreeMap<IpAddr, Route>> {
         message.header.address_family = family;
         message.header.destination_prefix_length = length;
         message.attributes.push(RouteAttribute::Destination(destination));
-        RouteNetlinkMessage::GetRoute(message)
+        message
     });
-    let answers = ask_each(requests)?;
-    let routes = answers.into_iter().map(|answer| answer.and_then(route));
+    let answers = ask_each(RTM_GETROUTE, requests)?;
+    let routes = answers.into_iter().map(|answer| route(&answer?));
     Ok(addresses.iter().zip(routes).filter_map(|(&to, route)| Some((to, route?))).collect())
 }
 
-fn route(message: RouteNetlinkMessage) -> Option<Route> {
-    let RouteNetlinkMessage::NewRoute(RouteMessage { header, attributes, .. }) = message else {
-        return None;
-    };
+fn route(message: &[u8]) -> Option<Route> {
+    let RouteMessage { header, attributes, .. } = RouteMessage::parse(message).ok()?;
     let mut route = Route {
         kind: kind(header.kind),
         destination: None,
@@ -222,9 +218,8 @@ pub struct Neighbour {
 /// The errors of the netlink socket.
 pub fn neighbours() -> io::Result<Vec<Neighbour>> {
     let mut neighbours = Vec::new();
-    dump(RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()), |message| {
-        let RouteNetlinkMessage::NewNeighbour(NeighbourMessage { header, attributes, .. }) =
-            message
+    dump(RTM_GETNEIGH, &NeighbourMessage::default(), |message| {
+        let Ok(NeighbourMessage { header, attributes, .. }) = NeighbourMessage::parse(message)
         else {
             return;
         };
@@ -270,6 +265,19 @@ fn ip_address(address: &RouteAddress) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn interface_needs_only_the_attributes_that_are_shown() {
+        let mut message = vec![0; 16];
+        message[4] = 7;
+        message[8] = 1;
+        // IFLA_TXQLEN, IFLA_LINKINFO with IFLA_INFO_KIND, and IFLA_IFNAME.
+        message.extend(b"\x08\0\x0d\0\0\0\0\0\x10\0\x12\0\x0a\0\x01\0dummy\0\0\0\x08\0\x03\0du0\0");
+        let found = interface(&message).unwrap();
+        assert_eq!((found.index, found.name.as_str(), found.mtu), (7, "du0", 0));
+        assert!(found.is_up && found.is_dummy && found.has_neighbours && !found.is_loopback);
+        assert_eq!(interface(&message[..15]), None);
+    }
 
     /// Any machine that builds this has a loopback interface with 127.0.0.1 and its route.
     #[test]

@@ -6,14 +6,15 @@
 use std::fs;
 use std::io;
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NlaBuffer, NlasIterator};
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::tc::{TcAttribute, TcMessage};
+use netlink_packet_core::{Emitable, NLM_F_DUMP, NLM_F_REQUEST};
+use netlink_packet_route::tc::TcHeader;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 
 use super::modules::{ModuleState, module_state};
-use super::rtnetlink::{dump, first_message, receive};
+use super::rtnetlink::{
+    RTM_GETQDISC, attribute, attributes, dump, first_message, receive, text, value,
+};
 
 /// Tables and rules of nf_tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,9 @@ const META_MARK: u32 = 3;
 const NAT_TYPE: u16 = 1;
 const NAT_OF_SOURCES: u32 = 0;
 const TARGET_NAME: u16 = 1;
+
+// linux/rtnetlink.h
+const DISCIPLINE_KIND: u16 = 1;
 
 /// The lengths of the headers of netlink and nfnetlink.
 const HEADERS: usize = 16 + 4;
@@ -113,24 +117,6 @@ fn refusal(message: &[u8]) -> io::Error {
     io::Error::from_raw_os_error(code.unwrap_or_default().saturating_neg())
 }
 
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
-    NlasIterator::new(bytes).map_while(Result::ok)
-}
-
-fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
-    attributes(bytes).find(|one| one.kind() == kind).map(value)
-}
-
-fn value(attribute: NlaBuffer<&[u8]>) -> &[u8] {
-    let length = usize::from(attribute.length());
-    attribute.into_inner().get(4..length).unwrap_or_default()
-}
-
-/// A text without its terminating zero.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
-}
-
 fn number(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
@@ -200,11 +186,11 @@ pub fn legacy_tables() -> io::Result<Vec<String>> {
 /// The errors of the netlink socket.
 pub fn has_classifiers() -> io::Result<bool> {
     let mut found = false;
-    dump(RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()), |message| {
-        let RouteNetlinkMessage::NewQueueDiscipline(message) = message else { return };
-        found |= message.attributes.iter().any(
-            |one| matches!(one, TcAttribute::Kind(kind) if kind == "clsact" || kind == "ingress"),
-        );
+    let header = TcHeader::default();
+    dump(RTM_GETQDISC, &header, |message| {
+        let attributes = message.get(header.buffer_len()..).unwrap_or_default();
+        let kind = attribute(attributes, DISCIPLINE_KIND).map(text);
+        found |= matches!(kind.as_deref(), Some("clsact" | "ingress"));
     })?;
     Ok(found)
 }

@@ -28,7 +28,8 @@ Usage:
   ipvsadm -d|-e SERVICE -r HOST[:PORT] [--drain[=SECONDS] [--force] [--json]]
   ipvsadm [-L] [SERVICE] [-n] [LIST OPTIONS]
   ipvsadm -L -c|--timeout|--daemon [-n] [--json]
-  ipvsadm -L --summary|--settings [-n] [--json]
+  ipvsadm -L --metrics[=FILE] [--by service]
+  ipvsadm -L --summary|--settings [-n] [--json] [--no-header]
   ipvsadm -S --settings[=FILE]
   ipvsadm -Z [SERVICE]
   ipvsadm -C [--within SCOPE]...
@@ -40,6 +41,7 @@ Usage:
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]
   ipvsadm --stop-daemon master|backup
   ipvsadm --doctor[=CODE] [SERVICE] [DOCTOR OPTIONS]
+  ipvsadm -h|-v
 
 SERVICE is -t HOST[:PORT], -u HOST[:PORT], --sctp-service HOST[:PORT],
 or -f MARK [-6].

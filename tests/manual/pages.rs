@@ -1,6 +1,7 @@
 //! The manual matches the programs: it has every command and option of the table, as the help does, and all examples
 //! are valid. The tools that check manual pages find no faults.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -195,6 +196,27 @@ fn synopsis_has_every_command() {
         };
         assert!(synopsis.contains(&name), "{name}");
     }
+}
+
+/// The options of each form of the command line, such as `-L --metrics --by`.
+fn forms<'a>(forms: impl Iterator<Item = &'a str>) -> BTreeSet<BTreeSet<String>> {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let options = |form: &str| -> BTreeSet<String> {
+        let words = form.split(|c| !is_of_word(c)).filter(|word| word.starts_with('-'));
+        words.map(str::to_owned).collect()
+    };
+    forms.map(options).collect()
+}
+
+#[test]
+fn help_has_the_forms_of_the_synopsis() {
+    let page = page("ipvsadm.8").replace("\\-", "-");
+    let synopsis = &page[page.find(".SH SYNOPSIS").unwrap()..page.find(".SH DESCRIPTION").unwrap()];
+    let output = Command::new(env!("CARGO_BIN_EXE_ipvsadm")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let usage = &help[help.find("Usage:\n").unwrap()..help.find("\nSERVICE is").unwrap()];
+    let usage = forms(usage.split("\n  ipvsadm ").skip(1));
+    assert_eq!(usage, forms(synopsis.split(".SY ipvsadm\n").skip(1)));
 }
 
 /// The help lists the names, and the manual has a paragraph on each.

@@ -19,7 +19,7 @@ network wan client=192.0.2.10/24 client=192.0.2.11/24 client=192.0.2.12/24 clien
 network lan director=10.0.0.1/24 real1=10.0.0.11/24 real2=10.0.0.12/24
 on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
 for real in real1 real2; do
-  on $real "ip route add default via 10.0.0.1"
+  on $real "ip route replace default via 10.0.0.1"
   web $real 80
   web $real 8080
 done

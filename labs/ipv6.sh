@@ -27,8 +27,8 @@ web real3 8080
 web real4 8080
 
 title "NAT: answers must come back through the director"
-on real1 "ip -6 route add default via fd00::1"
-on real2 "ip -6 route add default via fd00::1"
+on real1 "ip -6 route replace default via fd00::1"
+on real2 "ip -6 route replace default via fd00::1"
 on director "ipvsadm -A -t [2001:db8:1::1]:80 -s rr"
 on director "ipvsadm -a -t [2001:db8:1::1]:80 -r [fd00::11]:8080 -m"
 on director "ipvsadm -a -t [2001:db8:1::1]:80 -r [fd00::12]:8080 -m"
@@ -49,7 +49,7 @@ on client "curl -sS --max-time 1 'http://[2001:db8:1::1]/?[1-8]' 2>/dev/null || 
 expect "answers of 8 without the route" 4 "$(count '^real2$')"
 doctor director
 expect "the doctor's error without the route" "LVS-NAT-02 error" "$(codes)"
-on real1 "ip route replace default via fd00::1"
+on real1 "ip -6 route replace default via fd00::1"
 ask client "http://[2001:db8:1::1]" 10
 expect "NAT, answers by real1 of 10, with the route" 5 "$(answered real1)"
 
@@ -58,7 +58,7 @@ for real in real3 real4; do
   on $real "modprobe sit"
   on $real "ip address add 2001:db8:1::1/128 dev sit0 nodad"
   on $real "ip link set sit0 up"
-  on $real "ip -6 route add default via 2001:db8:2::fe"
+  on $real "ip -6 route replace default via 2001:db8:2::fe"
 done
 on router "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
 on director "ipvsadm -A -t [2001:db8:1::1]:8080 -s rr"

@@ -18,7 +18,7 @@ network wan client=192.0.2.10/24 director=192.0.2.1/24
 network lan director=10.0.0.1/24 real1=10.0.0.11/24 real2=10.0.0.12/24
 on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
 for real in real1 real2; do
-  on $real "ip route add default via 10.0.0.1"
+  on $real "ip route replace default via 10.0.0.1"
   web $real 8080
 done
 # ldirectord calls /sbin/ipvsadm. On the director, a layer in memory over that directory has the lab's program.

@@ -32,7 +32,7 @@ title "Answers must return through the director, which restores the virtual addr
 doctor director
 expect "the doctor's error before the director forwards" "LVS-DIR-01 error" "$(codes)"
 on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
-on real2 "ip route add default via 10.0.0.1"
+on real2 "ip route replace default via 10.0.0.1"
 
 title "The most frequent mistake: the director is not real1's default gateway, and the answers are lost"
 on client "curl -sS --max-time 1 'http://192.0.2.1/?[1-6]' || true"

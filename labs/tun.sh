@@ -22,10 +22,10 @@ network wan client=192.0.2.10/24 director=192.0.2.1/24 router=192.0.2.254/24
 network east router=10.1.0.254/24 real1=10.1.0.11/24
 network west router=10.2.0.254/24 real2=10.2.0.12/24
 on router "echo 1 >/proc/sys/net/ipv4/ip_forward"
-on client "ip route add default via 192.0.2.254"
-on director "ip route add default via 192.0.2.254"
-on real1 "ip route add default via 10.1.0.254"
-on real2 "ip route add default via 10.2.0.254"
+on client "ip route replace default via 192.0.2.254"
+on director "ip route replace default via 192.0.2.254"
+on real1 "ip route replace default via 10.1.0.254"
+on real2 "ip route replace default via 10.2.0.254"
 web real1 80
 web real2 80
 

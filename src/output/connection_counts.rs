@@ -217,6 +217,29 @@ impl Labelled<'_> {
         }
     }
 
+    /// The number of characters of a group, for which a client without a name need not be written.
+    fn width(&self, group: &Group) -> usize {
+        let client = match *group {
+            Group::Client(network) => whole_address(network),
+            _ => None,
+        };
+        match client {
+            Some(address @ IpAddr::V4(client)) if self.labels.host(address).is_none() => {
+                let digits = client.octets().map(|octet| match octet {
+                    ..10 => 1,
+                    ..100 => 2,
+                    _ => 3,
+                });
+                digits.into_iter().sum::<usize>() + "...".len()
+            }
+            _ => {
+                let mut text = Vec::new();
+                self.append(&mut text, group);
+                characters(&text)
+            }
+        }
+    }
+
     /// The table for a terminal.
     fn grid(&self, groups: impl Iterator<Item = GroupCount>) -> Grid {
         let mut grid = Grid::new([Column::Text(self.title)].into_iter().chain(COUNTS));
@@ -247,11 +270,9 @@ impl<'a> GroupRows<'a> {
         style: GridStyle,
         counts: impl Iterator<Item = GroupCount>,
     ) -> Self {
-        let (mut text, mut group_width, mut largest) = (Vec::new(), 0, [0; 2]);
+        let (mut group_width, mut largest) = (0, [0; 2]);
         for GroupCount { group, count } in counts {
-            text.clear();
-            groups.append(&mut text, &group);
-            group_width = group_width.max(characters(&text));
+            group_width = group_width.max(groups.width(&group));
             let [connections, templates] = largest;
             largest = [connections.max(count.connections), templates.max(count.templates)];
         }

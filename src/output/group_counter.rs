@@ -108,17 +108,20 @@ impl<K: Clone + Ord, L: Clone + Ord> ByFamily<K, L> {
         &'a self,
         ipv4: impl Fn(K) -> Group + 'a,
         others: impl Fn(L) -> Group + 'a,
-    ) -> impl Iterator<Item = GroupCount> + 'a {
-        let mut ipv4 = self.ipv4.groups(ipv4).peekable();
-        let mut others = self.others.groups(others).peekable();
-        iter::from_fn(move || {
+    ) -> Box<dyn Iterator<Item = GroupCount> + 'a> {
+        let (ipv4, others) = (self.ipv4.groups(ipv4), self.others.groups(others));
+        if self.others.counts.is_empty() {
+            return Box::new(ipv4);
+        }
+        let (mut ipv4, mut others) = (ipv4.peekable(), others.peekable());
+        Box::new(iter::from_fn(move || {
             let place = |counted: &GroupCount| (Reverse(counted.count), counted.group.clone());
             match (ipv4.peek(), others.peek()) {
                 (Some(one), Some(other)) if place(other) < place(one) => others.next(),
                 (Some(_), _) => ipv4.next(),
                 (None, _) => others.next(),
             }
-        })
+        }))
     }
 }
 
@@ -127,10 +130,10 @@ impl<K: Clone + Ord, L: Clone + Ord> ByFamily<K, L> {
 pub(super) enum Groups {
     /// Clients by the leading bits of their addresses.
     Clients(Clients),
-    /// Services of IPv4 by protocol, address and port, and other owners.
-    Services(ByFamily<(Protocol, u32, u16), Owner>),
-    /// Real servers by address and port.
-    Servers(ByFamily<(u32, u16), SocketAddr>),
+    /// Services of IPv4 by [`number_of_service`], and other owners.
+    Services(ByFamily<u64, Owner>),
+    /// Real servers of IPv4 by [`number_of_end`], and those of IPv6.
+    Servers(ByFamily<u64, SocketAddr>),
     States(Counts<ConnectionState>),
     Origins(Counts<Option<ConnectionOrigin>>),
 }
@@ -139,22 +142,41 @@ impl Groups {
     /// The groups with their counts, in the order of the counts.
     pub(super) fn iter(&self) -> Box<dyn Iterator<Item = GroupCount> + '_> {
         match self {
-            Self::Clients(clients) => Box::new(clients.groups()),
-            Self::Services(services) => Box::new(services.groups(service_of_ipv4, Group::Service)),
-            Self::Servers(servers) => Box::new(servers.groups(server_of_ipv4, Group::Server)),
+            Self::Clients(clients) => clients.groups(),
+            Self::Services(services) => services.groups(service_of_ipv4, Group::Service),
+            Self::Servers(servers) => servers.groups(server_of_ipv4, Group::Server),
             Self::States(states) => Box::new(states.groups(Group::State)),
             Self::Origins(origins) => Box::new(origins.groups(Group::Origin)),
         }
     }
 }
 
-fn service_of_ipv4((protocol, address, port): (Protocol, u32, u16)) -> Group {
-    let address = Ipv4Addr::from_bits(address).into();
-    Group::Service(Owner::Service(ServiceKey::Address { protocol, address, port }))
+/// An address and a port as a number, which is sorted in fewer instructions.
+fn number_of_end(address: Ipv4Addr, port: u16) -> u64 {
+    (u64::from(address.to_bits()) << 16) | u64::from(port)
 }
 
-fn server_of_ipv4((address, port): (u32, u16)) -> Group {
-    Group::Server(SocketAddr::new(Ipv4Addr::from_bits(address).into(), port))
+/// A service as a number. TCP, UDP and SCTP have the same order as their numbers.
+fn number_of_service(protocol: Protocol, address: Ipv4Addr, port: u16) -> u64 {
+    (u64::from(protocol.number()) << 48) | number_of_end(address, port)
+}
+
+fn service_of_ipv4(number: u64) -> Group {
+    let [high, low, ..] = number.to_be_bytes();
+    let protocol = Protocol::from_number(u16::from_be_bytes([high, low]));
+    let (address, port) = end_of(number);
+    Group::Service(Owner::Service(ServiceKey::Address { protocol, address: address.into(), port }))
+}
+
+fn server_of_ipv4(number: u64) -> Group {
+    let (address, port) = end_of(number);
+    Group::Server(SocketAddr::new(address.into(), port))
+}
+
+/// The address and the port of a number.
+fn end_of(number: u64) -> (Ipv4Addr, u16) {
+    let [_, _, a, b, c, d, high, low] = number.to_be_bytes();
+    ([a, b, c, d].into(), u16::from_be_bytes([high, low]))
 }
 
 #[derive(Clone, Debug)]
@@ -187,7 +209,7 @@ impl Clients {
         }
     }
 
-    fn groups(&self) -> impl Iterator<Item = GroupCount> + '_ {
+    fn groups(&self) -> Box<dyn Iterator<Item = GroupCount> + '_> {
         let network = |address: IpAddr, length| {
             Group::Client(Network::new(address, length).unwrap_or(Network::host(address)))
         };
@@ -226,15 +248,15 @@ impl<'a> GroupCounter<'a> {
             Groups::Clients(clients) => clients.add(connection),
             Groups::Services(services) => match self.attribution.owner_of(connection) {
                 Owner::Service(ServiceKey::Address {
-                    protocol,
+                    protocol: protocol @ (Protocol::Tcp | Protocol::Udp | Protocol::Sctp),
                     address: IpAddr::V4(address),
                     port,
-                }) => services.ipv4.add((protocol, address.to_bits(), port), connection),
+                }) => services.ipv4.add(number_of_service(protocol, address, port), connection),
                 owner => services.others.add(owner, connection),
             },
             Groups::Servers(servers) => match connection.server {
                 SocketAddr::V4(server) => {
-                    servers.ipv4.add((server.ip().to_bits(), server.port()), connection);
+                    servers.ipv4.add(number_of_end(*server.ip(), server.port()), connection);
                 }
                 server @ SocketAddr::V6(_) => servers.others.add(server, connection),
             },

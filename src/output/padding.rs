@@ -39,10 +39,19 @@ pub(super) fn left_number(out: &mut Vec<u8>, number: u32, width: usize) {
 
 /// Appends blanks and a number that ends at the width.
 pub(super) fn right_number(out: &mut Vec<u8>, number: u64, width: usize) {
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(number);
-    pad(out, (out.len() + width).saturating_sub(digits.len()));
-    out.extend_from_slice(digits.as_bytes());
+    let end = out.len() + width;
+    match u8::try_from(number) {
+        Ok(digit @ 0..10) => {
+            pad(out, end.saturating_sub(1));
+            out.push(b'0' + digit);
+        }
+        _ => {
+            let mut buffer = itoa::Buffer::new();
+            let digits = buffer.format(number);
+            pad(out, end.saturating_sub(digits.len()));
+            out.extend_from_slice(digits.as_bytes());
+        }
+    }
 }
 
 /// Appends blanks up to a length of the whole text.

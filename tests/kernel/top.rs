@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,7 +18,7 @@ use crate::network::{Host, fresh_namespace};
 use crate::one_machine::{Connection, TcpServers, client, furnish, list, machine};
 use crate::program::Program;
 use crate::terminal::Terminal;
-use crate::top_picture::{masked, svg, text_of_svg};
+use crate::top_picture::{masked, masked_with_connections, svg, text_of_svg};
 
 /// Debian's nobody.
 const NOBODY: u32 = 65534;
@@ -37,9 +37,11 @@ const RULES: &str = "\
 ";
 
 /// Traffic until it is dropped: six TCP connections that stay open, and datagrams of three sockets all the time.
+///
+/// With `has_requests`, further TCP connections are opened and closed. Their rate rises and falls within 16 seconds.
 struct Traffic {
     _open: Vec<Connection>,
-    _servers: TcpServers,
+    has_requests: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
     sender: Option<JoinHandle<()>>,
 }
@@ -59,15 +61,26 @@ impl Traffic {
         };
         // Each client has its entry before a program reads the table.
         send();
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&is_over);
+        let [has_requests, is_over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let (is_requesting, ended) = (Arc::clone(&has_requests), Arc::clone(&is_over));
+        let begin = Instant::now();
         let sender = thread::spawn(move || {
-            while !ended.load(Ordering::Relaxed) {
+            for turn in 0_u64.. {
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
+                let share = 2 + (begin.elapsed().as_secs() % 16).abs_diff(8);
+                if is_requesting.load(Ordering::Relaxed) && turn % 10 < share {
+                    // The client closes first.
+                    let Connection { client, server, .. } = servers.open();
+                    drop(client);
+                    drop(server);
+                }
                 send();
                 thread::sleep(Duration::from_millis(10));
             }
         });
-        Traffic { _open: open, _servers: servers, is_over, sender: Some(sender) }
+        Traffic { _open: open, has_requests, is_over, sender: Some(sender) }
     }
 }
 
@@ -122,14 +135,14 @@ fn has_rates(screen: &Screen) -> bool {
 #[test]
 fn screens_under_traffic_are_as_kept_at_each_size() {
     machine(RULES);
-    let _traffic = Traffic::start();
+    let traffic = Traffic::start();
     let mut terminal = start("-n");
     terminal.wait_for("UDP 10.1.0.100:53");
     terminal.keys("a");
     for (rows, columns) in [(24, 80), (60, 200), (5, 20)] {
         terminal.resize(rows, columns);
         let name = format!("{columns}x{rows}.txt");
-        let (wanted, picture) = (kept(&format!("tests/kernel/top/{name}")), documented("top.svg"));
+        let wanted = kept(&format!("tests/kernel/top/{name}"));
         let is_complete = |screen: &Screen| {
             // The whole picture of this size, with the rates of the second sample.
             let text = screen.contents();
@@ -145,22 +158,35 @@ fn screens_under_traffic_are_as_kept_at_each_size() {
                 }
             }
         };
-        let is_as_kept = |screen: &Screen| {
-            let shown = masked(&screen.contents());
-            shown == wanted && (columns != 80 || shown == picture)
-        };
+        let is_as_kept = |screen: &Screen| masked(&screen.contents()) == wanted;
         let screen = terminal.wait(&format!("the screen of {name}"), |screen| {
             is_complete(screen) && (is_update() || is_as_kept(screen))
         });
         write(&name, &masked(&screen.contents()));
-        if columns == 80 {
-            if is_update() {
-                // The picture of the documentation has graphs of a whole minute.
-                thread::sleep(Duration::from_secs(65));
-            }
-            write("top.svg", &svg(&terminal.wait("the picture", is_complete)));
-        }
     }
+
+    // The picture of the documentation shows new connections.
+    let picture = text_of_svg(&kept("docs/top.svg"));
+    assert!(is_update() || !picture.contains(" 0 conn/s"), "no new connection:\n{picture}");
+    traffic.has_requests.store(true, Ordering::Relaxed);
+    terminal.resize(24, 80);
+    let is_busy = |screen: &Screen| {
+        let [total, service] = ["Total:", "TCP 10.1.0.100:80 rr"].map(|text| line(screen, text));
+        let mut rates = service.split_whitespace().rev().take(3);
+        total.contains("conn/s")
+            && !total.contains(" 0 conn/s")
+            && rates.all(|rate| !["0", "-"].contains(&rate))
+    };
+    let wanted = masked_with_connections(&picture);
+    let is_as_kept = |screen: &Screen| masked_with_connections(&screen.contents()) == wanted;
+    if is_update() {
+        terminal.wait("new connections", is_busy);
+        // The graphs are those of a whole minute.
+        thread::sleep(Duration::from_secs(65));
+    }
+    let shown = terminal
+        .wait("the picture", |screen| is_busy(screen) && (is_update() || is_as_kept(screen)));
+    write("top.svg", &svg(&shown));
     terminal.keys("q");
     assert_eq!(terminal.ended(), Some(0));
 }

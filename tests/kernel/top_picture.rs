@@ -8,15 +8,33 @@ use vt100::{Color, Screen};
 const RATES: [&str; 7] =
     ["Conn/s", "Pkt/s", "Byte/s", "InPkt/s", "OutPkt/s", "InByte/s", "OutByte/s"];
 
+/// The titles of the columns whose numbers also depend on the traffic if connections are opened and closed.
+const CONNECTIONS: [&str; 2] = ["Active", "InAct"];
+
 /// A screen without the numbers that depend on the traffic: `#` in place of each, and `~` in place of each graph.
 pub(crate) fn masked(screen: &str) -> String {
+    masked_columns(screen, &RATES)
+}
+
+/// The same, also without the numbers of connections.
+pub(crate) fn masked_with_connections(screen: &str) -> String {
+    let screen = masked_columns(screen, &[&CONNECTIONS[..], &RATES].concat());
+    let words: Vec<&str> = screen.split(' ').collect();
+    let masked = words.iter().enumerate().map(|(place, word)| {
+        let is_number = ["active", "inactive"].contains(words.get(place + 1).unwrap_or(&""));
+        if is_number { "#" } else { word }
+    });
+    masked.collect::<Vec<_>>().join(" ")
+}
+
+fn masked_columns(screen: &str, columns: &[&str]) -> String {
     let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
     let is_titles = |line: &&str| line.contains(" Active");
     let titles = lines.iter().position(is_titles).unwrap_or(lines.len());
     let ends_of = |titles: &str| -> Vec<usize> {
         let found =
             |title: &str| titles.find(&format!(" {title}")).map(|start| start + 1 + title.len());
-        RATES.iter().filter_map(|title| found(title)).collect()
+        columns.iter().filter_map(|title| found(title)).collect()
     };
     let ends = lines.get(titles).map(|line| ends_of(line)).unwrap_or_default();
     let lines = lines.iter().enumerate().map(|(place, line)| {

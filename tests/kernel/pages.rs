@@ -4,7 +4,8 @@
 //! A page may begin with a block `rules`, which each section finds in the kernel and in the file `shop.rules`. A block
 //! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
 //! exit status. Each line of `sh terminal` runs on a terminal, on which Enter or Ctrl-C is pressed. tests/boot runs
-//! `sh booted` under systemd, and `sh elsewhere` needs a program that no test machine has: here bash checks their syntax.
+//! `sh booted` in a Debian with systemd, tests/nft runs `sh nft`, and `sh elsewhere` needs a program that no test machine
+//! has: here bash checks their syntax.
 //! The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of ldirectord runs
 //! the block `ldirectord`, and labs/run the blocks `console`.
 
@@ -100,7 +101,9 @@ impl Section {
         let mut script = format!("{START}{scene}\nset +e +o pipefail\n{CLOSE}");
         for Block { language, text } in &self.blocks {
             let text = match language.as_str() {
-                "sh elsewhere" | "sh booted" => format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE"),
+                "sh elsewhere" | "sh booted" | "sh nft" => {
+                    format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE")
+                }
                 "sh terminal" => text.lines().fold(String::new(), |all, line| all + &typed(line)),
                 "yaml" => commands(text),
                 "ldirectord" | "console" => String::new(),
@@ -169,8 +172,17 @@ if [ -s shop.rules ]; then
 fi
 ";
 /// The languages whose commands succeed.
-const WITHOUT_STATUS: [&str; 8] =
-    ["sh", "sh booted", "sh elsewhere", "sh terminal", "yaml", "rules", "ldirectord", "console"];
+const WITHOUT_STATUS: [&str; 9] = [
+    "sh",
+    "sh booted",
+    "sh elsewhere",
+    "sh nft",
+    "sh terminal",
+    "yaml",
+    "rules",
+    "ldirectord",
+    "console",
+];
 
 /// A command that somebody types at a terminal, and the keys afterwards: Enter until a command with a question ends, and Ctrl-C
 /// until any other one ends. The status of a command that Ctrl-C ended is 130.
@@ -240,13 +252,14 @@ fn is_like(printed: &str, wanted: &str) -> bool {
     rest.is_empty() || lines.last() == Some(&"…")
 }
 
-/// The commands of a playbook, and those that a unit starts.
+/// The commands of a playbook, and those that a unit starts. Their file of rules is the one of the page.
 fn commands(text: &str) -> String {
     let prefixes = ["cmd: ", "ExecStart=/usr/sbin/"];
     let lines = text.lines().map(str::trim_start);
     let commands =
         lines.filter_map(|line| prefixes.iter().find_map(|prefix| line.strip_prefix(prefix)));
-    commands.fold(String::new(), |all, command| all + command + "\n")
+    let script = commands.fold(String::new(), |all, command| all + command + "\n");
+    script.replace("/etc/ipvsadm.rules", "shop.rules")
 }
 
 /// The libraries that came with 1.31.
@@ -318,6 +331,7 @@ ipvsadm -d -t 203.0.113.80:80 -r 10.0.2.11:80"
         ("All connections go to one server", &persistent),
         ("Clients hang after a reload", &deleted),
         ("The counters stand still", &without_address),
+        ("A change is refused", BEHIND_NAT),
         ("A server has lost a setting", BEHIND_NAT),
     ];
     Page { name: "troubleshooting", scenes }.works();
@@ -385,6 +399,38 @@ fn first_use_of_the_readme_works() {
     let script = format!("{START}{BEHIND_NAT}ipvsadm -C\n{commands}echo done");
     let output = bash(&script, folder.path());
     assert!(output.contains("0 errors") && output.ends_with("done\n"), "{output}");
+}
+
+/// The files and namespaces that the README's examples name.
+const EXAMPLES: &str = "\
+ip address add 10.0.0.1/8 dev lo
+ip netns add NAME
+ip -n NAME link set lo up
+cat >ipvsadm.rules <<'END'
+-A -t 10.0.0.1:80 -s wlc
+-a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 5
+-a -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 5
+END
+echo '-A -t 192.0.2.25:25 -s rr' >mail.rules
+ipvsadm-restore ipvsadm.rules
+command -v jq >/dev/null || jq() { cat; }
+";
+
+#[test]
+fn examples_of_the_readme_work() {
+    fresh_namespace();
+    let (_, sections) = Page { name: "../README", scenes: &[] }.read();
+    let is_better = |section: &&Section| section.title == "What is better than 1.31";
+    let better = sections.iter().find(is_better).unwrap();
+    let lines = better.blocks.iter().flat_map(|block| block.text.lines());
+    let commands = lines.fold(String::new(), |all, line| {
+        let needs_terminal = ["--confirm", "--watch"].iter().any(|option| line.contains(option));
+        let command = if needs_terminal { typed(line) } else { format!("{line}\n") };
+        format!("{all}cat <<'LINE'\n{line}\nLINE\n{command}")
+    });
+    let output =
+        bash(&format!("{START}{EXAMPLES}{commands}echo done"), folder_with_programs().path());
+    assert!(output.ends_with("done\n"), "the last of these failed:\n{output}");
 }
 
 /// The network of the cookbook: the director has the virtual addresses, and one namespace has all real servers.

@@ -58,7 +58,7 @@ LAB ?= nat
 
 .PHONY: build other-machine check test demo lab bench install uninstall dist packaged deb dsc rpm release \
 	reproducible licenses test-boot test-completions \
-	test-debian test-short downstream fuzz clean help rust provided
+	test-debian test-nft test-short downstream fuzz clean help rust provided
 
 # The groups of tests/provide that each target needs. All are provided before anything is compiled: a prerequisite sees
 # the groups of the target that was asked for.
@@ -68,6 +68,7 @@ demo: GROUPS = kernel traffic
 lab: GROUPS = kernel traffic labs $(if $(filter ldirectord,$(LAB)),callers)
 test-boot: GROUPS = package deb rpm
 test-completions: GROUPS = kernel trace shells
+test-nft: GROUPS = bench nft
 test-short: GROUPS = manual kernel traffic trace shells deb
 deb dsc: GROUPS = deb
 rpm: GROUPS = rpm
@@ -116,6 +117,10 @@ test: provided check ## all tests: check, then the tests on a real IPVS kernel, 
 	IPVS_KERNEL_TIMEOUT=3000 LAB_BIN="$(BUILT)/debug" labs/run $(LABS)
 	$(if $(strip $(last)),$(MAKE) --no-print-directory $(last))
 	@$(call say_skipped,skipped)
+
+test-nft: provided ## the pages' rules of nft, on Debian's kernel in QEMU
+	$(CARGO) build --locked --bin ipvsadm
+	tests/nft "$(BUILT)/debug/ipvsadm"
 
 test-completions: provided ## bash, zsh and fish complete command lines, on a real IPVS kernel
 	$(CARGO) $(ON_IPVS) test --locked --test kernel $(FEATURES) -- completions

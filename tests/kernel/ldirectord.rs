@@ -13,7 +13,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::one_machine::machine;
-use crate::program::Program;
+use crate::program::{Program, kill_server};
 use crate::table::{Kernel, Service, Table};
 use crate::wait::PATIENCE;
 
@@ -49,8 +49,7 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        kill_server(&mut self.0);
     }
 }
 

@@ -188,6 +188,20 @@ pub(crate) fn wait_until_it_catches(process: Pid, signal: Signal) {
     });
 }
 
+/// Kills a process that forks for each connection. User Mode Linux 6.12 panics in `flush_tlb_mm` if a fatal signal
+/// arrives within a fork, so the process has to be stopped first.
+pub(crate) fn kill_server(server: &mut Child) {
+    let process = Pid::from_raw(i32::try_from(server.id()).unwrap());
+    kill(process, Signal::SIGSTOP).unwrap();
+    let start = Instant::now();
+    while !fs::read_to_string(format!("/proc/{process}/status")).unwrap().contains("\nState:\tT") {
+        assert!(start.elapsed() < PATIENCE, "{process} does not stop");
+        thread::sleep(Duration::from_millis(1));
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
 impl Outcome {
     /// Waits for its end with a limit: a program that hangs is killed, which its status shows.
     fn of(child: Child) -> Outcome {

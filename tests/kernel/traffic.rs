@@ -15,7 +15,7 @@ use nix::sys::socket::{
 };
 
 use crate::network::{Host, fresh_namespace, ip};
-use crate::program::Program;
+use crate::program::{Program, kill_server};
 use crate::table::{Counters, Kernel, Service, UDP};
 use crate::wait::wait_for;
 
@@ -151,8 +151,7 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        kill_server(&mut self.0);
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{
-    Change, Family, Forwarding, Protocol, RealServer, RealServerKey, SchedulerFlags, ServiceKey,
-    VirtualService,
+    Change, Family, Forwarding, Protocol, RealServer, RealServerKey, RealServerState,
+    SchedulerFlags, ServiceKey, VirtualService,
 };
 use ipvs::state::ServiceSnapshot;
 
@@ -89,16 +89,21 @@ pub(super) fn hash_to_drained(facts: &Facts) -> Vec<Found> {
             "dh" => true,
             _ => false,
         };
-        let (drained, others): (Vec<_>, Vec<_>) =
-            entry.servers.iter().partition(|state| state.server.weight == 0);
-        let drained = drained.first().filter(|_| is_hash && !others.is_empty())?;
+        let (closed, others): (Vec<_>, Vec<_>) =
+            entry.servers.iter().partition(|state| state.server.weight == 0 || is_full(state));
+        let closed = closed.first().filter(|_| is_hash && !others.is_empty())?.server;
+        let reason = match closed.weight {
+            0 => "has weight 0".to_owned(),
+            _ => format!("is at its upper threshold, {}", closed.upper_threshold),
+        };
         let seen = format!(
-            "{} of {} has weight 0, and {scheduler} has no fallback",
-            drained.server.key,
+            "{} of {} {reason}, and {scheduler} has no fallback",
+            closed.key,
             options_of(&service.key)
         );
         let change = match scheduler {
-            "dh" => Change::DeleteServer(service.key, drained.server.key),
+            "dh" if closed.weight == 0 => Change::DeleteServer(service.key, closed.key),
+            "dh" => Change::EditServer(service.key, raised(closed)),
             _ => {
                 let [_, second, third] = service.scheduler_flags.get();
                 let scheduler_flags = SchedulerFlags::new([true, second, third]);
@@ -215,24 +220,51 @@ pub(super) fn thresholds_reached(facts: &Facts) -> Vec<Found> {
     each(facts, |service, entry| {
         let mut usable = entry.servers.iter().filter(|state| state.server.weight > 0).peekable();
         let first = usable.peek().copied()?;
-        let is_full = |state: &&ipvs::model::RealServerState| {
-            let most = state.server.upper_threshold;
-            let connections = state.active_connections.saturating_add(state.inactive_connections);
-            most > 0 && connections >= most
-        };
-        if !usable.all(|state| is_full(&state)) {
-            return None;
+        let (options, RealServer { key, upper_threshold: most, .. }) =
+            (options_of(&service.key), first.server);
+        let command = command(&Change::EditServer(service.key, raised(first.server)));
+        if usable.clone().all(is_full) {
+            let seen = format!(
+                "All usable real servers of {options} have as many connections as their upper threshold, {most} at {key}"
+            );
+            return Some(Found::new(seen).here(command));
         }
-        let seen = format!(
-            "All usable real servers of {} have as many connections as their upper threshold, {} at {}",
-            options_of(&service.key),
-            first.server.upper_threshold,
-            first.server.key
-        );
-        let upper_threshold = first.server.upper_threshold.saturating_mul(2).min(2_147_483_647);
-        let raised = first.server.upper_threshold(upper_threshold);
-        Some(Found::new(seen).here(command(&Change::EditServer(service.key, raised))))
+        // The kernel does not tell whether they were full before.
+        usable.all(may_be_closed).then(|| {
+            let seen = format!(
+                "All usable real servers of {options} are near their upper threshold, {most} at {key}, and one that was full takes no connection yet"
+            );
+            Found::new(seen).here(command).as_note()
+        })
     })
+}
+
+/// The connections of a server, as the thresholds count them.
+fn connections(state: &RealServerState) -> u64 {
+    u64::from(state.active_connections) + u64::from(state.inactive_connections)
+}
+
+/// True if a server has as many connections as its upper threshold.
+fn is_full(state: &RealServerState) -> bool {
+    let most = u64::from(state.server.upper_threshold);
+    most > 0 && connections(state) >= most
+}
+
+/// True if a server that was full takes no connections yet: it has to fall below the lower threshold, or below three quarters
+/// of the upper one.
+fn may_be_closed(state: &RealServerState) -> bool {
+    let (most, least) = (state.server.upper_threshold, state.server.lower_threshold);
+    let connections = connections(state);
+    match least {
+        _ if most == 0 => false,
+        0 => connections * 4 >= u64::from(most) * 3,
+        _ => connections >= u64::from(least),
+    }
+}
+
+/// A server with twice the upper threshold.
+fn raised(server: RealServer) -> RealServer {
+    server.upper_threshold(server.upper_threshold.saturating_mul(2).min(2_147_483_647))
 }
 
 /// A persistence engine brings the answers back: the kernel makes an entry for each packet of a real server.

@@ -108,6 +108,37 @@ fn thresholds_are_a_fault_when_no_server_is_below_its_own() {
     assert_eq!(commands(&facts, "LVS-SVC-08"), [mend]);
 }
 
+#[test]
+fn hash_meets_servers_at_their_thresholds() {
+    for (scheduler, mend) in [
+        ("sh", "ipvsadm -E -t 192.0.2.100:80 -s sh -b sh-fallback"),
+        ("dh", "ipvsadm -e -t 192.0.2.100:80 -r 10.0.0.11:8080 -m -w 1 -x 4"),
+    ] {
+        let rules = NAT.replace("-s rr", &format!("-s {scheduler}")).replace("-m", "-m -x 2");
+        let mut facts = facts(&rules);
+        assert_eq!(codes(&facts), [""; 0]);
+        facts.services[0].servers[0].active_connections = 2;
+        assert_eq!(commands(&facts, "LVS-SVC-03"), [mend]);
+        facts.services[0].service.service.scheduler = "rr".parse().unwrap();
+        assert_eq!(codes(&facts), [""; 0]);
+    }
+}
+
+#[test]
+fn server_near_its_threshold_may_have_been_full() {
+    let mut facts = facts(&NAT.replace("-m", "-m -x 8"));
+    let mut note = |connections, lower_threshold| {
+        for state in &mut facts.services[0].servers {
+            state.active_connections = connections;
+            state.server.lower_threshold = lower_threshold;
+        }
+        let found = diagnose(&facts);
+        assert!(found.iter().all(|finding| finding.severity == Severity::Note), "{found:?}");
+        found.len()
+    };
+    assert_eq!([note(5, 0), note(6, 0), note(5, 5), note(4, 5)], [0, 1, 1, 0]);
+}
+
 /// A service by mark with a server.
 const MARK: &str = "-A -f 1 -s rr\n-a -f 1 -r 10.0.0.11 -m\n";
 

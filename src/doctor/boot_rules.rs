@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::{fs, io};
 
 use ipvs::model::{Change, Entry, Protocol, Request, VirtualService};
@@ -13,6 +14,16 @@ use super::{BootRules, WantedPart};
 use crate::errors::KernelPart;
 use crate::host::{modprobe_is_banned, module_state};
 
+/// The unit of the service.
+const UNIT: &str = "ipvsadm.service";
+/// The folders of systemd.unit(5) that have the links of enabled units.
+const UNITS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
 /// The rules file of the service, which has settings instead on openSUSE.
 const RULES: &str = "/etc/sysconfig/ipvsadm";
 /// The rules file of Debian, and of settings that name no file.
@@ -20,7 +31,7 @@ const DEBIAN_RULES: &str = "/etc/ipvsadm.rules";
 /// The settings of the service; those of a later file replace earlier ones.
 const SETTINGS: &[&str] = &["/etc/default/ipvsadm", RULES, "/etc/sysconfig/ipvsadm-config"];
 
-/// Looks at the rules file that the service loads, if its settings and the file exist.
+/// Looks at the rules file that the service loads, if the service is enabled, and if its settings and the file exist.
 ///
 /// # Errors
 /// If a file that exists cannot be read.
@@ -29,6 +40,9 @@ pub fn look_at_boot_rules() -> io::Result<Option<BootRules>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some),
     };
+    if !is_enabled() {
+        return Ok(None);
+    }
     let Some((path, text)) = find_rules(read)? else { return Ok(None) };
     let wanted = wanted(&text).into_iter().map(|((part, name), line)| {
         let state = module_state(&part.module(&name));
@@ -37,6 +51,25 @@ pub fn look_at_boot_rules() -> io::Result<Option<BootRules>> {
     let wanted: Vec<WantedPart> = wanted.collect();
     let is_loading_banned = modprobe_is_banned();
     Ok((!wanted.is_empty()).then_some(BootRules { path, wanted, is_loading_banned }))
+}
+
+/// True if a target wants the unit at boot, or a runlevel the script of Debian's 1.31.
+fn is_enabled() -> bool {
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let ends_with = |path: &Path, end: &str| path.to_string_lossy().ends_with(end);
+    let of_units = UNITS.iter().flat_map(|folder| names(Path::new(folder)));
+    let mut targets =
+        of_units.filter(|path| ends_with(path, ".wants") || ends_with(path, ".requires"));
+    if targets.any(|target| target.join(UNIT).symlink_metadata().is_ok()) {
+        return true;
+    }
+    (2..=5).flat_map(|level| names(Path::new(&format!("/etc/rc{level}.d")))).any(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('S') && name.get(3..) == Some("ipvsadm")
+    })
 }
 
 /// The path and the text of the rules that the service loads, by the decisions of `systemd/boot`. `None` if it loads none.

@@ -98,8 +98,11 @@ fn doctor_says_what_it_could_not_see() {
 }
 
 /// The findings of the director with other files in /etc.
-fn boot_findings(lab: &Lab, files: &[(&str, &str)]) -> Vec<String> {
+fn boot_findings(lab: &Lab, is_enabled: bool, files: &[(&str, &str)]) -> Vec<String> {
     let mut script = "mount -t tmpfs etc /etc; mkdir /etc/sysconfig".to_owned();
+    if is_enabled {
+        script += "; d=/etc/systemd/system/multi-user.target.wants; mkdir -p $d; ln -s /nowhere $d/ipvsadm.service";
+    }
     for (path, text) in files {
         script += &format!("; printf '%s\\n' '{text}' >{path}");
     }
@@ -128,8 +131,9 @@ fn doctor_warns_of_rules_that_the_boot_cannot_load() {
             let settings = settings.map(|settings| ("/etc/sysconfig/ipvsadm", settings));
             settings.into_iter().chain([(place, rules)]).collect::<Vec<_>>()
         };
-        assert_eq!(boot_findings(&lab, &files(&unknown)), warning, "{place}");
-        assert_eq!(boot_findings(&lab, &files(&known)), [""; 0], "{place}");
+        assert_eq!(boot_findings(&lab, true, &files(&unknown)), warning, "{place}");
+        assert_eq!(boot_findings(&lab, true, &files(&known)), [""; 0], "{place}");
+        assert_eq!(boot_findings(&lab, false, &files(&unknown)), [""; 0], "{place}");
     }
 }
 

@@ -69,6 +69,10 @@ pub fn doctor(
             return Err(Error::NoServiceToExamine(key));
         }
         facts.services.retain(is_asked);
+        facts.other = facts.other.map(|other| {
+            let is_asked = |rules: &&ServiceRules<_>| rules.service().key == key;
+            other.services().filter(is_asked).cloned().collect()
+        });
         facts.later = facts.later.map(|services| services.into_iter().filter(is_asked).collect());
     }
     if let Err(error) = read_connections(session, &mut facts) {

@@ -244,6 +244,16 @@ fn doctor_warns_of_traffic_that_will_be_lost() {
     mend_by(director, &line, "LVS-SYNC-03 warning", director);
     let differs = |found: &(String, _)| found.0.starts_with("LVS-SYNC-03");
     assert!(!findings(director, &line).iter().any(differs));
+    // Another service matters only if nobody asks for one.
+    let more = NAT.replace("10.0.0.12", "10.0.0.13") + "\n-A -t 192.0.2.100:81 -s rr\n";
+    fs::write(&other, more).unwrap();
+    let of_one = line.replace("--doctor", "--doctor -t 192.0.2.100:80");
+    assert!(findings(director, &line).iter().any(differs));
+    assert!(!findings(director, &of_one).iter().any(differs));
+    // The output of a command that failed.
+    fs::write(&other, "").unwrap();
+    let found = findings(director, &line).into_iter().find(differs);
+    assert_eq!(found, Some(("LVS-SYNC-03 warning".to_owned(), Vec::new())));
 }
 
 /// Restores a setting of the kernel that all namespaces share.

@@ -119,6 +119,10 @@ pub(super) fn other_table(facts: &Facts) -> Vec<Found> {
     if steps.is_empty() {
         return Vec::new();
     }
+    // A command that failed may have written nothing, so nobody should delete the table for it.
+    if other.services().next().is_none() {
+        return vec![Found::new("The table of the other director is empty, and this one is not")];
+    }
     let lines = counted(steps.len(), "line");
     let seen = format!("The table differs from that of the other director in {lines}");
     let shown = steps.into_iter().take(20);

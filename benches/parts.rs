@@ -23,7 +23,7 @@ use ipvs_rules::{
     Command, ConnectionColumns, ServiceColumns, parse_line, parse_numeric_line, write_change,
 };
 use ipvsadm::doctor::{Facts, Tally, diagnose};
-use ipvsadm::host::{Address, Interface, Route, RouteKind};
+use ipvsadm::host::{Address, Interface, InterfaceKind, Route, RouteKind};
 use ipvsadm::output::{ConnectionsText, ServicesText};
 use ipvsadm::resolve::Labels;
 
@@ -197,8 +197,12 @@ fn doctor(criterion: &mut Criterion) {
         is_loopback: index == 1,
         is_multicast: true,
         has_neighbours: true,
-        is_dummy: false,
+        has_carrier: true,
+        parent: None,
+        controller: None,
+        kind: InterfaceKind::Other,
         mtu: 1500,
+        received: 0,
     };
     host.interfaces = vec![interface(1, "lo"), interface(2, "eth0"), interface(3, "eth1")];
     let address = |interface, address: Ipv4Addr, prefix_length| Address {
@@ -206,6 +210,8 @@ fn doctor(criterion: &mut Criterion) {
         address: address.into(),
         prefix_length,
         broadcast: None,
+        has_peer: false,
+        is_duplicate: false,
     };
     let virtual_address = |number: u32| Ipv4Addr::from(0xc612_0100 + number);
     let server = |number: u32| Ipv4Addr::from(0x0a01_0000 + number);
@@ -222,6 +228,7 @@ fn doctor(criterion: &mut Criterion) {
         prefix_length: 32,
         interface: Some(interface),
         gateway: None,
+        source: None,
         table: 254,
     };
     for number in 0..10_000 {

@@ -54,6 +54,7 @@ pub fn doctor(
     let mut unseen = Vec::new();
     let mut facts = Facts::default();
     let table = read_table(session, &mut facts, &mut unseen);
+    facts.keys = facts.services.iter().map(|entry| entry.service.service.key).collect();
     facts.other = other.map(|(name, text)| parse_other(name, text, session)).transpose()?;
     let has_ipvs = !matches!(facts.access, TableAccess::NoIpvs(_));
     if let Some(seconds) = asked.sample.filter(|_| has_ipvs) {

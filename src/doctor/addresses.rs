@@ -67,6 +67,17 @@ fn network(own: &Address) -> IpAddr {
     }
 }
 
+/// Another address of an interface's network, if it has one.
+pub fn beside(own: &Address) -> Option<IpAddr> {
+    if own.prefix_length >= full_length(&own.address) {
+        return None;
+    }
+    Some(match own.address {
+        IpAddr::V4(address) => IpAddr::V4((u32::from(address) ^ 1).into()),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) ^ 1).into()),
+    })
+}
+
 /// True if an address belongs to the network of an interface's address.
 pub fn is_in_network(address: &IpAddr, own: &Address) -> bool {
     let of_address = Address { address: *address, ..own.clone() };
@@ -84,6 +95,8 @@ mod tests {
             address: text.parse().unwrap(),
             prefix_length,
             broadcast: None,
+            has_peer: false,
+            is_duplicate: false,
         };
         let addresses = Addresses::from(vec![
             address("10.0.0.1", 24),

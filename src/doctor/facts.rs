@@ -38,6 +38,28 @@ pub struct Tally {
     pub waiting: Vec<Waiting>,
     /// Seconds since a packet arrived for an entry that is not opening, at the most.
     pub last_answered: Option<u32>,
+    /// The virtual address and port of an entry.
+    pub target: Option<SocketAddr>,
+    /// True if entries have several virtual addresses or ports.
+    pub has_targets: bool,
+}
+
+impl Tally {
+    /// Adds other entries.
+    fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.opening += other.opening;
+        self.established += other.established;
+        self.clients.extend(&other.clients);
+        self.waiting.extend(&other.waiting);
+        self.last_answered = match (self.last_answered, other.last_answered) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.has_targets |= other.has_targets
+            || self.target.zip(other.target).is_some_and(|(one, other)| one != other);
+        self.target = self.target.or(other.target);
+    }
 }
 
 /// An entry in which the server has not answered a client.
@@ -120,6 +142,8 @@ pub struct Host {
     pub unknown_protocols: Option<u64>,
     /// The addresses on which programs accept TCP connections. `None` if they could not be seen.
     pub listeners: Option<Vec<SocketAddr>>,
+    /// The addresses on which programs wait for UDP datagrams. `None` if they could not be seen.
+    pub receivers: Option<Vec<SocketAddr>>,
     /// True if a program that moves virtual addresses between directors runs here.
     pub has_failover: bool,
     /// The release of the kernel.
@@ -133,12 +157,16 @@ pub struct Facts {
     pub access: TableAccess,
     /// The services, in the order of their keys.
     pub services: Vec<ServiceSnapshot>,
+    /// The keys of all services of the table, in their order, also of those that nobody asked for.
+    pub keys: Vec<ServiceKey>,
     /// The sync daemons.
     pub daemons: Vec<SyncDaemon>,
     /// The buckets of the connection table.
     pub table_size: u32,
     /// The connections by protocol, virtual address and real server.
     pub connections: BTreeMap<(Protocol, SocketAddr, SocketAddr), Tally>,
+    /// The TCP connections of no service by address, by their real servers: those of services by firewall mark.
+    pub marked: BTreeMap<SocketAddr, Tally>,
     /// Clients with real servers that have answered them, and the seconds since a packet of theirs, at the most.
     pub answered: BTreeMap<(IpAddr, IpAddr), u32>,
     /// This machine.
@@ -163,29 +191,36 @@ impl Facts {
         })
     }
 
-    /// The connections of a service with a real server, together. `None` for a service by firewall mark: its entries do not
-    /// name it.
-    pub fn tally(&self, service: &ServiceKey, server: &RealServer) -> Option<Tally> {
-        let ServiceKey::Address { protocol, address, port } = *service else { return None };
+    /// The connections of a service with a real server, together. A connection by firewall mark does not name its
+    /// service, so all services by mark share the TCP connections of a real server.
+    pub fn tally(&self, service: &ServiceKey, server: &RealServer) -> Tally {
         let mut sum = Tally::default();
         let server = SocketAddr::new(server.key.address, server.key.port);
+        let ServiceKey::Address { protocol, address, port } = *service else {
+            let last = match server.port() {
+                0 => SocketAddr::new(server.ip(), u16::MAX),
+                _ => server,
+            };
+            self.marked.range(server..=last).for_each(|(_, tally)| sum.add(tally));
+            return sum;
+        };
         let first = (protocol, SocketAddr::new(address, port), server);
         let last =
             (protocol, SocketAddr::new(address, if port == 0 { u16::MAX } else { port }), server);
         for ((_, _, to), tally) in self.connections.range(first..=last) {
             if to.ip() == server.ip() && (server.port() == 0 || to.port() == server.port()) {
-                sum.entries += tally.entries;
-                sum.opening += tally.opening;
-                sum.established += tally.established;
-                sum.clients.extend(&tally.clients);
-                sum.waiting.extend(&tally.waiting);
-                sum.last_answered = match (sum.last_answered, tally.last_answered) {
-                    (Some(one), Some(other)) => Some(one.min(other)),
-                    (one, other) => one.or(other),
-                };
+                sum.add(tally);
             }
         }
-        Some(sum)
+        sum
+    }
+
+    /// True if the table has the service of an address, or that of all its ports.
+    pub fn has_service_of(&self, protocol: Protocol, target: SocketAddr) -> bool {
+        let of_all = SocketAddr::new(target.ip(), 0);
+        [target, of_all]
+            .into_iter()
+            .any(|end| self.keys.binary_search(&ServiceKey::new(protocol, end)).is_ok())
     }
 
     /// True if a real server has answered a client.
@@ -217,6 +252,14 @@ impl Host {
         self.interfaces.iter().find(|interface| interface.index == index)
     }
 
+    /// The interfaces that carry the packets of an interface: its ports, or the one below it.
+    pub fn below(&self, interface: &Interface) -> impl Iterator<Item = &Interface> {
+        let (index, parent) = (interface.index, interface.parent);
+        self.interfaces
+            .iter()
+            .filter(move |one| one.controller == Some(index) || Some(one.index) == parent)
+    }
+
     /// The interface of a route.
     pub fn interface_to(&self, address: &IpAddr) -> Option<&Interface> {
         self.interface(self.routes.get(address)?.interface?)
@@ -245,5 +288,23 @@ impl Host {
     pub fn segment(&self, address: &IpAddr) -> Option<&Interface> {
         let interface = self.interface(self.beside(address)?.interface);
         interface.filter(|interface| interface.has_neighbours)
+    }
+
+    /// All such interfaces. A machine may have several on one network.
+    pub fn segments(&self, address: &IpAddr) -> impl Iterator<Item = &Interface> {
+        self.networks(address).filter(|one| one.is_up && one.has_neighbours)
+    }
+
+    /// The interfaces on whose networks an address is, also those that are down.
+    pub fn networks(&self, address: &IpAddr) -> impl Iterator<Item = &Interface> {
+        let networks = self.addresses.including(address).filter(move |own| own.address != *address);
+        let interfaces = networks.filter_map(|own| self.interface(own.interface));
+        interfaces.filter(|one| !one.is_loopback)
+    }
+
+    /// The neighbour that gets the packets for an address: a router, or the machine itself.
+    pub fn next_hop(&self, address: &IpAddr) -> Option<&Neighbour> {
+        let gateway = self.routes.get(address).and_then(|route| route.gateway);
+        self.neighbours.get(&gateway.unwrap_or(*address))
     }
 }

@@ -98,6 +98,13 @@ impl Found {
         self
     }
 
+    /// Lowers the finding to a warning.
+    #[must_use]
+    pub fn as_warning(mut self) -> Self {
+        self.severity = Some(Severity::Warning);
+        self
+    }
+
     /// Lowers the finding to a note.
     #[must_use]
     pub fn as_note(mut self) -> Self {

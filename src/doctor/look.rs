@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipvs::model::{Connection, ConnectionState, ConnectionTarget, Protocol, Timeouts};
 
-use super::addresses::Addresses;
+use super::addresses::{Addresses, beside};
 use super::facts::Waiting;
-use super::{Facts, Filters, Host};
+use super::{Facts, Filters, Host, Tally};
 use crate::host::{
-    ModuleState, addresses, counter, has_classifiers, interfaces, kernel_release, legacy_tables,
-    listeners, module_state, neighbours, nf_tables, routes_to, sysctl,
+    InterfaceKind, ModuleState, Neighbour, Route, addresses, counter, has_classifiers, interfaces,
+    kernel_release, legacy_tables, listeners, module_state, neighbours, nf_tables, receivers,
+    routes_to, sysctl,
 };
 
 /// The settings of each interface.
@@ -79,11 +80,20 @@ pub fn look_at_host(targets: &BTreeSet<IpAddr>) -> io::Result<Host> {
     let addresses = Addresses::from(addresses()?);
     // The others are this machine's.
     let is_elsewhere = |address: &IpAddr| addresses.of(address).next().is_none();
-    let targets: Vec<IpAddr> = targets.iter().copied().filter(is_elsewhere).collect();
+    // A dummy with a network may have its route.
+    let of_dummies = addresses.iter().filter(|own| {
+        let interface = interfaces.iter().find(|one| one.index == own.interface);
+        interface
+            .is_some_and(|one| matches!(one.kind, InterfaceKind::Dummy | InterfaceKind::Tunnel))
+    });
+    let beside_dummies: BTreeSet<IpAddr> = of_dummies.filter_map(beside).collect();
+    let targets: Vec<IpAddr> =
+        targets.union(&beside_dummies).copied().filter(is_elsewhere).collect();
     let listed = routes_to(&[ANYWHERE])?.remove(&ANYWHERE);
+    let routes = routes_to(&targets)?;
     Ok(Host {
-        routes: routes_to(&targets)?,
-        neighbours: neighbours()?.into_iter().map(|entry| (entry.address, entry)).collect(),
+        neighbours: neighbours_on(&routes)?,
+        routes,
         addresses,
         default_interface: listed.and_then(|route| route.interface),
         interfaces,
@@ -92,9 +102,28 @@ pub fn look_at_host(targets: &BTreeSet<IpAddr>) -> io::Result<Host> {
         reverse_path_drops: counter("netstat", "TcpExt", "IPReversePathFilter"),
         unknown_protocols: counter("snmp", "Ip", "InUnknownProtos"),
         listeners: listeners().ok(),
+        receivers: receivers().ok(),
         has_failover: runs_one_of(FAILOVER),
         release: kernel_release().unwrap_or_default(),
     })
+}
+
+/// The neighbours by their addresses. If several interfaces have an entry, that of the route's interface counts.
+fn neighbours_on(routes: &BTreeMap<IpAddr, Route>) -> io::Result<BTreeMap<IpAddr, Neighbour>> {
+    let hops = routes.iter().filter_map(|(to, route)| {
+        let interface = route.interface?;
+        Some((route.gateway.unwrap_or(*to), interface))
+    });
+    let hops: BTreeSet<(IpAddr, u32)> = hops.collect();
+    let mut found = BTreeMap::new();
+    for entry in neighbours()? {
+        if hops.contains(&(entry.address, entry.interface)) {
+            found.insert(entry.address, entry);
+        } else {
+            found.entry(entry.address).or_insert(entry);
+        }
+    }
+    Ok(found)
 }
 
 fn look_at_filters() -> Filters {
@@ -108,14 +137,16 @@ fn look_at_filters() -> Filters {
     }
 }
 
-/// True if a process has one of these names.
+/// True if a process of this network namespace has one of these names. Other users' processes do not show their namespaces.
 fn runs_one_of(names: &[&str]) -> bool {
+    let own = fs::read_link("/proc/thread-self/ns/net").ok();
     fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
         let is_process =
             entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit);
         is_process
             && fs::read_to_string(entry.path().join("comm"))
                 .is_ok_and(|name| names.contains(&name.trim_end()))
+            && fs::read_link(entry.path().join("ns/net")).map_or(true, |its| Some(its) == own)
     })
 }
 
@@ -129,14 +160,32 @@ pub fn tally(facts: &mut Facts, connection: &Connection, timeouts: Option<Timeou
     if connection.is_template() {
         return;
     }
+    let seconds = timeouts.and_then(|timeouts| idle_seconds(connection, timeouts));
     let tally = facts.connections.entry((protocol, target, connection.server)).or_default();
-    tally.entries += 1;
-    tally.established += u64::from(connection.state == ConnectionState::Established);
+    count(tally, connection, target, seconds);
     if protocol != Protocol::Tcp {
         return;
     }
+    if !facts.has_service_of(protocol, target) {
+        count(facts.marked.entry(connection.server).or_default(), connection, target, seconds);
+    }
+    if connection.state != ConnectionState::SynRecv {
+        let seconds = seconds.unwrap_or(0);
+        let ends = (connection.client.ip(), connection.server.ip());
+        let last = facts.answered.entry(ends).or_insert(seconds);
+        *last = seconds.min(*last);
+    }
+}
+
+/// Adds a connection with the seconds since its last packet.
+fn count(tally: &mut Tally, connection: &Connection, target: SocketAddr, seconds: Option<u32>) {
+    tally.entries += 1;
+    tally.established += u64::from(connection.state == ConnectionState::Established);
+    tally.has_targets |= *tally.target.get_or_insert(target) != target;
+    if connection.protocol.transport() != Some(Protocol::Tcp) {
+        return;
+    }
     let client = connection.client.ip();
-    let seconds = timeouts.and_then(|timeouts| idle_seconds(connection, timeouts));
     if connection.state == ConnectionState::SynRecv {
         tally.opening += 1;
         if tally.clients.len() < MOST_CLIENTS && !tally.clients.contains(&client) {
@@ -150,8 +199,6 @@ pub fn tally(facts: &mut Facts, connection: &Connection, timeouts: Option<Timeou
         let seconds = seconds.unwrap_or(0);
         let last = tally.last_answered.map_or(seconds, |last| last.min(seconds));
         tally.last_answered = Some(last);
-        let last = facts.answered.entry((client, connection.server.ip())).or_insert(seconds);
-        *last = seconds.min(*last);
     }
 }
 

@@ -18,12 +18,12 @@ pub use modules::{
     module_parameter, module_state,
 };
 pub use network::{
-    Address, Interface, Neighbour, Route, RouteKind, addresses, interfaces, neighbours, routes,
-    routes_to,
+    Address, Interface, InterfaceKind, Neighbour, Route, RouteKind, addresses, interfaces,
+    neighbours, routes, routes_to,
 };
 pub use packet_filters::{NfTables, has_classifiers, legacy_tables, nf_tables};
 pub use rights::{Capabilities, Capability, is_initial_user_namespace};
-pub use sockets::{counter, listeners};
+pub use sockets::{counter, listeners, receivers};
 
 /// The value of a sysctl, named by its path below `/proc/sys`. `None` if the kernel has no such setting, or if the caller
 /// cannot read it.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::{Emitable, Parseable};
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkFlags, LinkHeader};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -20,8 +20,26 @@ use super::rtnetlink::{
 // linux/if_link.h
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_STATS64: u16 = 23;
+const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
+
+/// The kind of an interface, as far as it matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// A dummy, which drops all packets.
+    Dummy,
+    /// A tunnel by IP, GRE or SIT.
+    Tunnel,
+    /// A bridge, which has a carrier only with ports.
+    Bridge,
+    /// Any other.
+    #[default]
+    Other,
+}
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,16 +50,24 @@ pub struct Interface {
     pub name: String,
     /// True if the interface is up (`IFF_UP`).
     pub is_up: bool,
+    /// True if the interface has a carrier (`IFF_LOWER_UP`), which takes that it is up.
+    pub has_carrier: bool,
+    /// The interface of this network namespace below it, such as that of a VLAN.
+    pub parent: Option<u32>,
+    /// The bridge, bond or VRF that the interface is a port of.
+    pub controller: Option<u32>,
     /// True for the loopback interface.
     pub is_loopback: bool,
     /// True if the interface can send to multicast groups (`IFF_MULTICAST`).
     pub is_multicast: bool,
     /// True if the interface resolves addresses of neighbours (no `IFF_NOARP`).
     pub has_neighbours: bool,
-    /// True for a dummy, which drops all packets.
-    pub is_dummy: bool,
+    /// The kind.
+    pub kind: InterfaceKind,
     /// The largest packet in bytes.
     pub mtu: u32,
+    /// The packets that it has received.
+    pub received: u64,
 }
 
 /// An address of an interface.
@@ -55,6 +81,10 @@ pub struct Address {
     pub prefix_length: u8,
     /// The broadcast address, if the interface has one.
     pub broadcast: Option<Ipv4Addr>,
+    /// True if the address has another machine at its other end.
+    pub has_peer: bool,
+    /// True if another machine had the IPv6 address already (`IFA_F_DADFAILED`), so the kernel does not use it.
+    pub is_duplicate: bool,
 }
 
 /// The effect of a route on a packet.
@@ -88,6 +118,8 @@ pub struct Route {
     pub interface: Option<u32>,
     /// The gateway, if the route names one.
     pub gateway: Option<IpAddr>,
+    /// The source address of packets, if the route names one.
+    pub source: Option<IpAddr>,
     /// The number of the routing table.
     pub table: u32,
 }
@@ -105,17 +137,34 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 fn interface(message: &[u8]) -> Option<Interface> {
     let header = LinkHeader::parse(message).ok()?;
     let attributes = message.get(header.buffer_len()..)?;
-    let mtu = attribute(attributes, IFLA_MTU).and_then(<[u8]>::first_chunk);
+    let number = |kind| {
+        let bytes = attribute(attributes, kind).and_then(<[u8]>::first_chunk);
+        bytes.map(|bytes| u32::from_ne_bytes(*bytes))
+    };
+    // The interface below may be in another namespace. A tunnel has 0.
+    let is_elsewhere = attribute(attributes, IFLA_LINK_NETNSID).is_some();
+    let parent = number(IFLA_LINK).filter(|&index| index != 0 && !is_elsewhere);
+    // Its first counter is that of received packets.
+    let received = attribute(attributes, IFLA_STATS64).and_then(<[u8]>::first_chunk);
     let details = attribute(attributes, IFLA_LINKINFO).unwrap_or_default();
     Some(Interface {
         index: header.index,
         name: attribute(attributes, IFLA_IFNAME).map(text).unwrap_or_default(),
         is_up: header.flags.contains(LinkFlags::Up),
+        has_carrier: header.flags.contains(LinkFlags::LowerUp),
+        parent,
+        controller: number(IFLA_MASTER),
         is_loopback: header.flags.contains(LinkFlags::Loopback),
         is_multicast: header.flags.contains(LinkFlags::Multicast),
         has_neighbours: !header.flags.contains(LinkFlags::Noarp),
-        is_dummy: attribute(details, IFLA_INFO_KIND).map(text).as_deref() == Some("dummy"),
-        mtu: mtu.map_or(0, |bytes| u32::from_ne_bytes(*bytes)),
+        kind: match attribute(details, IFLA_INFO_KIND).map(text).as_deref() {
+            Some("dummy") => InterfaceKind::Dummy,
+            Some("bridge") => InterfaceKind::Bridge,
+            Some("ipip" | "sit" | "gre" | "ip6gre" | "ip6tnl") => InterfaceKind::Tunnel,
+            _ => InterfaceKind::Other,
+        },
+        mtu: number(IFLA_MTU).unwrap_or(0),
+        received: received.map_or(0, |bytes| u64::from_ne_bytes(*bytes)),
     })
 }
 
@@ -140,8 +189,14 @@ pub fn addresses() -> io::Result<Vec<Address>> {
         }
         // On a point-to-point link the second is the peer's.
         let Some(address) = local.or(remote) else { return };
-        let (interface, prefix_length) = (header.index, header.prefix_len);
-        addresses.push(Address { interface, address, prefix_length, broadcast });
+        addresses.push(Address {
+            interface: header.index,
+            address,
+            prefix_length: header.prefix_len,
+            broadcast,
+            has_peer: remote.is_some_and(|remote| remote != address),
+            is_duplicate: header.flags.contains(AddressHeaderFlags::Dadfailed),
+        });
     })?;
     Ok(addresses)
 }
@@ -185,12 +240,14 @@ fn route(message: &[u8]) -> Option<Route> {
         prefix_length: header.destination_prefix_length,
         interface: None,
         gateway: None,
+        source: None,
         table: header.table.into(),
     };
     for attribute in attributes {
         match attribute {
             RouteAttribute::Destination(address) => route.destination = ip_address(&address),
             RouteAttribute::Gateway(address) => route.gateway = ip_address(&address),
+            RouteAttribute::PrefSource(address) => route.source = ip_address(&address),
             RouteAttribute::Oif(index) => route.interface = Some(index),
             RouteAttribute::Table(table) => route.table = table,
             _ => {}
@@ -275,7 +332,8 @@ mod tests {
         message.extend(b"\x08\0\x0d\0\0\0\0\0\x10\0\x12\0\x0a\0\x01\0dummy\0\0\0\x08\0\x03\0du0\0");
         let found = interface(&message).unwrap();
         assert_eq!((found.index, found.name.as_str(), found.mtu), (7, "du0", 0));
-        assert!(found.is_up && found.is_dummy && found.has_neighbours && !found.is_loopback);
+        assert!(found.is_up && found.has_neighbours && !found.is_loopback && !found.has_carrier);
+        assert_eq!((found.kind, found.parent, found.received), (InterfaceKind::Dummy, None, 0));
         assert_eq!(interface(&message[..15]), None);
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Lab {
     pub(crate) client: Host,
     pub(crate) director: Host,
     pub(crate) servers: [Host; 2],
-    _switch: Host,
+    pub(crate) switch: Host,
 }
 
 impl Lab {
@@ -29,11 +29,11 @@ impl Lab {
             client: Host::new(),
             director: Host::new(),
             servers: [Host::new(), Host::new()],
-            _switch: Host::new(),
+            switch: Host::new(),
         };
         lab.director.join("eth0", "192.0.2.1/24", &lab.client, "eth0", "192.0.2.10/24");
-        lab._switch.ip("link add bridge type bridge");
-        lab._switch.ip("link set bridge up");
+        lab.switch.ip("link add bridge type bridge");
+        lab.switch.ip("link set bridge up");
         let machines = [
             (&lab.director, "10.0.0.1/24", "port0"),
             (&lab.servers[0], "10.0.0.11/24", "port1"),
@@ -41,8 +41,8 @@ impl Lab {
         ];
         for (machine, address, port) in machines {
             // An address of the port itself is of no use, but `join` gives one.
-            lab._switch.join(port, "169.254.0.1/32", machine, "eth1", address);
-            lab._switch.ip(&format!("link set {port} master bridge"));
+            lab.switch.join(port, "169.254.0.1/32", machine, "eth1", address);
+            lab.switch.ip(&format!("link set {port} master bridge"));
         }
         for server in &lab.servers {
             server.ip("route add default via 10.0.0.1");
@@ -77,7 +77,7 @@ impl Lab {
     }
 
     /// True if some of eight connections of the client get no answer. Makes all of them.
-    fn loses_some_of_all(&self) -> bool {
+    pub(crate) fn loses_some_of_all(&self) -> bool {
         self.client.within(|| (0..8).filter(|_| answer(VIRTUAL, HURRY).is_some()).count() < 8)
     }
 }
@@ -181,7 +181,7 @@ fn doctor_mends_a_director_with_nat() {
     lab.serve();
     assert_eq!(lab.answers(4), 4);
     assert_eq!(faults(&lab.director), [""; 0]);
-    let mistakes: [(&str, &dyn Fn()); 7] = [
+    let mistakes: [(&str, &dyn Fn()); 9] = [
         ("LVS-DIR-01", &|| lab.director.sysctl("ipv4/ip_forward", "0")),
         ("LVS-DIR-02", &|| lab.director.ip("address del 192.0.2.100/32 dev eth0")),
         ("LVS-SVC-02", &|| {
@@ -203,6 +203,11 @@ fn doctor_mends_a_director_with_nat() {
             lab.director.ip("address add 192.0.2.100/32 dev lo");
             lab.client.ip("neighbour flush dev eth0");
         }),
+        ("LVS-ARP-03", &|| {
+            lab.director.ip("address del 192.0.2.100/32 dev lo");
+            lab.director.ip("address add 192.0.2.100/24 dev lo");
+        }),
+        ("LVS-SRV-06", &|| lab.director.ip("link set eth1 down")),
         ("LVS-SYNC-06", &|| {
             lab.director.sysctl("ipv4/vs/backup_only", "1");
             lab.rules("--start-daemon backup --mcast-interface eth1 --syncid 1");

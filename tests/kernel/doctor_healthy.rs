@@ -32,6 +32,9 @@ fn doctor_is_quiet_about_unusual_directors() {
     director.ip("address add 192.0.2.100/32 dev unused");
     director.ip("address del 192.0.2.100/32 dev lo");
     is_healthy(&lab, "the virtual address on a dummy that is down");
+    director.ip("link add spare type veth peer name spare-peer");
+    director.ip("address add 10.0.0.2/24 dev spare");
+    is_healthy(&lab, "an unused interface of the servers' network");
     for (name, lines) in [
         ("a drained server", "-e -t 192.0.2.100:80 -r 10.0.0.11:80 -m -w 0"),
         ("a hash with its fallback", "-E -t 192.0.2.100:80 -s sh -b sh-fallback"),

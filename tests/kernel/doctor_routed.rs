@@ -122,6 +122,17 @@ fn doctor_mends_direct_routing_and_tunnels() {
     assert!(probed.iter().any(|(title, _)| title == "LVS-SRV-03 note"), "{probed:?}");
     assert_eq!(faults_of(director, "--doctor --probe"), [""; 0]);
 
+    // A server without the program refuses connections, and the client's answers do not pass the director.
+    network.rule("-A -t 192.0.2.100:81 -s rr");
+    network.rule("-a -t 192.0.2.100:81 -r 192.0.2.11 -g");
+    for _ in 0..3 {
+        assert_eq!(client.within(|| answer("192.0.2.100:81", HURRY)), None);
+    }
+    assert_eq!(faults(director), ["LVS-DR-02 error"]);
+    mend_by(director, "--doctor --probe", "LVS-DR-02 error", near);
+    assert_eq!(faults(director), ["LVS-SVC-02 error"]);
+    network.rule("-D -t 192.0.2.100:81");
+
     network.rule("-a -t 192.0.2.100:80 -r 10.1.0.12 -g");
     network.loses_the_far_server();
     mend(director, "LVS-DR-01", far);

@@ -35,6 +35,8 @@ mod doctor_module;
 #[cfg(test)]
 mod doctor_routed;
 #[cfg(test)]
+mod doctor_set_ups;
+#[cfg(test)]
 mod doctor_states;
 #[cfg(test)]
 mod documents;

@@ -28,6 +28,7 @@ const fn state(code: &'static str, file: &'static str, function: &'static str) -
 const KERNEL: &str = "tests/kernel/doctor.rs";
 const HEALTHY: &str = "tests/kernel/doctor_healthy.rs";
 const MODULE: &str = "tests/kernel/doctor_module.rs";
+const SET_UPS: &str = "tests/kernel/doctor_set_ups.rs";
 const ROUTED: &str = "tests/kernel/doctor_routed.rs";
 const STATES: &str = "tests/kernel/doctor_states.rs";
 /// Recorded states, for a kernel that no test has.
@@ -64,6 +65,12 @@ const TESTS: &[Row] = &[
     state("LVS-DIR-07", STATES, "doctor_warns_of_packets_that_the_kernel_drops"),
     state("LVS-DIR-08", KERNEL, FILTERS),
     error(
+        "LVS-DIR-09",
+        SET_UPS,
+        "doctor_mends_addresses_of_ipv6",
+        (SET_UPS, "the address on lo of its real server"),
+    ),
+    error(
         "LVS-NAT-01",
         KERNEL,
         "doctor_finds_a_client_beside_its_server",
@@ -91,6 +98,7 @@ const TESTS: &[Row] = &[
     error("LVS-SRV-03", KERNEL, SERVERS, (ROUTED, "listens on the virtual address alone")),
     error("LVS-SRV-04", KERNEL, SERVERS, (KERNEL, "drops another port")),
     state("LVS-SRV-05", STATES, "doctor_warns_of_a_server_that_does_not_keep_up"),
+    error("LVS-SRV-06", KERNEL, NAT, (HEALTHY, "an unused interface of the servers' network")),
     state("LVS-TUN-01", STATES, NOTES),
     error("LVS-ARP-01", ROUTED, DIRECT, (KERNEL, "a router's loopback")),
     error("LVS-ARP-02", ROUTED, DIRECT, (KERNEL, "a router's loopback")),

@@ -1,13 +1,14 @@
 //! The director: virtual addresses, forwarding, redirects and packet filters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipvs::model::{Forwarding, Protocol, ServiceKey};
 
 use super::drain;
 use crate::doctor::addresses::full_length;
-use crate::doctor::{Facts, Found, options_of};
+use crate::doctor::{Facts, Found, Host, options_of};
+use crate::host::{Interface, InterfaceKind};
 use crate::output::counted;
 
 /// The virtual addresses, each once.
@@ -51,7 +52,7 @@ pub(super) fn no_virtual_address(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
     for address in virtual_addresses(facts) {
         // The address of an interface that is down has a check of its own.
-        if host.is_local(&address) || host.routes.is_empty() {
+        if host.is_local(&address) || host.interfaces.is_empty() {
             continue;
         }
         let seen = format!("No interface has the virtual address {address}");
@@ -73,14 +74,86 @@ pub(super) fn no_virtual_address(facts: &Facts) -> Vec<Found> {
 
 pub(super) fn interface_down(facts: &Facts) -> Vec<Found> {
     let host = &facts.host;
+    // The interface that takes no packets, the place of the addresses, and true for a note.
+    let mut faults: BTreeMap<(u32, &str, bool), Vec<IpAddr>> = BTreeMap::new();
+    for address in virtual_addresses(facts) {
+        let owners: Vec<&Interface> = host.owners(&address).collect();
+        let Some(&first) = owners.first() else { continue };
+        if owners.iter().all(|owner| !works(owner)) {
+            // The kernel serves the address on other interfaces too. A dummy, for example, has no clients of its own.
+            let is_alone =
+                first.kind == InterfaceKind::Bridge && host.below(first).next().is_none();
+            let fault = (first.index, "", !first.has_neighbours || is_alone);
+            faults.entry(fault).or_default().push(address);
+        } else if owners.iter().all(|owner| owner.is_loopback || !owner.has_neighbours) {
+            // Its clients ask on the network that it belongs to.
+            let networks: Vec<&Interface> = host.networks(&address).collect();
+            if networks.iter().any(|network| works(network)) {
+                continue;
+            }
+            let Some(network) = networks.first() else { continue };
+            let fault = (network.index, first.name.as_str(), !first.is_loopback);
+            faults.entry(fault).or_default().push(address);
+        }
+    }
+    let found = faults.into_iter().filter_map(|((index, place, is_note), addresses)| {
+        let interface = host.interface(index)?;
+        let state = state_of(host, interface);
+        let first = addresses.first()?;
+        let more = match addresses.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let seen = match place {
+            "" => format!("{state}, and has the virtual address {first}{more}"),
+            _ => format!(
+                "{state}, and leads to the network of the virtual address {first}{more} on {place}"
+            ),
+        };
+        let one = set_up(host, interface).into_iter().fold(Found::new(seen), Found::here);
+        Some(if is_note { one.as_note() } else { one })
+    });
+    found.collect()
+}
+
+/// True if an interface takes packets.
+fn works(interface: &Interface) -> bool {
+    interface.is_up && interface.has_carrier
+}
+
+/// The reason why an interface takes no packets.
+fn state_of(host: &Host, interface: &Interface) -> String {
+    let name = &interface.name;
+    match host.below(interface).find(|below| !below.is_up) {
+        _ if !interface.is_up => format!("{name} is down"),
+        Some(below) => format!("{name} has no carrier, since {} is down", below.name),
+        None => format!("{name} has no carrier"),
+    }
+}
+
+/// The command after which an interface may take packets. A cable has none.
+fn set_up(host: &Host, interface: &Interface) -> Option<String> {
+    let down = match interface.is_up {
+        true => host.below(interface).find(|below| !below.is_up)?,
+        false => interface,
+    };
+    Some(format!("ip link set {} up", down.name))
+}
+
+/// Addresses of IPv6 that the kernel does not use, since another machine answered for them.
+pub(super) fn duplicate_address(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
     let mut found = Vec::new();
     for address in virtual_addresses(facts) {
-        if let Some(interface) = host.owners(&address).next().filter(|interface| !interface.is_up) {
-            let seen = format!("{} is down, and has the virtual address {address}", interface.name);
-            let one = Found::new(seen).here(format!("ip link set {} up", interface.name));
-            // The kernel serves the address on other interfaces too. A dummy, for example, has no clients of its own.
-            found.push(if interface.has_neighbours { one } else { one.as_note() });
-        }
+        let Some(own) = host.addresses.of(&address).find(|own| own.is_duplicate) else { continue };
+        let Some(interface) = host.interface(own.interface) else { continue };
+        let (name, length) = (&interface.name, own.prefix_length);
+        let seen = format!("{name} has the virtual address {address} with the flag dadfailed");
+        found.push(
+            Found::new(seen)
+                .here(format!("ip address del {address}/{length} dev {name}"))
+                .here(format!("ip address add {address}/{length} dev {name}")),
+        );
     }
     found
 }
@@ -95,14 +168,15 @@ pub(super) fn send_redirects(facts: &Facts) -> Vec<Found> {
             continue;
         }
         // Clients come by the interface that leads to the virtual address's network.
+        let owner = host.owners(address).find(|owner| !owner.is_loopback && owner.has_neighbours);
         let (Some(clients), Some(servers)) =
-            (host.addresses.of(address).next(), host.interface_to(&server.key.address))
+            (owner.or_else(|| host.segment(address)), host.interface_to(&server.key.address))
         else {
             continue;
         };
         let is_on_link =
             host.routes.get(&server.key.address).is_some_and(|route| route.gateway.is_none());
-        if clients.interface == servers.index && is_on_link {
+        if clients.index == servers.index && is_on_link {
             interfaces.insert(servers.name.as_str());
         }
     }
@@ -177,7 +251,14 @@ pub(super) fn reverse_path(facts: &Facts) -> Vec<Found> {
         return Vec::new();
     };
     let Some(default) = host.default_interface.and_then(|index| host.interface(index)) else {
-        return Vec::new();
+        if host.interfaces.is_empty() || !virtual_addresses(facts).iter().any(IpAddr::is_ipv4) {
+            return Vec::new();
+        }
+        let seen = format!(
+            "This machine has no default route, and the reverse path filter has dropped {}",
+            counted(drops, "packet")
+        );
+        return vec![Found::new(seen).template("ip route add default via ROUTER")];
     };
     let mut interfaces = BTreeSet::new();
     for address in virtual_addresses(facts).into_iter().filter(IpAddr::is_ipv4) {
@@ -218,10 +299,9 @@ pub(super) fn untracked_sources(facts: &Facts) -> Vec<Found> {
 
 /// Services of this machine's own programs, whose connections nobody accepts.
 pub(super) fn no_local_listener(facts: &Facts) -> Vec<Found> {
-    let Some(listeners) = &facts.host.listeners else { return Vec::new() };
     let mut found = Vec::new();
     for (key, server) in facts.servers() {
-        let ServiceKey::Address { protocol: Protocol::Tcp, address, port } = *key else { continue };
+        let ServiceKey::Address { protocol, address, port } = *key else { continue };
         let is_here =
             server.forwarding == Forwarding::LocalNode || facts.host.is_local(&server.key.address);
         // The kernel translates with NAT here too.
@@ -232,9 +312,18 @@ pub(super) fn no_local_listener(facts: &Facts) -> Vec<Found> {
         if !is_here || server.weight == 0 || port == 0 {
             continue;
         }
-        let of_port = || listeners.iter().filter(|listener| listener.port() == port);
-        let accepts = |ip: IpAddr| ip == address || ip.is_unspecified();
-        if of_port().any(|listener| accepts(listener.ip())) {
+        let sockets = match protocol {
+            Protocol::Tcp => &facts.host.listeners,
+            Protocol::Udp => &facts.host.receivers,
+            _ => continue,
+        };
+        let Some(sockets) = sockets else { continue };
+        let of_port = || sockets.iter().filter(|socket| socket.port() == port);
+        // A socket of IPv6 takes packets of IPv4 too.
+        let accepts = |ip: IpAddr| {
+            ip == address || (ip.is_unspecified() && (ip.is_ipv6() || address.is_ipv4()))
+        };
+        if of_port().any(|socket| accepts(socket.ip())) {
             continue;
         }
         let others: Vec<String> = of_port().map(ToString::to_string).collect();

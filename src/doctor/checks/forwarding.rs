@@ -1,17 +1,17 @@
 //! The ways to real servers and back: NAT, direct routing and tunnels.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, ServiceKey, Tunnel};
 
-use super::{drain, hardware_text};
+use super::counters::{MANY, never_answered, one_way};
+use super::drain;
+use super::reach::{by_this_director, is_silent};
 use crate::doctor::addresses::{full_length, is_in_network};
-use crate::doctor::{Facts, Found, Tally, command, options_of};
+use crate::doctor::{Answer, Facts, Found, Tally, command, options_of};
 use crate::output::counted;
 
-/// This many connections without an answer, and no other ones, are a fault rather than bad luck.
-const MANY: u64 = 3;
 /// A handshake ends within this many seconds, rounded up.
 const HANDSHAKE: u32 = 2;
 /// This many connections without an answer, beside answered ones.
@@ -28,15 +28,24 @@ struct Unanswering<'a> {
 fn unanswering(facts: &Facts, is_wanted: impl Fn(&RealServer) -> bool) -> Vec<Unanswering<'_>> {
     let mut found = Vec::new();
     for (key, server) in facts.servers() {
-        if key.protocol() != Some(Protocol::Tcp) || !is_wanted(server) || is_silent(facts, server) {
+        let is_other =
+            !is_tcp(key) || server.weight == 0 || facts.host.is_local(&server.key.address);
+        if is_other || !is_wanted(server) || is_silent(facts, server) {
             continue;
         }
-        let Some(tally) = facts.tally(key, server) else { continue };
+        let tally = facts.tally(key, server);
         let Tally { opening, entries, .. } = tally;
         let ends = || format!("connections of {} to {}", options_of(key), server.key);
         let seen = match tally.last_answered {
             _ if opening == entries && opening >= MANY => {
                 format!("All {opening} {} are in SYN_RECV", ends())
+            }
+            _ if opening == entries && opening > 0 && has_no_answers(facts, key) => {
+                format!(
+                    "No connection of {} has an answer, and {opening} to {} are in SYN_RECV",
+                    options_of(key),
+                    server.key
+                )
             }
             Some(last) if waits_since(facts, key, &tally, last) => format!(
                 "{opening} of {entries} {} are in SYN_RECV, and no other had a packet for {last} seconds",
@@ -49,11 +58,24 @@ fn unanswering(facts: &Facts, is_wanted: impl Fn(&RealServer) -> bool) -> Vec<Un
     found
 }
 
+/// True if all connections of a service wait, and several of them longer than a handshake takes.
+fn has_no_answers(facts: &Facts, key: &ServiceKey) -> bool {
+    let place = facts.services.binary_search_by_key(key, |entry| entry.service.service.key);
+    let entry = place.ok().and_then(|place| facts.services.get(place));
+    let servers = entry.into_iter().flat_map(|entry| &entry.servers);
+    let tallies: Vec<Tally> = servers.map(|state| facts.tally(key, &state.server)).collect();
+    let waits = tallies.iter().flat_map(|tally| &tally.waiting);
+    let long = waits.filter(|one| one.seconds >= HANDSHAKE).count();
+    tallies.iter().all(|tally| tally.opening == tally.entries)
+        && u64::try_from(long).is_ok_and(|count| count >= MANY)
+}
+
 /// True if connections wait for the server longer than a handshake takes, while no answered one had a packet. Their clients
 /// have answers in other entries, so they are neither forged nor cut off.
 fn waits_since(facts: &Facts, key: &ServiceKey, tally: &Tally, last: u32) -> bool {
-    // A service of all ports has clients that ask for closed ones.
-    let has_port = matches!(key, ServiceKey::Address { port: 1.., .. });
+    // A service of all ports has clients that ask for closed ones, but not if all ask for one port.
+    let has_port = matches!(key, ServiceKey::Address { port: 1.., .. })
+        || (tally.target.is_some() && !tally.has_targets);
     // Under an attack the kernel may have other timeouts.
     let has_usual_timeouts =
         facts.host.number("net/ipv4/vs/secure_tcp").is_none_or(|value| value == 0);
@@ -64,8 +86,9 @@ fn waits_since(facts: &Facts, key: &ServiceKey, tally: &Tally, last: u32) -> boo
     has_port && has_usual_timeouts && u64::try_from(waits.count()).is_ok_and(|count| count >= MANY)
 }
 
-fn is_silent(facts: &Facts, server: &RealServer) -> bool {
-    facts.host.neighbours.get(&server.key.address).is_some_and(|neighbour| neighbour.is_silent)
+/// True if a service has TCP connections. One by firewall mark may have some.
+fn is_tcp(key: &ServiceKey) -> bool {
+    key.protocol().is_none_or(|protocol| protocol == Protocol::Tcp)
 }
 
 /// The network that a server and a client share, by an address of this machine.
@@ -89,7 +112,7 @@ pub(super) fn client_beside_server(facts: &Facts) -> Vec<Found> {
             continue;
         }
         let address = server.key.address;
-        let tally = facts.tally(key, server).unwrap_or_default();
+        let tally = facts.tally(key, server);
         for &client in &tally.clients {
             let Some(own) = facts.host.beside(&address) else { continue };
             let is_asked = is_beside(facts, &address, &client) && client != address;
@@ -112,75 +135,26 @@ pub(super) fn no_answers_by_nat(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
     for Unanswering { service, server, seen } in unanswering(facts, is_nat) {
         let address = server.key.address;
-        let clients = facts.tally(&service, server).unwrap_or_default().clients;
+        let clients = facts.tally(&service, server).clients;
         // They have a check of their own.
         if clients.iter().all(|client| is_beside(facts, &address, client)) {
             continue;
         }
-        found.push(match facts.host.beside(&address) {
-            Some(own) => Found::new(seen)
-                .on(address, format!("ip route replace default via {}", own.address)),
-            None => Found::new(seen),
+        let is_outside = |client: &IpAddr| {
+            client.is_ipv4() && facts.host.addresses.including(client).next().is_none()
+        };
+        let lacks_route = facts.host.default_interface.is_none()
+            && !facts.host.interfaces.is_empty()
+            && clients.iter().all(is_outside);
+        found.push(match lacks_route {
+            true => Found::new(format!("{seen}, and this machine has no default route"))
+                .template("ip route add default via ROUTER"),
+            false => by_this_director(facts, &address, Found::new(seen)),
         });
     }
     match &facts.later {
         Some(later) => found.extend(one_way(facts, later)),
         None => found.extend(never_answered(facts)),
-    }
-    found
-}
-
-/// Servers with NAT that never sent a packet back, by the counters. Their connections are in no table any more.
-fn never_answered(facts: &Facts) -> Vec<Found> {
-    let mut found = Vec::new();
-    for entry in &facts.services {
-        let key = &entry.service.service.key;
-        if key.protocol() != Some(Protocol::Tcp) {
-            continue;
-        }
-        for state in &entry.servers {
-            let (server, counters) = (&state.server, &state.counters);
-            let is_nat = server.forwarding == Forwarding::Masquerading && server.weight > 0;
-            let is_one_way = counters.incoming_packets >= MANY && counters.outgoing_packets == 0;
-            let has_entries = || facts.tally(key, server).is_some_and(|tally| tally.entries > 0);
-            if is_nat && is_one_way && !is_silent(facts, server) && !has_entries() {
-                found.push(Found::new(format!(
-                    "{} packets went to {} of {}, and none came back",
-                    counters.incoming_packets,
-                    server.key,
-                    options_of(key)
-                )));
-            }
-        }
-    }
-    found
-}
-
-/// Servers with NAT whose counters grow in one direction alone between two looks.
-fn one_way(facts: &Facts, later: &[ipvs::state::ServiceSnapshot]) -> Vec<Found> {
-    let mut before = BTreeMap::new();
-    for entry in &facts.services {
-        let key = entry.service.service.key;
-        before.extend(entry.servers.iter().map(|state| ((key, state.server.key), state.counters)));
-    }
-    let mut found = Vec::new();
-    for entry in later {
-        let key = entry.service.service.key;
-        for state in &entry.servers {
-            let Some(old) = before.get(&(key, state.server.key)) else { continue };
-            let sent = state.counters.incoming_packets.saturating_sub(old.incoming_packets);
-            let answered = state.counters.outgoing_packets.saturating_sub(old.outgoing_packets);
-            // A quiet UDP service may have no answers.
-            let is_tcp = key.protocol() == Some(Protocol::Tcp);
-            let is_nat = state.server.forwarding == Forwarding::Masquerading;
-            if is_tcp && is_nat && sent >= MANY && answered == 0 {
-                found.push(Found::new(format!(
-                    "{sent} packets went to {} of {} between the two looks, and none came back",
-                    state.server.key,
-                    options_of(&key)
-                )));
-            }
-        }
     }
     found
 }
@@ -221,11 +195,8 @@ pub(super) fn server_behind_router(facts: &Facts) -> Vec<Found> {
             let edited = server.forwarding(tunnel);
             let here = command(&Change::EditServer(*key, edited));
             let mut one = Found::new(seen).here(here);
-            if let ServiceKey::Address { address: IpAddr::V4(vip), .. } = key {
-                one = one
-                    .on(address, "modprobe ipip; ip link set tunl0 up")
-                    .on(address, format!("ip address add {vip}/32 dev tunl0"))
-                    .on(address, "sysctl -w net.ipv4.conf.tunl0.rp_filter=2");
+            if let ServiceKey::Address { address: virtual_address, .. } = *key {
+                one = with_tunnel(one, address, Tunnel::Ipip, virtual_address);
             }
             found.push(one);
         }
@@ -247,27 +218,74 @@ pub(super) fn no_answers_by_routing(facts: &Facts) -> Vec<Found> {
     };
     let mut found = Vec::new();
     for Unanswering { service, server, seen } in unanswering(facts, is_routed) {
-        let ServiceKey::Address { address, .. } = service else { continue };
-        let length = full_length(&address);
-        let device = match server.forwarding {
-            Forwarding::Tunneling(_) => "tunl0",
-            _ => "lo",
+        let Some(address) = (match service {
+            ServiceKey::Address { address, .. } => Some(address),
+            ServiceKey::Fwmark { .. } => {
+                facts.tally(&service, server).target.map(|target| target.ip())
+            }
+        }) else {
+            continue;
         };
         let machine = server.key.address;
-        let one = Found::new(seen);
-        found.push(match address {
-            IpAddr::V4(_) => one
-                .on(
-                    machine,
-                    "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2",
-                )
-                .on(machine, format!("ip address add {address}/{length} dev {device}")),
-            IpAddr::V6(_) => {
-                one.on(machine, format!("ip address add {address}/{length} dev {device}"))
+        let port = match service {
+            ServiceKey::Address { port, .. } => port,
+            ServiceKey::Fwmark { .. } => 0,
+        };
+        let end = (Protocol::Tcp, SocketAddr::new(machine, port));
+        let answer = match facts.answers.get(&end) {
+            Some(Answer::Accepted) => "; it accepts connections to its own address",
+            Some(Answer::Refused) => {
+                "; it refuses connections to its own address, so its program may be down"
+            }
+            _ => "",
+        };
+        let is_refusing = facts.answers.get(&end) == Some(&Answer::Refused);
+        let mut one = Found::new(format!("{seen}{answer}"));
+        if is_refusing {
+            one = one.here(drain(&service, server));
+        }
+        if address.is_ipv4() {
+            one = one.on(machine, super::real_server::QUIET);
+        }
+        found.push(match server.forwarding {
+            Forwarding::Tunneling(tunnel) => with_tunnel(one, machine, tunnel, address),
+            _ => {
+                let length = full_length(&address);
+                one.on(machine, format!("ip address replace {address}/{length} dev lo"))
             }
         });
     }
     found
+}
+
+/// Adds the commands that make a real server take packets from a tunnel.
+fn with_tunnel(found: Found, server: IpAddr, tunnel: Tunnel, address: IpAddr) -> Found {
+    let (module, device) = match (tunnel, server, address) {
+        (Tunnel::Gre { .. }, IpAddr::V4(_), _) => ("ip_gre", "gre0"),
+        (Tunnel::Gre { .. }, IpAddr::V6(_), _) => ("ip6_gre", "ip6gre0"),
+        (_, IpAddr::V4(_), IpAddr::V4(_)) => ("ipip", "tunl0"),
+        (_, IpAddr::V4(_), IpAddr::V6(_)) => ("sit", "sit0"),
+        (_, IpAddr::V6(_), _) => ("ip6_tunnel", "ip6tnl0"),
+    };
+    let found = match tunnel {
+        Tunnel::Gue { port, .. } => {
+            found.on(server, format!("modprobe fou; ip fou add port {port} gue"))
+        }
+        _ => found,
+    };
+    let length = full_length(&address);
+    // It takes IPv6 alone at first.
+    let mode = match device {
+        "ip6tnl0" => " ip -6 tunnel change ip6tnl0 mode any;",
+        _ => "",
+    };
+    let found = found
+        .on(server, format!("modprobe {module};{mode} ip link set {device} up"))
+        .on(server, format!("ip address replace {address}/{length} dev {device}"));
+    match address {
+        IpAddr::V4(_) => found.on(server, format!("sysctl -w net.ipv4.conf.{device}.rp_filter=2")),
+        IpAddr::V6(_) => found,
+    }
 }
 
 pub(super) fn ignored_port(facts: &Facts) -> Vec<Found> {
@@ -294,60 +312,16 @@ pub(super) fn own_address(facts: &Facts) -> Vec<Found> {
     .collect()
 }
 
-pub(super) fn silent_neighbour(facts: &Facts) -> Vec<Found> {
-    let silent =
-        facts.servers().filter(|(_, server)| server.weight > 0 && is_silent(facts, server));
-    silent
-        .map(|(key, server)| {
-            let protocol = if server.key.address.is_ipv6() { "neighbour discovery" } else { "ARP" };
-            let seen = format!(
-                "No machine answers {protocol} for {} of {}",
-                server.key.address,
-                options_of(key)
-            );
-            Found::new(seen).here(drain(key, server))
-        })
-        .collect()
-}
-
-pub(super) fn same_hardware(facts: &Facts) -> Vec<Found> {
-    let mut owners: BTreeMap<&[u8], Vec<IpAddr>> = BTreeMap::new();
-    for (_, server) in facts.servers() {
-        let address = server.key.address;
-        let neighbour = facts.host.neighbours.get(&address);
-        if let Some(hardware) = neighbour.and_then(|neighbour| neighbour.hardware.as_deref()) {
-            let addresses = owners.entry(hardware).or_default();
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-    }
-    let shared = owners.into_iter().filter(|(_, addresses)| addresses.len() > 1);
-    shared
-        .map(|(hardware, addresses)| {
-            let names: Vec<String> = addresses.iter().take(4).map(ToString::to_string).collect();
-            let more = match addresses.len() - names.len() {
-                0 => String::new(),
-                count => format!(" and {count} more"),
-            };
-            let hardware = hardware_text(hardware);
-            Found::new(format!("{}{more} have the hardware address {hardware}", names.join(", ")))
-        })
-        .collect()
-}
-
 /// One server of a service whose connections wait, while those of the others are established.
 pub(super) fn piling_up(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
     for entry in &facts.services {
         let key = &entry.service.service.key;
-        if key.protocol() != Some(Protocol::Tcp) || entry.servers.len() < 2 {
+        if !is_tcp(key) || entry.servers.len() < 2 {
             continue;
         }
-        let tallies = entry
-            .servers
-            .iter()
-            .map(|state| (&state.server, facts.tally(key, &state.server).unwrap_or_default()));
+        let tallies =
+            entry.servers.iter().map(|state| (&state.server, facts.tally(key, &state.server)));
         let tallies: Vec<_> = tallies.collect();
         let sum = |of: fn(&Tally) -> u64| tallies.iter().map(|(_, tally)| of(tally)).sum::<u64>();
         let (opening, entries) = (sum(|tally| tally.opening), sum(|tally| tally.entries));

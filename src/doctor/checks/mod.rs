@@ -1,9 +1,11 @@
 //! The table of checks. Each group of functions is a file.
 
+mod counters;
 mod director;
 mod forwarding;
 mod kernel;
 mod probes;
+mod reach;
 mod real_server;
 mod services;
 mod sync;
@@ -131,6 +133,12 @@ pub const CHECKS: &[Check] = &[
         director::untracked_sources,
     ),
     check(
+        "LVS-DIR-09",
+        Error,
+        "The kernel does not use the address, because another machine had it first.",
+        director::duplicate_address,
+    ),
+    check(
         "LVS-NAT-01",
         Error,
         "The server answers clients of its own network directly, and they refuse an answer from its address.",
@@ -157,7 +165,7 @@ pub const CHECKS: &[Check] = &[
     check(
         "LVS-DR-02",
         Error,
-        "A server that lacks the virtual address drops the packets, so its clients wait in vain.",
+        "A server without the virtual address drops the packets, and one without its program refuses them.",
         forwarding::no_answers_by_routing,
     ),
     check(
@@ -182,13 +190,13 @@ pub const CHECKS: &[Check] = &[
         "LVS-SRV-01",
         Error,
         "The scheduler goes on sending new connections to the server, and they time out.",
-        forwarding::silent_neighbour,
+        reach::silent_neighbour,
     ),
     check(
         "LVS-SRV-02",
         Note,
         "Two servers with one hardware address are one machine, or one address is in use twice.",
-        forwarding::same_hardware,
+        reach::same_hardware,
     ),
     check(
         "LVS-SRV-03",
@@ -207,6 +215,12 @@ pub const CHECKS: &[Check] = &[
         Warning,
         "The server does not keep up, or its answers get lost on the way.",
         forwarding::piling_up,
+    ),
+    check(
+        "LVS-SRV-06",
+        Error,
+        "The kernel cannot send the packets of new connections, and their clients get no answer.",
+        reach::no_route,
     ),
     check(
         "LVS-TUN-01",

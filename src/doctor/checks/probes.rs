@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{Protocol, RealServerKey};
 
+use super::counters::refused_by_nat;
 use super::real_server::QUIET;
 use super::{drain, hardware_text};
 use crate::doctor::{Answer, Facts, Found, options_of};
@@ -33,8 +34,11 @@ fn answered(facts: &Facts, wanted: &[Answer]) -> Vec<Found> {
     found
 }
 
+/// Real servers that refused a probe, or by their counters all connections.
 pub(super) fn refused(facts: &Facts) -> Vec<Found> {
-    answered(facts, &[Answer::Refused])
+    let mut found = answered(facts, &[Answer::Refused]);
+    found.extend(refused_by_nat(facts));
+    found
 }
 
 pub(super) fn unanswered(facts: &Facts) -> Vec<Found> {

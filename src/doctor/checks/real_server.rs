@@ -8,8 +8,9 @@ use std::net::IpAddr;
 
 use ipvs::model::ServiceKey;
 
+use crate::doctor::addresses::{beside, full_length};
 use crate::doctor::{Facts, Found};
-use crate::host::{Address, Interface};
+use crate::host::{Address, Interface, InterfaceKind};
 use crate::output::counted;
 
 /// The IPv4 addresses that this machine may have as a real server, with their interfaces.
@@ -24,12 +25,16 @@ fn candidates(facts: &Facts) -> Vec<(&Address, &Interface)> {
     for own in host.addresses.iter() {
         let Some(interface) = host.interface(own.interface) else { continue };
         let IpAddr::V4(address) = own.address else { continue };
-        let is_place = interface.is_loopback || !interface.has_neighbours;
-        if is_place && !address.is_loopback() && !services.contains(&own.address) {
+        if is_place(interface) && !address.is_loopback() && !services.contains(&own.address) {
             found.push((own, interface));
         }
     }
     found
+}
+
+/// True for an interface on which a real server has virtual addresses. Interfaces of VPNs have others.
+fn is_place(interface: &Interface) -> bool {
+    interface.is_loopback || matches!(interface.kind, InterfaceKind::Dummy | InterfaceKind::Tunnel)
 }
 
 /// True if this machine has an address that a real server may have.
@@ -39,11 +44,19 @@ pub(super) fn has_virtual_address(facts: &Facts) -> bool {
 
 /// The interfaces on whose networks an address would be found by ARP.
 fn segments<'a>(facts: &'a Facts, own: &Address) -> impl Iterator<Item = &'a Interface> {
-    facts.host.segment(&own.address).into_iter()
+    let segments = facts.host.segments(&own.address);
+    segments.filter(|one| one.kind == InterfaceKind::Other || one.kind == InterfaceKind::Bridge)
 }
 
 fn is_tunnel(interface: &Interface) -> bool {
-    !interface.is_loopback && !interface.is_dummy && !interface.has_neighbours
+    interface.kind == InterfaceKind::Tunnel
+}
+
+/// The addresses of tunnels to virtual addresses. A tunnel between two machines has other addresses.
+fn of_tunnels(facts: &Facts) -> impl Iterator<Item = (&Address, &Interface)> {
+    candidates(facts).into_iter().filter(|(own, place)| {
+        is_tunnel(place) && !own.has_peer && own.prefix_length == full_length(&own.address)
+    })
 }
 
 /// Keeps a real server from answering ARP for addresses of other interfaces.
@@ -58,10 +71,18 @@ fn of_arp(facts: &Facts, seen: String) -> Found {
     let is_filtered = legacy
         || nf_tables
             .is_some_and(|filter| filter.tables.iter().any(|name| name.starts_with("arp ")));
-    match is_filtered {
-        true => Found::new(format!("{seen}; a packet filter for ARP is there, and may hide it"))
-            .as_note(),
-        false => Found::new(seen).here(QUIET),
+    // The addresses of a service by firewall mark are unknown.
+    let has_marks = facts.servers().any(|(key, _)| matches!(key, ServiceKey::Fwmark { .. }));
+    match (is_filtered, has_marks) {
+        (true, _) => {
+            Found::new(format!("{seen}; a packet filter for ARP is there, and may hide it"))
+                .as_note()
+        }
+        (false, true) => Found::new(format!(
+            "{seen}, which is right if it is the address of a service by firewall mark"
+        ))
+        .as_note(),
+        (false, false) => Found::new(seen).here(QUIET),
     }
 }
 
@@ -100,35 +121,56 @@ pub(super) fn arp_announce(facts: &Facts) -> Vec<Found> {
 }
 
 pub(super) fn short_prefix(facts: &Facts) -> Vec<Found> {
-    let on_loopback = candidates(facts).into_iter().filter(|(own, place)| {
-        place.is_loopback && own.prefix_length < 32 && segments(facts, own).next().is_some()
-    });
-    on_loopback
-        .map(|(own, place)| {
+    let host = &facts.host;
+    let mut found = Vec::new();
+    for own in host.addresses.iter().filter(|own| own.address.is_ipv4()) {
+        let Some(place) = host.interface(own.interface).filter(|one| is_place(one)) else {
+            continue;
+        };
+        // A dummy takes the packets to its network if its route comes first.
+        let takes_all = || {
+            let route = beside(own).and_then(|other| host.routes.get(&other));
+            route.is_some_and(|route| route.interface == Some(place.index))
+        };
+        let is_network = own.prefix_length < 32
+            && !own.address.is_loopback()
+            && segments(facts, own).any(|one| one.index != place.index)
+            && (place.is_loopback || takes_all());
+        if is_network {
             let (address, length, name) = (own.address, own.prefix_length, &place.name);
             let seen = format!("{name} has {address}/{length}, a network and not an address");
-            Found::new(seen)
-                .here(format!("ip address add {address}/32 dev {name}"))
-                .here(format!("ip address del {address}/{length} dev {name}"))
-        })
-        .collect()
+            found.push(
+                Found::new(seen)
+                    .here(format!("ip address add {address}/32 dev {name}"))
+                    .here(format!("ip address del {address}/{length} dev {name}")),
+            );
+        }
+    }
+    found
 }
 
 pub(super) fn reverse_path(facts: &Facts) -> Vec<Found> {
-    let tunnels = candidates(facts).into_iter().filter(|(_, place)| is_tunnel(place));
-    let mut names: Vec<&str> = tunnels.map(|(_, place)| place.name.as_str()).collect();
-    names.dedup();
-    let strict = names.into_iter().filter(|name| facts.host.largest(name, "rp_filter") == Some(1));
+    let mut tunnels: Vec<&Interface> = of_tunnels(facts).map(|(_, place)| place).collect();
+    tunnels.dedup_by_key(|place| place.index);
+    let strict =
+        tunnels.into_iter().filter(|one| facts.host.largest(&one.name, "rp_filter") == Some(1));
     strict
-        .map(|name| {
+        .map(|Interface { name, received, .. }| {
+            let command = format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2");
             let seen = format!("rp_filter of {name}, or of all interfaces, is 1");
-            Found::new(seen).here(format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2"))
+            match received {
+                // With direct routing the address of the tunnel needs none of its packets.
+                0 => Found::new(format!("{seen}, and {name} has had no packet"))
+                    .here(command)
+                    .as_note(),
+                _ => Found::new(seen).here(command),
+            }
         })
         .collect()
 }
 
 pub(super) fn tunnel_down(facts: &Facts) -> Vec<Found> {
-    let down = candidates(facts).into_iter().filter(|(_, place)| is_tunnel(place) && !place.is_up);
+    let down = of_tunnels(facts).filter(|(_, place)| !place.is_up);
     down.map(|(own, place)| {
         let seen = format!("{} has {} and is down", place.name, own.address);
         Found::new(seen).here(format!("ip link set {} up", place.name))

@@ -1,8 +1,5 @@
 //! Sync daemons, and the other director.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
 use ipvs::model::{Family, ServiceKey, SyncRole};
 use ipvs::{Plan, Ruleset};
 
@@ -15,9 +12,23 @@ pub(super) fn bad_interface(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
     for daemon in &facts.daemons {
         let name = daemon.interface.as_str();
-        let interface = facts.host.interfaces.iter().find(|interface| interface.name == name);
-        let Some(interface) = interface else { continue };
-        let (role, is_up) = (daemon.role, interface.is_up);
+        let (role, interfaces) = (daemon.role, &facts.host.interfaces);
+        let Some(interface) = interfaces.iter().find(|interface| interface.name == name) else {
+            if !interfaces.is_empty() {
+                found.push(
+                    Found::new(format!(
+                        "There is no interface {name}, which the {role} daemon uses"
+                    ))
+                    .here(format!("ipvsadm --stop-daemon {role}"))
+                    .template(format!(
+                        "ipvsadm --start-daemon {role} --mcast-interface INTERFACE --syncid {}",
+                        daemon.sync_id
+                    )),
+                );
+            }
+            continue;
+        };
+        let is_up = interface.is_up;
         if !is_up {
             let seen = format!("{name}, the interface of the {role} daemon, is down");
             found.push(Found::new(seen).here(format!("ip link set {name} up")));
@@ -42,18 +53,15 @@ pub(super) fn same_id(facts: &Facts) -> Vec<Found> {
 
 /// Entries from a master daemon for services that this machine lacks.
 pub(super) fn entries_without_service(facts: &Facts) -> Vec<Found> {
-    let keys: BTreeSet<ServiceKey> =
-        facts.services.iter().map(|entry| entry.service.service.key).collect();
     // The entries of a mark name the address of the packet.
-    let has_marks = keys.iter().any(|key| matches!(key, ServiceKey::Fwmark { .. }));
+    let has_marks = facts.keys.iter().any(|key| matches!(key, ServiceKey::Fwmark { .. }));
     if !facts.daemons.iter().any(|daemon| daemon.role == SyncRole::Backup) || has_marks {
         return Vec::new();
     }
     let mut count = 0;
     let mut first = None;
     for (&(protocol, target, _), tally) in &facts.connections {
-        let of_all = SocketAddr::new(target.ip(), 0);
-        if ![target, of_all].iter().any(|end| keys.contains(&ServiceKey::new(protocol, *end))) {
+        if !facts.has_service_of(protocol, target) {
             count += tally.entries;
             first.get_or_insert_with(|| options_of(&ServiceKey::new(protocol, target)));
         }

@@ -133,6 +133,7 @@ fn address_on_loopback_is_answered_unless_a_setting_forbids_it() {
         self::facts("-A -t [2001:db8::100]:80\n-a -t [2001:db8::100]:80 -r [2001:db8:1::1]:80 -m");
     own(&mut facts.host, 2, "2001:db8::1", 64);
     own(&mut facts.host, 1, "2001:db8::100", 128);
+    route(&mut facts.host, "2001:db8:1::1", RouteKind::Unicast, 3, None);
     assert_eq!(codes(&facts), ["LVS-DIR-06"]);
 }
 
@@ -148,6 +149,14 @@ fn reverse_path_filter_of_a_director_matters_after_drops() {
     facts.host.default_interface = Some(3);
     set(&mut facts.host, "net/ipv4/conf/eth0/rp_filter", "2");
     assert_eq!(codes(&facts), [""; 0]);
+    facts.host.default_interface = None;
+    assert_eq!(commands(&facts, "LVS-DIR-07"), ["ip route add default via ROUTER"]);
+    facts.host.reverse_path_drops = Some(0);
+    assert_eq!(codes(&facts), [""; 0]);
+    connect(&mut facts, "10.0.0.11:8080", 3, 0);
+    assert_eq!(commands(&facts, "LVS-NAT-02"), ["ip route add default via ROUTER"]);
+    facts.host.default_interface = Some(2);
+    assert_eq!(commands(&facts, "LVS-NAT-02"), ["ip route replace default via 10.0.0.1"]);
 }
 
 #[test]
@@ -283,4 +292,99 @@ fn virtual_address_has_one_machine_that_answers() {
     assert_eq!(codes(&facts), ["LVS-DIR-02"]);
     facts.owners.entry(address).or_default().insert([2, 0, 0, 0, 0, 2]);
     assert_eq!(codes(&facts), ["LVS-ARP-04", "LVS-DIR-02"]);
+}
+
+#[test]
+fn interface_of_a_virtual_address_needs_a_carrier() {
+    let mut facts = facts(NAT);
+    facts.host.interfaces[1].has_carrier = false;
+    assert_eq!(codes(&facts), ["LVS-DIR-03"]);
+    assert_eq!(commands(&facts, "LVS-DIR-03"), [""; 0]);
+    // The interface below a VLAN, or a port of a bond.
+    facts.host.interfaces[2].is_up = false;
+    facts.host.interfaces[1].parent = Some(3);
+    assert!(commands(&facts, "LVS-DIR-03").contains(&"ip link set eth1 up".to_owned()));
+    facts.host.interfaces[1].parent = None;
+    facts.host.interfaces[2].controller = Some(2);
+    assert!(commands(&facts, "LVS-DIR-03").contains(&"ip link set eth1 up".to_owned()));
+    // Many addresses are one finding.
+    let mut facts = self::facts(&format!("{NAT}{}", NAT.replace(".100:", ".101:")));
+    own(&mut facts.host, 2, "192.0.2.101", 32);
+    facts.host.interfaces[1].has_carrier = false;
+    let found = diagnose(&facts);
+    assert!(found[0].seen.ends_with("192.0.2.100 and 1 more"), "{found:?}");
+    assert_ne!(found[1].code, "LVS-DIR-03");
+    let mut facts = self::facts(NAT);
+    // A bridge without ports serves as a dummy.
+    facts.host.interfaces[1].has_carrier = false;
+    facts.host.interfaces[1].kind = InterfaceKind::Bridge;
+    assert_eq!(diagnose(&facts)[0].severity, Severity::Note);
+    // Another interface has the address too.
+    own(&mut facts.host, 3, "192.0.2.100", 32);
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn address_on_loopback_needs_the_interface_of_its_network() {
+    let mut facts = facts(NAT);
+    disown(&mut facts.host);
+    own(&mut facts.host, 1, "192.0.2.100", 32);
+    facts.host.interfaces[1].is_up = false;
+    assert_eq!(codes(&facts), ["LVS-DIR-03"]);
+    assert_eq!(commands(&facts, "LVS-DIR-03"), ["ip link set eth0 up"]);
+    facts.host.interfaces[0].is_loopback = false;
+    facts.host.interfaces[0].has_neighbours = false;
+    assert!(diagnose(&facts).iter().all(|finding| finding.severity == Severity::Note));
+}
+
+#[test]
+fn address_that_another_machine_had_first_is_not_used() {
+    let mut facts =
+        facts("-A -t [2001:db8::100]:80\n-a -t [2001:db8::100]:80 -r [2001:db8:1::1]:80 -m");
+    route(&mut facts.host, "2001:db8:1::1", RouteKind::Unicast, 3, None);
+    own(&mut facts.host, 2, "2001:db8::100", 128);
+    assert_eq!(codes(&facts), [""; 0]);
+    let mut addresses: Vec<Address> = facts.host.addresses.iter().cloned().collect();
+    addresses.last_mut().unwrap().is_duplicate = true;
+    facts.host.addresses = addresses.into();
+    assert_eq!(
+        commands(&facts, "LVS-DIR-09"),
+        ["ip address del 2001:db8::100/128 dev eth0", "ip address add 2001:db8::100/128 dev eth0"]
+    );
+}
+
+#[test]
+fn program_of_this_machine_takes_the_packets_of_its_protocol_and_version() {
+    let rules = "-A -t [2001:db8::100]:80\n-a -t [2001:db8::100]:80 -r [2001:db8::1] -g";
+    let mut facts = facts(rules);
+    own(&mut facts.host, 2, "2001:db8::100", 128);
+    own(&mut facts.host, 2, "2001:db8::1", 64);
+    let mut listen = |address: &str| {
+        facts.host.listeners = Some(vec![address.parse().unwrap()]);
+        codes(&facts).contains(&"LVS-DR-05")
+    };
+    assert!(listen("0.0.0.0:80"));
+    assert!(!listen("[::]:80"));
+    let mut facts = self::facts("-A -u 192.0.2.100:53 -s rr\n-a -u 192.0.2.100:53 -r 10.0.0.1 -g");
+    assert_eq!(codes(&facts), ["LVS-DR-05", "LVS-DR-04"]);
+    facts.host.receivers = Some(vec!["192.0.2.100:53".parse().unwrap()]);
+    assert_eq!(codes(&facts), ["LVS-DR-04"]);
+}
+
+#[test]
+fn network_on_loopback_is_a_fault_of_a_director_too() {
+    let mut facts = facts(NAT);
+    disown(&mut facts.host);
+    own(&mut facts.host, 1, "192.0.2.100", 24);
+    assert_eq!(codes(&facts), ["LVS-ARP-03"]);
+    disown(&mut facts.host);
+    own(&mut facts.host, 1, "192.0.2.100", 32);
+    assert_eq!(codes(&facts), [""; 0]);
+}
+
+#[test]
+fn redirects_matter_to_a_virtual_address_on_loopback() {
+    let mut facts = facts("-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11:80 -m");
+    own(&mut facts.host, 1, "10.0.0.100", 32);
+    assert_eq!(codes(&facts), ["LVS-DIR-04"]);
 }

@@ -4,7 +4,7 @@ mod director;
 mod servers;
 mod services;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs::Ruleset;
 use ipvs::model::{Protocol, RealServerState, ServiceState};
@@ -12,7 +12,9 @@ use ipvs::state::ServiceSnapshot;
 use ipvs_rules::{Command, parse_numeric_line};
 
 use super::*;
-use crate::host::{Address, Interface, ModuleState, Neighbour, NfTables, Route, RouteKind};
+use crate::host::{
+    Address, Interface, InterfaceKind, ModuleState, Neighbour, NfTables, Route, RouteKind,
+};
 
 /// A director with two networks: clients 192.0.2.0/24 on `eth0`, servers 10.0.0.0/24 on `eth1`.
 fn facts(rules: &str) -> Facts {
@@ -24,6 +26,7 @@ fn facts(rules: &str) -> Facts {
         ruleset.perform(&request, None).unwrap();
     }
     let mut facts = Facts { table_size: 4096, ..Facts::default() };
+    facts.keys = ruleset.services().map(|rules| rules.service().key).collect();
     facts.services = ruleset
         .services()
         .map(|rules| ServiceSnapshot {
@@ -42,8 +45,12 @@ fn facts(rules: &str) -> Facts {
             is_loopback: index == 1,
             is_multicast: true,
             has_neighbours: true,
-            is_dummy: false,
+            has_carrier: true,
+            parent: None,
+            controller: None,
+            kind: InterfaceKind::Other,
             mtu: 1500,
+            received: 0,
         });
         own(host, index, address, length);
     }
@@ -72,13 +79,21 @@ fn facts(rules: &str) -> Facts {
     host.reverse_path_drops = Some(0);
     host.unknown_protocols = Some(0);
     host.listeners = Some(vec!["0.0.0.0:22".parse().unwrap()]);
+    host.receivers = Some(Vec::new());
     facts
 }
 
 fn own(host: &mut Host, interface: u32, address: &str, prefix_length: u8) {
     let address: IpAddr = address.parse().unwrap();
     let mut addresses: Vec<Address> = host.addresses.iter().cloned().collect();
-    addresses.push(Address { interface, address, prefix_length, broadcast: None });
+    addresses.push(Address {
+        interface,
+        address,
+        prefix_length,
+        broadcast: None,
+        has_peer: false,
+        is_duplicate: false,
+    });
     host.addresses = addresses.into();
     route(host, &address.to_string(), RouteKind::Local, 1, None);
 }
@@ -94,7 +109,15 @@ fn route(host: &mut Host, to: &str, kind: RouteKind, interface: u32, gateway: Op
     let to: IpAddr = to.parse().unwrap();
     let gateway = gateway.map(|gateway| gateway.parse().unwrap());
     let (destination, interface) = (Some(to), Some(interface));
-    let route = Route { kind, destination, prefix_length: 32, interface, gateway, table: 254 };
+    let route = Route {
+        kind,
+        destination,
+        prefix_length: 32,
+        interface,
+        gateway,
+        source: None,
+        table: 254,
+    };
     host.routes.insert(to, route);
 }
 

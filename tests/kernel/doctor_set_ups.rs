@@ -167,6 +167,19 @@ fn doctor_mends_addresses_of_ipv6() {
     mend(&director, "LVS-DIR-09", &director);
     wait_until("the virtual address", answers);
     assert_eq!(faults(&director), [""; 0]);
+
+    // The address is the source of the packets, and the server refuses packets from its own addresses.
+    run(&director, &format!("ipvsadm -e -t {service} -r [2001:db8::11] -i"));
+    server.ip("address del 2001:db8::100/128 dev lo");
+    for _ in 0..3 {
+        assert!(!answers());
+    }
+    wait_until("a finding", || has(&faults(&director), "LVS-DR-02 error"));
+    mend(&director, "LVS-DR-02", &server);
+    assert!(!answers());
+    mend(&director, "LVS-TUN-02", &director);
+    assert!(answers());
+    assert_eq!(faults(&director), [""; 0], "a tunnel from the director's own address");
 }
 
 #[test]

@@ -100,6 +100,12 @@ const TESTS: &[Row] = &[
     state("LVS-SRV-05", STATES, "doctor_warns_of_a_server_that_does_not_keep_up"),
     error("LVS-SRV-06", KERNEL, NAT, (HEALTHY, "an unused interface of the servers' network")),
     state("LVS-TUN-01", STATES, NOTES),
+    error(
+        "LVS-TUN-02",
+        SET_UPS,
+        "doctor_mends_addresses_of_ipv6",
+        (SET_UPS, "a tunnel from the director's own address"),
+    ),
     error("LVS-ARP-01", ROUTED, DIRECT, (KERNEL, "a router's loopback")),
     error("LVS-ARP-02", ROUTED, DIRECT, (KERNEL, "a router's loopback")),
     error(

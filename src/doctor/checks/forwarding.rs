@@ -1,6 +1,7 @@
 //! The ways to real servers and back: NAT, direct routing and tunnels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, ServiceKey, Tunnel};
@@ -339,6 +340,64 @@ pub(super) fn piling_up(facts: &Facts) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Tunnels whose packets come from a virtual address, which their real servers have too.
+pub(super) fn tunnel_source(facts: &Facts) -> Vec<Found> {
+    let host = &facts.host;
+    let addresses = facts.keys.iter().filter_map(|key| match *key {
+        ServiceKey::Address { address, .. } => Some(address),
+        ServiceKey::Fwmark { .. } => None,
+    });
+    let addresses: BTreeSet<IpAddr> = addresses.collect();
+    let is_virtual = |address: &IpAddr| addresses.contains(address);
+    let mut found: BTreeMap<(u32, IpAddr), Found> = BTreeMap::new();
+    for (key, server) in facts.servers() {
+        let address = server.key.address;
+        if !matches!(server.forwarding, Forwarding::Tunneling(_)) {
+            continue;
+        }
+        let Some(route) = host.routes.get(&address) else { continue };
+        let (Some(source), Some(interface)) = (route.source, host.interface_to(&address)) else {
+            continue;
+        };
+        if !is_virtual(&source) {
+            continue;
+        }
+        let one = found.entry((interface.index, source)).or_insert_with(|| {
+            let one = Found::new(format!(
+                "The packets of the tunnel to {} of {} come from the virtual address {source}",
+                server.key,
+                options_of(key)
+            ));
+            let of_ipv6 = host.addresses.of(&source).find(|_| source.is_ipv6());
+            let place = of_ipv6.and_then(|own| Some((own, host.interface(own.interface)?)));
+            place.into_iter().fold(one, |one, (own, place)| {
+                let (length, name) = (own.prefix_length, &place.name);
+                one.here(format!("ip address change {source}/{length} dev {name} preferred_lft 0"))
+            })
+        });
+        *one = match source {
+            // IPVS keeps the source of a real server until an edit.
+            IpAddr::V6(_) => take(one).here(command(&Change::EditServer(*key, *server))),
+            IpAddr::V4(_) => {
+                let mut others = host.addresses.iter().filter(|own| {
+                    let is_here = own.interface == interface.index && own.address.is_ipv4();
+                    is_here && !is_virtual(&own.address)
+                });
+                let way = match route.gateway {
+                    Some(gateway) => format!("via {gateway}"),
+                    None => format!("dev {}", interface.name),
+                };
+                let line = format!("ip route replace {address} {way} src");
+                match others.next() {
+                    Some(own) => take(one).here(format!("{line} {}", own.address)),
+                    None => take(one).template(format!("{line} OWN-ADDRESS")),
+                }
+            }
+        };
+    }
+    found.into_values().collect()
 }
 
 pub(super) fn tunnel_mtu(facts: &Facts) -> Vec<Found> {

@@ -229,6 +229,12 @@ pub const CHECKS: &[Check] = &[
         forwarding::tunnel_mtu,
     ),
     check(
+        "LVS-TUN-02",
+        Error,
+        "A real server has the virtual address, and drops packets that come from an address of its own.",
+        forwarding::tunnel_source,
+    ),
+    check(
         "LVS-ARP-01",
         Error,
         "This machine answers ARP for the address, so clients may reach it instead of the director.",

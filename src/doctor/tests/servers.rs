@@ -476,3 +476,30 @@ fn udp_servers_without_answers_are_a_fault_beside_others_with_answers() {
     facts.services[0].service.service.one_packet = true;
     assert_eq!(codes(&facts), ["LVS-SVC-09"]);
 }
+
+#[test]
+fn packets_of_a_tunnel_do_not_come_from_a_virtual_address() {
+    let rules = "-A -t [2001:db8::100]:80\n-a -t [2001:db8::100]:80 -r [2001:db8::11] -i";
+    let mut facts = facts(rules);
+    own(&mut facts.host, 2, "2001:db8::100", 128);
+    route(&mut facts.host, "2001:db8::11", RouteKind::Unicast, 2, None);
+    let from = |facts: &mut Facts, server: &str, source: &str| {
+        let route = facts.host.routes.get_mut(&server.parse().unwrap()).unwrap();
+        route.source = Some(source.parse().unwrap());
+        commands(facts, "LVS-TUN-02")
+    };
+    assert_eq!(from(&mut facts, "2001:db8::11", "2001:db8::1"), [""; 0]);
+    assert_eq!(
+        from(&mut facts, "2001:db8::11", "2001:db8::100"),
+        [
+            "ip address change 2001:db8::100/128 dev eth0 preferred_lft 0",
+            "ipvsadm -e -t [2001:db8::100]:80 -r [2001:db8::11]:80 -i -w 1"
+        ]
+    );
+    let mut facts = self::facts(&ROUTED.replace("-g", "-i"));
+    own(&mut facts.host, 3, "192.0.2.100", 32);
+    assert_eq!(
+        from(&mut facts, "10.0.0.11", "192.0.2.100"),
+        ["ip route replace 10.0.0.11 dev eth1 src 10.0.0.1"]
+    );
+}

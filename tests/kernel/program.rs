@@ -193,11 +193,10 @@ pub(crate) fn wait_until_it_catches(process: Pid, signal: Signal) {
 pub(crate) fn kill_server(server: &mut Child) {
     let process = Pid::from_raw(i32::try_from(server.id()).unwrap());
     kill(process, Signal::SIGSTOP).unwrap();
-    let start = Instant::now();
-    while !fs::read_to_string(format!("/proc/{process}/status")).unwrap().contains("\nState:\tT") {
-        assert!(start.elapsed() < PATIENCE, "{process} does not stop");
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(&format!("{process} to stop"), || {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        status.contains("\nState:\tT")
+    });
     server.kill().unwrap();
     server.wait().unwrap();
 }

@@ -1,9 +1,14 @@
 //! Questions about connections: conditions leave out rows and change none, and numbers are those of `grep -c`.
 
 use std::fs;
+use std::net::SocketAddrV4;
+use std::os::fd::AsRawFd;
 use std::process::Command;
 
-use nix::sys::socket::{SockProtocol, setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, sendto,
+    setsockopt, socket, sockopt,
+};
 
 use crate::network::Host;
 use crate::one_machine::{
@@ -170,6 +175,30 @@ fn groups_have_the_numbers_of_grep_and_the_service_of_each_entry() {
         let piped = list(&format!("-L -n -c --count-by service --color {color}"));
         assert_eq!(piped.starts_with(titles), is_bold, "{color}: {piped}");
     }
+}
+
+/// Sends a datagram from port 0.
+fn send_from_port_0(from: SocketAddrV4, to: SocketAddrV4) {
+    let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Udp);
+    let raw = raw.unwrap();
+    bind(raw.as_raw_fd(), &SockaddrIn::from(from)).unwrap();
+    let header = [from.port(), to.port(), 8, 0].map(u16::to_be_bytes).concat();
+    let end = SockaddrIn::from(SocketAddrV4::new(*to.ip(), 0));
+    sendto(raw.as_raw_fd(), &header, &end, MsgFlags::empty()).unwrap();
+}
+
+#[test]
+fn entry_with_client_port_0_is_a_connection_unless_it_is_a_template() {
+    machine(&service("-u", "-s rr -p 300", &[1]));
+    let servers = UdpServers::new(1);
+    servers.takes_from("10.4.0.1");
+    send_from_port_0("10.4.0.1:0".parse().unwrap(), VIRTUAL.parse().unwrap());
+    wait_for_listing("-L -n -c", |text| text.lines().count() == 5);
+    assert_eq!(grep(|_| true), (1, 2));
+    assert_eq!(count(""), (2, 1));
+    assert_eq!(list("-L -n -c --no-header --count-by client"), "10.4.0.1  2  1\n");
+    let inactive = list("-L -n").lines().last().map(|line| line.trim_end().ends_with(" 2"));
+    assert_eq!(inactive, Some(true), "the kernel counts both");
 }
 
 /// Connections with this number of entries, each of which the director's sync daemon sends.

@@ -42,10 +42,15 @@ impl Connection {
     }
 
     /// True if the entry is a persistence template: it assigns a client to a real server and carries no packets. The files
-    /// of `/proc` have no flag for it, so the entry is recognized by its client port 0. The module `ip_vs_ftp` makes
-    /// entries with that port, too: connections that it expects, until their first packet.
+    /// of `/proc` have no flag for it, so the entry is recognized by its client port 0 and its state. Connections with
+    /// that port have a state of their protocol: the module `ip_vs_ftp` expects data connections before it knows their
+    /// port, and a client may send from port 0. Kernels before 4.19 show a template of UDP like such a connection.
     pub const fn is_template(&self) -> bool {
-        self.client.port() == 0
+        let is_of_template = matches!(
+            self.state,
+            ConnectionState::None | ConnectionState::Assured | ConnectionState::Other(_)
+        );
+        self.client.port() == 0 && is_of_template
     }
 
     /// True if the entry is a template that the kernel has invalidated because its real server was drained or deleted.

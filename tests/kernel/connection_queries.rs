@@ -201,6 +201,21 @@ fn entry_with_client_port_0_is_a_connection_unless_it_is_a_template() {
     assert_eq!(inactive, Some(true), "the kernel counts both");
 }
 
+#[test]
+fn deleted_service_of_all_ports_keeps_its_entries() {
+    machine("-A -u 10.1.0.100 -s rr -p 300\n-a -u 10.1.0.100 -r 10.2.0.1 -m");
+    let servers = UdpServers::at(&["10.2.0.1:80".to_owned(), "10.2.0.1:81".to_owned()]);
+    servers.takes(&client("10.4.0.1"), VIRTUAL);
+    servers.takes(&client("10.4.0.1"), "10.1.0.100:81");
+    assert_eq!(count("-u 10.1.0.100"), (2, 1));
+    apply("-D -u 10.1.0.100");
+    assert_eq!(count("-u 10.1.0.100"), (2, 1));
+    assert_eq!(count("-u 10.1.0.100:81"), (1, 0));
+    // Now another service has some of them.
+    apply("-A -u 10.1.0.100:80 -s rr");
+    assert_eq!(count("-u 10.1.0.100"), (1, 1));
+}
+
 /// Connections with this number of entries, each of which the director's sync daemon sends.
 fn connect(servers: &UdpServers, count: usize) {
     for _ in 0..count {

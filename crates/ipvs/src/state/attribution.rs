@@ -231,8 +231,8 @@ pub struct ServiceEntries<'a> {
 }
 
 impl ServiceEntries<'_> {
-    /// Returns true for an entry whose owner is the service. An entry of an unknown owner is one of the service if it
-    /// has the service's address and port.
+    /// Returns true for an entry whose owner is the service. An entry of a deleted or unknown owner is one of the service
+    /// if it has the service's address and port, or its address if the service has port 0.
     pub fn contains(&self, connection: &Connection) -> bool {
         let Self { attribution, service, ports } = self;
         if let ServiceKey::Address { protocol, address, port } = *service {
@@ -248,9 +248,12 @@ impl ServiceEntries<'_> {
             }
         }
         match attribution.owner_of(connection) {
-            Owner::Service(owner) | Owner::Deleted(owner) => owner == *service,
-            // It may be of a mark, but the address is the one that was asked for.
-            Owner::Unknown => ConnectionFilter::default().service(*service).matches(connection),
+            Owner::Service(owner) => owner == *service,
+            // The address is the one that was asked for, so the entry may be of this service. A deleted service of all
+            // ports has left entries with the ports of its clients.
+            Owner::Deleted(_) | Owner::Unknown => {
+                ConnectionFilter::default().service(*service).matches(connection)
+            }
         }
     }
 }
@@ -402,13 +405,26 @@ mod tests {
             for (line, key) in lines.iter().flat_map(|line| asked.map(|key| (line, key))) {
                 let (entry, service) = (connection(line), key.parse().unwrap());
                 let is_owned = match attribution.owner_of(&entry) {
-                    Owner::Service(owner) | Owner::Deleted(owner) => owner == service,
-                    Owner::Unknown => ConnectionFilter::default().service(service).matches(&entry),
+                    Owner::Service(owner) => owner == service,
+                    Owner::Deleted(_) | Owner::Unknown => {
+                        ConnectionFilter::default().service(service).matches(&entry)
+                    }
                 };
                 let contains = attribution.entries_of(service).contains(&entry);
                 assert_eq!(contains, is_owned, "{key}: {line}: {which:b}");
             }
         }
+    }
+
+    #[test]
+    fn deleted_service_of_all_ports_has_the_entries_that_no_other_service_owns() {
+        let is_in = |services: &[(&str, &[&str])], line| {
+            let (attribution, asked) = (attribution(services), "tcp 10.0.0.1:0".parse().unwrap());
+            attribution.entries_of(asked).contains(&connection(line))
+        };
+        assert!(is_in(&[], TCP_80) && is_in(&[], TCP_81) && !is_in(&[], UDP_80));
+        let other: (&str, &[&str]) = ("tcp 10.0.0.1:80", &[]);
+        assert!(!is_in(&[other], TCP_80) && is_in(&[other], TCP_81));
     }
 
     #[test]

@@ -45,8 +45,9 @@ pub fn read_table<T: Transport>(session: &mut Session<T>) -> Result<CurrentTable
     Ok(CurrentTable { info, services, daemons })
 }
 
-/// The services of the file, each key once and in order. The file lacks the family of a mark: the family of a real server
-/// decides, unless it is tunneled. Marks of the same family that cannot be told apart are one service.
+/// The services of the file, each key once and in order. The file lacks the family of a mark: the mask of persistent
+/// clients decides, or the family of a real server, unless it is tunneled. Marks of the same family that cannot be told
+/// apart are one service.
 fn services_of_file(file: &ServicesFile) -> Vec<ServiceSnapshot> {
     let mut services: BTreeMap<ServiceKey, ServiceSnapshot> = BTreeMap::new();
     for (place, listed) in file.services.iter().enumerate() {
@@ -55,7 +56,8 @@ fn services_of_file(file: &ServicesFile) -> Vec<ServiceSnapshot> {
         let is_ipv6 = servers.iter().any(|server| {
             server.key.address.is_ipv6() && !matches!(server.forwarding, Forwarding::Tunneling(_))
         });
-        if let ServiceKey::Fwmark { family, .. } = &mut service.key {
+        let has_mask = service.persistence.is_some();
+        if let (ServiceKey::Fwmark { family, .. }, false) = (&mut service.key, has_mask) {
             *family = if is_ipv6 { Family::Ipv6 } else { Family::Ipv4 };
         }
         let snapshot = services.entry(service.key).or_insert_with(|| ServiceSnapshot {

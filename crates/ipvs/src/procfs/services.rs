@@ -97,9 +97,7 @@ impl Parser {
                 let server = real_server(server)?;
                 let service = content.services.last_mut()?;
                 if service.servers.is_empty() {
-                    if let ServiceKey::Fwmark { family, .. } = &mut service.service.key {
-                        *family = Family::of(server.key.address);
-                    }
+                    decide_family(&mut service.service, &server);
                 }
                 content.servers.push(server);
                 service.servers.end = content.servers.len();
@@ -111,6 +109,28 @@ impl Parser {
                 .push(ListedService { service: service(line, tick)?, servers: start..start });
         }
         Some(())
+    }
+}
+
+/// An IPv6 mask of 128 bits, as the kernel writes it. An IPv4 mask of one bit looks the same.
+const WHOLE_IPV6_MASK: u32 = 128_u32.swap_bytes();
+
+/// Decides the family of a firewall mark, which the file lacks, by its first real server. The mask of persistent clients
+/// has decided it before, unless it is [`WHOLE_IPV6_MASK`]: IPv4 services seldom have such a mask.
+fn decide_family(service: &mut VirtualService, server: &RealServerSummary) {
+    let ServiceKey::Fwmark { family, .. } = &mut service.key else { return };
+    let of_server = Family::of(server.key.address);
+    let is_tunneled = matches!(server.forwarding, Forwarding::Tunneling(_));
+    match &mut service.persistence {
+        None => *family = of_server,
+        Some(persistence) if persistence.netmask() == Netmask::Ipv6(128) => {
+            if of_server == Family::Ipv4 && !is_tunneled {
+                *family = Family::Ipv4;
+                let netmask = Netmask::Ipv4(WHOLE_IPV6_MASK.into());
+                *persistence = Persistence::reported(persistence.timeout(), netmask);
+            }
+        }
+        Some(_) => {}
     }
 }
 
@@ -150,7 +170,7 @@ fn signed(word: &[u8]) -> Option<u32> {
 fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
     let mut words = words(line);
     let protocol = words.next()?;
-    let key = match protocol {
+    let mut key = match protocol {
         b"FWM" => ServiceKey::Fwmark {
             mark: NonZeroU32::new(hexadecimal(words.next()?)?)?,
             family: Family::Ipv4,
@@ -169,10 +189,16 @@ fn service(line: &[u8], tick: u64) -> Option<VirtualService> {
             b"persistent" => {
                 let ticks = u64::from(signed(words.next()?)?);
                 let mask = hexadecimal(words.next()?)?;
+                // The kernel swaps the bytes of an IPv6 length, as it does those of an IPv4 mask.
+                let length = u8::try_from(mask.swap_bytes()).ok();
+                if let ServiceKey::Fwmark { family, .. } = &mut key {
+                    if length.is_some_and(|length| (1..=128).contains(&length)) {
+                        *family = Family::Ipv6;
+                    }
+                }
                 let netmask = match key.family() {
                     Family::Ipv4 => Netmask::Ipv4(mask.into()),
-                    // The kernel swaps the bytes of the length, as it does those of a mask.
-                    Family::Ipv6 => Netmask::Ipv6(mask.swap_bytes().try_into().ok()?),
+                    Family::Ipv6 => Netmask::Ipv6(length?),
                 };
                 // To the nearest second: at 300 ticks a second, a tick is a fraction of nanoseconds too.
                 let timeout = u32::try_from((ticks * tick + 500_000_000) / 1_000_000_000).ok()?;
@@ -271,6 +297,36 @@ FWM  00000006 rr
         );
         assert_eq!(mark.service.key.family(), Family::Ipv6);
         assert_eq!(content.servers(3).len(), 1);
+    }
+
+    #[test]
+    fn family_of_a_mark_is_that_of_its_mask_or_its_first_server() {
+        let ipv4 = "0A090002:0000      Masq    1      0          0         ";
+        let ipv6 =
+            "[2001:0db8:0009:0000:0000:0000:0000:0003]:0000      Masq    1      0          0";
+        let tunneled = "0A090002:0000      Tunnel  1      0          0         ";
+        let head = FILE.split_inclusive('\n').take(3).collect::<String>();
+        for (mask, server, family, netmask) in [
+            ("", ipv6, Family::Ipv6, None),
+            ("", ipv4, Family::Ipv4, None),
+            ("persistent 6000 80000000", ipv6, Family::Ipv6, Some(Netmask::Ipv6(128))),
+            ("persistent 6000 80000000", tunneled, Family::Ipv6, Some(Netmask::Ipv6(128))),
+            (
+                "persistent 6000 80000000",
+                ipv4,
+                Family::Ipv4,
+                Some(Netmask::Ipv4([128, 0, 0, 0].into())),
+            ),
+            ("persistent 6000 40000000", tunneled, Family::Ipv6, Some(Netmask::Ipv6(64))),
+            ("persistent 6000 FFFFFFFF", ipv6, Family::Ipv4, Some(Netmask::Ipv4([255; 4].into()))),
+        ] {
+            let content = read(&format!("{head}FWM  00000006 rr {mask}\n  -> {server}\n")).unwrap();
+            let service = &content.services[0].service;
+            let found = service.persistence.map(Persistence::netmask);
+            assert_eq!((service.key.family(), found), (family, netmask), "{mask} {server}");
+        }
+        let alone = read(&format!("{head}FWM  00000006 rr persistent 6000 80000000\n")).unwrap();
+        assert_eq!(alone.services[0].service.key.family(), Family::Ipv6);
     }
 
     #[test]

@@ -149,26 +149,33 @@ impl Grid {
     /// Writes the table as wide as the terminal at most.
     fn write_fitted(&self, out: &mut Vec<u8>, style: GridStyle) {
         let GridStyle { terminal, has_header } = style;
+        let has_prose = terminal.width >= LEAST_WIDTH_OF_PROSE
+            && self.columns.iter().any(|column| matches!(column, Column::Prose(_)));
+        let widths = match has_prose {
+            true => vec![None; self.columns.len()],
+            false => self.fitted_widths(style),
+        };
         let mut builder = Builder::new();
         if has_header {
-            builder.push_record(self.columns.iter().map(|column| column.title()));
+            builder
+                .push_record(self.columns.iter().map(|column| column.title()).take(widths.len()));
         }
         for row in self.rows() {
-            builder.push_record(row.map(String::from_utf8_lossy));
+            builder.push_record(row.map(String::from_utf8_lossy).take(widths.len()));
         }
         let mut table = builder.build();
         table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0));
-        for (place, column) in self.columns.iter().enumerate() {
+        for (place, (column, width)) in self.columns.iter().zip(widths).enumerate() {
             if matches!(column, Column::Number(_)) {
                 table.modify(Columns::one(place), Alignment::right());
             }
+            if let Some(width) = width {
+                table.modify(Columns::one(place), Width::truncate(width).suffix(CUT));
+            }
         }
-        let has_prose = self.columns.iter().any(|column| matches!(column, Column::Prose(_)));
-        let widest = Priority::max(true);
         if has_prose {
+            let widest = Priority::max(true);
             table.with(Width::wrap(terminal.width).keep_words(true).priority(widest));
-        } else {
-            table.with(Width::truncate(terminal.width).suffix("~").priority(widest));
         }
         for (line, text) in table.to_string().lines().enumerate() {
             let text = text.trim_end();
@@ -181,8 +188,69 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// The widths of the columns that fit: `None` for one that is not cut. A number is never cut, since a part of it is
+    /// another number. Columns for which there is no room are left out, the last first.
+    fn fitted_widths(&self, style: GridStyle) -> Vec<Option<usize>> {
+        let mut cells = vec![0; self.columns.len()];
+        for row in self.rows() {
+            for (width, cell) in cells.iter_mut().zip(row) {
+                *width = characters(cell).max(*width);
+            }
+        }
+        let whole: Vec<usize> = (self.columns.iter().zip(&cells))
+            .map(
+                |(column, &cell)| {
+                    if style.has_header { cell.max(column.title().len()) } else { cell }
+                },
+            )
+            .collect();
+        let least_widths = |of_text: usize| -> Vec<usize> {
+            (self.columns.iter().zip(&cells).zip(&whole))
+                .map(|((column, &cell), &whole)| match column {
+                    Column::Number(_) => cell.max(FEWEST_OF_TITLE).min(whole),
+                    Column::Text(_) | Column::Prose(_) => whole.min(of_text),
+                })
+                .collect()
+        };
+        let sum = |widths: &[usize]| widths.iter().map(|width| width + GAP).sum::<usize>();
+        let room = style.terminal.width + GAP;
+        // Texts are cut further only where no second column has room beside them.
+        let mut fewest = Vec::new();
+        let mut count = None;
+        for of_text in FEWEST_OF_TEXT {
+            fewest = least_widths(of_text);
+            let fits = |count: &usize| sum(fewest.get(..*count).unwrap_or_default()) <= room;
+            count = (1..=fewest.len()).rev().find(fits);
+            if count >= Some(2) {
+                break;
+            }
+        }
+        let mut widths: Vec<usize> = whole.iter().copied().take(count.unwrap_or(1)).collect();
+        // A first column that is too wide by itself is cut all the same.
+        let least = |place: usize| {
+            if count.is_none() { 0 } else { fewest.get(place).copied().unwrap_or(0) }
+        };
+        while sum(&widths) > room {
+            let widest =
+                widths.iter_mut().enumerate().filter(|(place, width)| **width > least(*place));
+            let Some((_, width)) = widest.max_by_key(|(_, width)| **width) else { break };
+            *width -= 1;
+        }
+        widths.iter().zip(&whole).map(|(&width, &whole)| (width < whole).then_some(width)).collect()
+    }
+}
+
 /// The blanks between two columns.
 pub(super) const GAP: usize = 2;
+/// The end of a cell that is cut.
+const CUT: &str = "~";
+/// The least width of a column of numbers, whose title may be cut.
+const FEWEST_OF_TITLE: usize = 3;
+/// The least width of a terminal on which sentences continue on further lines. Below it, each word would have its own.
+const LEAST_WIDTH_OF_PROSE: usize = 40;
+/// The least widths of a column of texts: `TCP 255.255.255.255:65535`, and less on narrow screens.
+const FEWEST_OF_TEXT: [usize; 3] = [25, 12, 8];
 
 pub(super) const BOLD: &[u8] = b"\x1b[1m";
 pub(super) const PLAIN: &[u8] = b"\x1b[0m";
@@ -243,16 +311,18 @@ mod tests {
     #[test]
     fn sentences_continue_on_further_lines_of_a_terminal_alone() {
         let mut grid = Grid::new([Column::Text("Name"), Column::Prose("Meaning")]);
-        grid.push(["conntrack".to_owned(), "one two three four five".to_owned()]);
-        let shown = |is_terminal| {
-            let terminal = TerminalStyle { width: 24, has_colours: false, is_terminal };
+        let sentence = "one two three four five seventh eight nine ten";
+        grid.push(["conntrack".to_owned(), sentence.to_owned()]);
+        let shown = |is_terminal, width| {
+            let terminal = TerminalStyle { width, has_colours: false, is_terminal };
             let mut out = Vec::new();
             grid.write(&mut out, GridStyle { terminal, has_header: false }).unwrap();
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(shown(false), "conntrack  one two three four five\n");
-        let wrapped = "conntrack  one two\n           three four\n           five\n";
-        assert_eq!(shown(true), wrapped);
+        assert_eq!(shown(false, 40), format!("conntrack  {sentence}\n"));
+        let wrapped = "conntrack  one two three four five\n           seventh eight nine ten\n";
+        assert_eq!(shown(true, 40), wrapped);
+        assert_eq!(shown(true, 20), "conntrack  one two ~\n");
     }
 
     #[test]
@@ -262,5 +332,49 @@ mod tests {
         let plain = shown(true, false, true);
         assert!(plain.lines().all(|line| line.chars().count() <= 24), "{plain}");
         assert!(plain.contains('~') && plain.contains("100000"), "{plain}");
+    }
+
+    #[test]
+    fn number_is_never_cut_and_columns_without_room_are_left_out() {
+        let mut grid = Grid::new([
+            Column::Text("Service"),
+            Column::Number("Connections"),
+            Column::Number("Bytes"),
+            Column::Number("Up"),
+        ]);
+        let row = ["TCP 10.0.0.1:80", "123456789", "18446744073709551615", "3"];
+        grid.push(row.map(str::to_owned));
+        let shown = |width| {
+            let terminal = TerminalStyle { width, has_colours: false, is_terminal: true };
+            let mut out = Vec::new();
+            grid.write(&mut out, GridStyle { terminal, has_header: true }).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            shown(54),
+            "Service          Connections                 Bytes  Up\n\
+             TCP 10.0.0.1:80    123456789  18446744073709551615   3\n"
+        );
+        assert_eq!(
+            shown(52),
+            "Service          Connecti~                 Bytes  Up\n\
+             TCP 10.0.0.1:80  123456789  18446744073709551615   3\n"
+        );
+        assert_eq!(
+            shown(48),
+            "Service          Connecti~                 Bytes\n\
+             TCP 10.0.0.1:80  123456789  18446744073709551615\n"
+        );
+        assert_eq!(shown(24), "Service       Connectio~\nTCP 10.0.0.~   123456789\n");
+        assert_eq!(shown(19), "Service   Connecti~\nTCP 10.~  123456789\n");
+        assert_eq!(shown(18), "Service\nTCP 10.0.0.1:80\n");
+        assert_eq!(shown(4), "Ser~\nTCP~\n");
+        for width in 1..60 {
+            let text = shown(width);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+            let mut words = text.lines().nth(1).unwrap().split_whitespace();
+            let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+            assert!(words.all(|word| !is_number(word) || row.contains(&word)), "{text}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::streams::{VisibleText, WaitingStream};
-use super::terminal::terminal_size;
+use super::terminal::{has_cursor, terminal_size};
 
 /// The size of a terminal that does not tell its own.
 const DEFAULT_SIZE: (usize, usize) = (24, 80);
@@ -29,9 +29,9 @@ pub struct Picture {
 }
 
 impl Screen {
-    /// The screen, if standard output is a terminal.
+    /// The screen, if standard output is a terminal that can move its cursor.
     pub fn of_standard_output() -> Option<Self> {
-        io::stdout().is_terminal().then_some(Self { has_picture: false })
+        (io::stdout().is_terminal() && has_cursor()).then_some(Self { has_picture: false })
     }
 
     /// An empty picture of the size that the terminal has now.
@@ -54,23 +54,29 @@ impl Screen {
 }
 
 impl Picture {
-    /// Appends the lines. Each clears the rest of its row, and the last one clears the rest of the screen.
+    /// Appends the lines. Each clears its row first: after a line as wide as the screen, a terminal would clear the last
+    /// character. The rest of the screen is cleared behind the last line.
     fn draw(&self, shown: &mut Vec<u8>) {
-        let rows = self.lines.saturating_sub(1);
-        // The last row is for the cursor, and for the number of lines that do not fit.
-        let fits = self.written <= rows;
-        let kept = if fits { rows } else { rows.saturating_sub(1) };
+        // The last row is for the cursor, unless it is the only one.
+        let has_cursor_row = self.lines > 1;
+        let rows = self.lines - usize::from(has_cursor_row);
+        let kept = if self.written <= rows { rows } else { rows.saturating_sub(1) };
+        let mut lines: Vec<&[u8]> = self.text.split_inclusive(|&byte| byte == b'\n').collect();
+        lines.truncate(kept);
+        let more = format!("({} more lines)", self.written - lines.len());
+        if self.written > rows {
+            lines.push(more.as_bytes());
+        }
         let mut visible = VisibleText::default();
-        for line in self.text.split_inclusive(|&byte| byte == b'\n').take(kept) {
+        for line in lines {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
+            shown.extend_from_slice(b"\x1b[K");
             visible.show(cut(line, self.columns), shown);
-            shown.extend_from_slice(b"\x1b[K\r\n");
+            shown.extend_from_slice(if has_cursor_row { b"\r\n" } else { b"" });
         }
-        if !fits {
-            let more = self.written - kept;
-            shown.extend_from_slice(format!("({more} more lines)\x1b[K\r\n").as_bytes());
+        if has_cursor_row {
+            shown.extend_from_slice(b"\x1b[J");
         }
-        shown.extend_from_slice(b"\x1b[J");
     }
 }
 
@@ -118,15 +124,28 @@ mod tests {
     fn picture_that_fits_is_shown_whole_and_clears_the_rest() {
         assert_eq!(
             drawn(3, 80, "\u{1b}[1mone\u{1b}[0m\ntwo\n"),
-            "\u{1b}[1mone\u{1b}[0m\u{1b}[K\r\ntwo\u{1b}[K\r\n\u{1b}[J"
+            "\u{1b}[K\u{1b}[1mone\u{1b}[0m\r\n\u{1b}[Ktwo\r\n\u{1b}[J"
         );
     }
 
     #[test]
     fn picture_is_cut_to_the_screen_and_control_characters_show() {
         assert_eq!(
-            drawn(4, 4, "b\u{fc}ro12\na\u{1b}[2J\n3\n4\n5\n"),
-            "b\u{fc}ro\u{1b}[K\r\na\\u{1b}[2J\u{1b}[K\r\n(3 more lines)\u{1b}[K\r\n\u{1b}[J"
+            drawn(4, 14, "b\u{fc}ro123456789012\na\u{1b}[2J\n3\n4\n5\n"),
+            "\u{1b}[Kb\u{fc}ro1234567890\r\n\u{1b}[Ka\\u{1b}[2J\r\n\u{1b}[K(3 more lines)\r\n\u{1b}[J"
         );
+    }
+
+    #[test]
+    fn picture_never_scrolls_the_screen() {
+        for (lines, columns, expected) in [
+            (1, 1, "\u{1b}[K("),
+            (1, 80, "\u{1b}[K(5 more lines)"),
+            (2, 3, "\u{1b}[K(5 \r\n\u{1b}[J"),
+            (3, 3, "\u{1b}[K1\r\n\u{1b}[K(4 \r\n\u{1b}[J"),
+        ] {
+            assert_eq!(drawn(lines, columns, "1\n2\n3\n4\n5\n"), expected, "{lines}x{columns}");
+        }
+        assert_eq!(drawn(1, 80, "1\n"), "\u{1b}[K1");
     }
 }

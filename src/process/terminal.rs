@@ -82,7 +82,6 @@ pub fn has_colours(stream: &impl IsTerminal) -> bool {
 }
 
 /// Tests whether the terminal of the process can move its cursor, by the variable TERM.
-#[cfg(feature = "top")]
 pub(super) fn has_cursor() -> bool {
     env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }

@@ -9,6 +9,8 @@ use nix::unistd::Pid;
 use crate::network::fresh_namespace;
 use crate::one_machine::{UdpServers, VIRTUAL, apply, list, machine, service, wait_for_listing};
 use crate::program::{Program, validator, wait_until_it_catches};
+#[cfg(feature = "top")]
+use crate::terminal::Terminal;
 
 /// A program that runs until it is stopped, and the lines that it prints.
 struct Running {
@@ -296,6 +298,48 @@ fn terminal_shows_each_listing_in_the_place_of_the_one_before() {
     let picture = text.split("\u{1b}[H").nth(2).unwrap();
     let rows: Vec<&str> = picture.split("\u{1b}[K").collect();
     assert!(rows.iter().all(|row| row.trim().chars().count() <= 40), "{rows:?}");
-    assert!(picture.contains("\n(26 more lines)"), "{picture:?}");
+    assert!(picture.contains("(26 more lines)\r\r\n"), "{picture:?}");
     assert_eq!(picture.matches("\u{1b}[K").count(), 9, "{picture:?}");
+}
+
+#[cfg(feature = "top")]
+#[test]
+fn terminal_that_cannot_move_its_cursor_gets_one_listing_after_the_other() {
+    fresh_namespace();
+    let mut command = Command::new("env");
+    command.args(["TERM=dumb", Program::ours().name(), "-L", "-n", "--watch=1"]);
+    let mut terminal = Terminal::start(&command, 24, 80);
+    let screen = terminal
+        .wait("two listings", |screen| screen.contents().matches("IP Virtual Server").count() == 2);
+    assert!(screen.contents().contains("\n\nIP Virtual Server"), "{}", screen.contents());
+    terminal.keys("\u{3}");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[cfg(feature = "top")]
+#[test]
+fn listings_fit_screens_of_any_size() {
+    machine(&service("-t", "-s rr", &[1; 30]));
+    for (rows, columns) in [(1, 1), (1, 40), (2, 3), (3, 8), (5, 20)] {
+        for (line, first) in [
+            ("-L -n --watch=1", "IP Virtual Server version 1.2.1 (size=4096)"),
+            ("-L -n --summary --no-header --watch=1", "TCP 10.1.0.100:80"),
+        ] {
+            let mut terminal =
+                Terminal::start(&Program::ours().command(line.split(' ')), rows, columns);
+            // The second picture would scroll the screen, too.
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            terminal.wait(line, |screen| {
+                let text = screen.contents();
+                let line = text.lines().next().unwrap_or_default();
+                let shown = line.split("  ").next().unwrap_or_default().trim_end_matches('~');
+                match rows {
+                    1 | 2 => shown.starts_with('('),
+                    _ => !shown.is_empty() && first.starts_with(shown),
+                }
+            });
+            terminal.keys("\u{3}");
+            assert_eq!(terminal.ended(), Some(0), "{line} on {columns}x{rows}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use std::{process, thread};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -83,6 +84,13 @@ impl Handlers {
         })?;
         Ok(HANDLERS.get_or_init(|| Self { is_preparing, signal }))
     }
+
+    fn signal(&self) -> Option<i32> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            number => i32::try_from(number).ok(),
+        }
+    }
 }
 
 /// Calls a function for each signal that ends a process, unless the process ignores it.
@@ -132,10 +140,28 @@ impl Watch {
 
     /// The signal that arrived, if one did.
     pub fn signal(&self) -> Option<i32> {
-        match self.handlers.signal.load(Ordering::Relaxed) {
-            0 => None,
-            number => i32::try_from(number).ok(),
-        }
+        self.handlers.signal()
+    }
+
+    /// Ends the process this time after a signal, unless the process has ended by itself. A program that waits for its
+    /// reader or for a name server does not look at signals. Each signal has a status.
+    ///
+    /// # Errors
+    /// When the sockets or the thread that wait for signals cannot be made.
+    pub fn end_late(&self, patience: Duration, status: fn(i32) -> i32) -> io::Result<()> {
+        let (waking, handlers) = (waking()?, self.handlers);
+        thread::Builder::new().spawn(move || {
+            let signal = || handlers.signal();
+            while signal().is_none() {
+                match poll(&mut [PollFd::new(waking, PollFlags::IN)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(_) => thread::sleep(patience),
+                }
+            }
+            thread::sleep(patience);
+            process::exit(signal().map_or(0, status));
+        })?;
+        Ok(())
     }
 
     /// Waits for a time, or until a signal arrives.
@@ -143,14 +169,7 @@ impl Watch {
     /// # Errors
     /// When the sockets that end the wait cannot be made.
     pub fn wait(&self, time: Duration) -> io::Result<()> {
-        let waking = match WAKING.get() {
-            Some(waking) => waking,
-            None => {
-                let (waking, written) = UnixStream::pair()?;
-                for_each_signal(|number| pipe::register(number, written.try_clone()?).map(|_| ()))?;
-                WAKING.get_or_init(|| waking)
-            }
-        };
+        let waking = waking()?;
         // A signal from before the sockets existed wrote nothing to them.
         if self.signal().is_some() {
             return Ok(());
@@ -164,6 +183,16 @@ impl Watch {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The sockets that every signal writes to, made at the first call.
+fn waking() -> io::Result<&'static UnixStream> {
+    if let Some(waking) = WAKING.get() {
+        return Ok(waking);
+    }
+    let (waking, written) = UnixStream::pair()?;
+    for_each_signal(|number| pipe::register(number, written.try_clone()?).map(|_| ()))?;
+    Ok(WAKING.get_or_init(|| waking))
 }
 
 fn is_kept_by_c_library(signal: i32, error: &io::Error) -> bool {

@@ -1,10 +1,12 @@
 //! `-L --watch` and `-L --monitor`: what they print while the table changes, and how they end.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::network::fresh_namespace;
 use crate::one_machine::{UdpServers, VIRTUAL, apply, list, machine, service, wait_for_listing};
@@ -314,6 +316,37 @@ fn terminal_that_cannot_move_its_cursor_gets_one_listing_after_the_other() {
     assert!(screen.contents().contains("\n\nIP Virtual Server"), "{}", screen.contents());
     terminal.keys("\u{3}");
     assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn signal_ends_a_watch_whose_reader_takes_no_more() {
+    // A listing that is larger than a pipe.
+    let mut rules = String::new();
+    for port in 1..=6 {
+        writeln!(rules, "-A -t 10.1.0.100:{port} -s rr").unwrap();
+        for host in 1..=200 {
+            writeln!(rules, "-a -t 10.1.0.100:{port} -r 10.2.0.{host}:80 -m").unwrap();
+        }
+    }
+    machine(&rules);
+    for (signal, status) in [(Signal::SIGINT, 0), (Signal::SIGTERM, 143)] {
+        for line in ["-L -n --watch=1", "-L -n --watch=1 --json"] {
+            let (_reader, writer) = nix::unistd::pipe().unwrap();
+            let mut command = Program::ours().command(line.split(' '));
+            let mut child = command.stdout(writer.try_clone().unwrap()).spawn().unwrap();
+            let is_full = || {
+                let mut waited = [PollFd::new(&writer, PollFlags::OUT)];
+                poll(&mut waited, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 0
+            };
+            while !is_full() {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+            wait_until_it_catches(pid, signal);
+            kill(pid, signal).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(status), "{line}, {signal}");
+        }
+    }
 }
 
 #[cfg(feature = "top")]

@@ -12,6 +12,25 @@ use crate::line_options::{ListOptions, Options};
 use crate::table::OptionName;
 use ipvs::model::{ConnectionFilter, RealServerKey};
 
+/// The groups of the options that go with `--count` and `--count-by`.
+const OPTIONS_OF_COUNTS: [OptionName; 15] = [
+    OptionName::Connection,
+    OptionName::TcpService,
+    OptionName::Ipv6,
+    OptionName::RealServer,
+    OptionName::Client,
+    OptionName::State,
+    OptionName::Origin,
+    OptionName::Count,
+    OptionName::CountBy,
+    OptionName::Limit,
+    OptionName::NoHeader,
+    OptionName::Numeric,
+    OptionName::Json,
+    OptionName::Sort,
+    OptionName::Watch,
+];
+
 impl Options<'_> {
     /// The listing of `-L`.
     pub(super) fn list(&mut self) -> Result<List, RuleError> {
@@ -29,7 +48,7 @@ impl Options<'_> {
             return Err(RuleError::Needed { needed: "metrics", option: "by", command: "list" });
         }
         let listing = self.take_other().listing;
-        let Options { service, real_server, has_server_port, is_numeric, .. } = *self;
+        let Options { service, real_server, has_server_port, is_numeric, groups, .. } = *self;
         let ListOptions {
             connections,
             timeouts,
@@ -106,7 +125,7 @@ impl Options<'_> {
         let has_header = !has_no_header;
         if has_no_header && !is_count && grouping.is_none() {
             return Err(RuleError::Needed {
-                needed: "count",
+                needed: "count', 'count-by', 'summary' or 'settings",
                 option: "no-header",
                 command: "list",
             });
@@ -121,6 +140,13 @@ impl Options<'_> {
             }
             if is_count && grouping.is_some() {
                 return Err(RuleError::ListConflict { later: "count-by", earlier: "count" });
+            }
+            // 1.31 ignores some options of other listings; new reports refuse them.
+            if is_count || grouping.is_some() {
+                if let Some(spec) = groups.first_beside(&OPTIONS_OF_COUNTS) {
+                    let earlier = if is_count { "count" } else { "count-by" };
+                    return Err(RuleError::ListConflict { later: spec.title, earlier });
+                }
             }
             let report = match grouping {
                 Some(grouping) => {
@@ -141,6 +167,11 @@ impl Options<'_> {
             });
             ListSubject::Connections(Box::new(ConnectionQuery { service, filter, report }))
         } else if monitor.is_some() {
+            let allowed =
+                [OptionName::Monitor, OptionName::Json, OptionName::Numeric, OptionName::Sort];
+            if let Some(spec) = groups.first_beside(&allowed) {
+                return Err(RuleError::ListConflict { later: spec.title, earlier: "monitor" });
+            }
             ListSubject::Changes
         } else if timeouts {
             ListSubject::Timeouts

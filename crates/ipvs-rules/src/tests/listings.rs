@@ -81,7 +81,10 @@ fn listing_of_connections_has_conditions() {
     assert_eq!(asked.report, ConnectionReport::Rows(ConnectionColumns::Plain));
     let server = query("-L -c -f 1 -r 10.1.0.1:8080").filter.server;
     assert_eq!(server, Some("10.1.0.1:8080".parse().unwrap()));
-    let report = query("-L -c --count --no-header").report;
+    let report = query(
+        "-L -c -f 1 -6 -r ::1 --client ::/0 --state none --origin local -n --sort --count --no-header",
+    )
+    .report;
     assert_eq!(report, ConnectionReport::Count { has_header: false });
     let report = query("-L -c --count-by client/24,64 --limit 5").report;
     let grouping = ConnectionGrouping::Client { ipv4: 24, ipv6: 64 };
@@ -108,7 +111,16 @@ fn condition_on_connections_needs_their_listing() {
         ("-L -r 10.1.0.1", "Illegal 'real-server' option with the 'list' command (-L -c -r lists"),
         ("-L -r 10.1.0.1 -w 5", "Illegal 'real-server' option with the 'list' command"),
         ("-L -c --limit 5", "You need to supply the 'count-by' option for the 'limit' option"),
-        ("-L -c --no-header", "You need to supply the 'count' option for the 'no-header' option"),
+        (
+            "-L -c --no-header",
+            "You need to supply the 'count', 'count-by', 'summary' or 'settings' option for the \
+             'no-header' option",
+        ),
+        ("-L -c --count --exact", "The option 'exact' conflicts with the 'count' option"),
+        (
+            "-L -c --count-by state --nosort",
+            "The option 'nosort' conflicts with the 'count-by' option in the 'list' command",
+        ),
         ("-L -c --count --count-by state", "The option 'count-by' conflicts with the 'count'"),
         (
             "-L -c --persistent-conn --origin local",
@@ -242,6 +254,7 @@ fn wrong_interval_and_a_second_subject_are_refused() {
             "The option 'monitor' conflicts with the 'service-address'",
         ),
         ("-L --monitor --stats", "options conflicts in the list command"),
+        ("-L --monitor --exact", "The option 'exact' conflicts with the 'monitor' option"),
         ("-C --watch", "Illegal 'watch' option with the 'flush' command (it goes with -L)"),
     ] {
         let fault = typed(line).unwrap_err().to_string();

@@ -20,7 +20,8 @@ pub fn find_namespace(word: &OsStr) -> Result<Namespace, Error> {
         return Ok(Namespace::from_path(path)?);
     }
     let named = Path::new(Namespace::DIRECTORY).join(path);
-    let pid = word.to_str().and_then(|word| word.parse().ok());
+    let digits = word.to_str().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let pid = digits.and_then(|digits| digits.parse().ok());
     let found = match pid {
         Some(pid) if !named.exists() => Namespace::from_pid(pid),
         _ => Namespace::from_path(named),

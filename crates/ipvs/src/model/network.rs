@@ -89,8 +89,9 @@ impl FromStr for Network {
         let network = match text.split_once('/') {
             None => text.parse().ok().map(Self::host),
             Some((address, length)) => {
-                let address = address.parse().ok();
-                address.zip(length.parse().ok()).and_then(|(ip, length)| Self::new(ip, length))
+                let digits = length.bytes().all(|byte| byte.is_ascii_digit());
+                let length = length.parse().ok().filter(|_| digits);
+                address.parse().ok().zip(length).and_then(|(ip, length)| Self::new(ip, length))
             }
         };
         network.ok_or_else(|| InvalidNetwork(text.to_owned()))
@@ -119,8 +120,16 @@ mod tests {
 
     #[test]
     fn text_without_an_address_or_with_too_many_bits_is_refused() {
-        for text in ["", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/8/8", "10.0.0.0/-1"]
-        {
+        for text in [
+            "",
+            "/8",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/8/8",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }

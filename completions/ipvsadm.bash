@@ -187,9 +187,10 @@ _ipvsadm_values() {
     esac
     _ipvsadm_list ;;
   state)
-    values=(NONE ASSURED ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK SYNACK UDP)
+    values=(NONE ASSURED ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN SYNACK UDP INIT1 INIT COOKIE_SENT COOKIE_REPLIED COOKIE_WAIT COOKIE COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECEIVED SHUTDOWN_ACK_SENT REJECTED CLOSED)
     _ipvsadm_list ;;
   origin) values=(local synced) ;;
+  by) values=(service) ;;
   count-by) values=(client client/24 client/24,64 service server state origin) ;;
   mcast-interface)
     for name in /sys/class/net/*; do
@@ -373,7 +374,8 @@ _ipvsadm_names() {
       real-server) [[ $command != list || $given = *' connection '* ]] || continue ;;
       client | state | origin | count | count-by) [[ $given = *' connection '* ]] || continue ;;
       limit) [[ $given = *' count-by '* ]] || continue ;;
-      no-header) [[ $given = *' count '* || $given = *' count-by '* ]] || continue ;;
+      no-header) [[ $given =~ \ (count|count-by|summary|settings)\  ]] || continue ;;
+      by) [[ $given = *' metrics '* ]] || continue ;;
       tun-info) ;;
       tun-*) [[ $given = *' ipip '* ]] || continue ;;
       esac

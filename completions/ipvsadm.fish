@@ -285,7 +285,9 @@ function __ipvsadm_takes -a long
         case limit
             contains count-by $__ipvsadm_given
         case no-header
-            contains count $__ipvsadm_given; or contains count-by $__ipvsadm_given
+            string match -qr '^(count|count-by|summary|settings)$' -- $__ipvsadm_given
+        case by
+            contains metrics $__ipvsadm_given
         case tun-type tun-port tun-nocsum tun-csum tun-remcsum
             contains ipip $__ipvsadm_given
         case '*'
@@ -355,9 +357,11 @@ function __ipvsadm_find_values -a long
         case state
             set -l typed (string replace -r '^.*=' '' -- (commandline -ct))
             set -l kept (string match -r '^.*,' -- $typed; or echo)
-            for state in NONE ASSURED ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK SYNACK UDP
+            for state in NONE ASSURED ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN SYNACK UDP INIT1 INIT COOKIE_SENT COOKIE_REPLIED COOKIE_WAIT COOKIE COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECEIVED SHUTDOWN_ACK_SENT REJECTED CLOSED
                 string match -q "*,$state,*" ",$kept"; or echo $kept$state
             end
+        case by
+            echo service
         case origin
             string join \n local synced
         case count-by

@@ -296,6 +296,15 @@ fn fish_completes_what_the_table_has() {
     }
 }
 
+#[test]
+fn all_states_of_connections_are_completed() {
+    let states = ipvs::model::ConnectionState::NAMES.join(" ");
+    for name in ["ipvsadm.bash", "_ipvsadm", "ipvsadm.fish"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
+        assert!(fs::read_to_string(path).unwrap().contains(&states), "{name} lacks {states}");
+    }
+}
+
 #[cfg(feature = "top")]
 #[test]
 fn options_of_ipvsadm_top_are_completed() {

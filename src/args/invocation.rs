@@ -10,7 +10,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ipvs::model::{InvalidScope, Scope};
 use ipvs_rules::{
-    ColorChoice, OPTIONS, OptionName, OptionSpec, UnknownColorChoice, UnknownDigest, ValueSpec,
+    ColorChoice, OPTIONS, OptionName, OptionSpec, UnknownColorChoice, UnknownDigest, ValueError,
+    ValueSpec,
 };
 
 use crate::errors::{Failure, FailureKind};
@@ -122,6 +123,19 @@ pub fn typed_color(words: &[OsString]) -> ColorChoice {
     typed.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
+/// A parser of whole seconds from 1 to a number.
+pub(super) fn seconds_up_to(
+    most: u32,
+) -> impl Fn(&str) -> Result<u32, ValueError> + Clone + Send + Sync + 'static {
+    move |text| match text.parse() {
+        Ok(seconds) if (1..=most).contains(&seconds) => Ok(seconds),
+        _ => {
+            let (text, first, last) = (text.to_owned(), 1, most.into());
+            Err(ValueError::NotInRange { text, first, last })
+        }
+    }
+}
+
 /// The failure for a command line that clap refuses, in the words that ipvsadm uses.
 fn refused(program: &str, error: &clap::Error) -> Failure {
     let text = |kind| match error.get(kind) {
@@ -146,6 +160,9 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
             format!("You need to supply the '{option}' option")
         }
         ErrorKind::TooManyValues => format!("{option}: option does not take an argument"),
+        ErrorKind::InvalidValue if text(ContextKind::InvalidValue).is_empty() => {
+            format!("{option}: missing argument")
+        }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let value = text(ContextKind::InvalidValue);
             format!("illegal {} value `{value}' specified", option.trim_start_matches('-'))
@@ -161,7 +178,8 @@ fn refused(program: &str, error: &clap::Error) -> Failure {
         Some(reason)
             if reason.is::<UnknownColorChoice>()
                 || reason.is::<InvalidScope>()
-                || reason.is::<UnknownDigest>() =>
+                || reason.is::<UnknownDigest>()
+                || reason.is::<ValueError>() =>
         {
             failure.with_context(reason.to_string())
         }

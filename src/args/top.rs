@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, Command};
 
-use super::invocation::{Invocation, parse, program};
+use super::invocation::{Invocation, parse, program, seconds_up_to};
 use crate::errors::Failure;
 
 /// The longest time between two samples: a day.
-const MOST_SECONDS: i64 = 24 * 60 * 60;
+const MOST_SECONDS: u32 = 24 * 60 * 60;
 
 /// The arguments of ipvsadm-top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ fn command() -> Command {
             interval
                 .help("The time between two samples, in whole seconds")
                 .default_value("1")
-                .value_parser(value_parser!(u32).range(1..=MOST_SECONDS)),
+                .value_parser(seconds_up_to(MOST_SECONDS)),
         )
 }
 
@@ -77,6 +77,10 @@ mod tests {
             let refusal = read(&[&format!("--interval={wrong}")]).unwrap_err();
             let expected = format!("illegal interval value `{wrong}' specified");
             assert!(refusal.contains(&expected), "{refusal}");
+            let reason = format!("`{wrong}' is not a number from 1 to 86400");
+            assert!(refusal.contains(&reason), "{refusal}");
         }
+        let refusal = read(&["-n", "--interval"]).unwrap_err();
+        assert!(refusal.contains("--interval: missing argument"), "{refusal}");
     }
 }

@@ -2,69 +2,30 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::ops::AddAssign;
+use std::net::IpAddr;
 
-use ipvs::model::{
-    Connection, ConnectionOrigin, ConnectionState, Network, RealServerKey, ServiceKey,
-};
+use ipvs::model::{Network, RealServerKey, ServiceKey};
 use ipvs::state::Owner;
 use ipvs_rules::{ConnectionGrouping, EndpointNames as _, OutputFormat, append_address};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::document::Document;
+use super::entry_count::{EntryCount, Group, GroupCount};
 use super::grid::{BOLD, Column, GAP, Grid, GridStyle, PLAIN, append_cell, characters};
-use super::group_counter::Groups;
+use super::group_counter::GroupCounts;
 use super::json::JsonRows;
 use super::padding::{append, left, pad, right_number};
 use super::rows::{Buffered, Rows};
 use super::service_label::service_label;
 use crate::resolve::Labels;
 
-/// The number of entries. A template assigns a client to a real server and carries no packets, so it is not counted as a
-/// connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct EntryCount {
-    /// The connections.
-    connections: u64,
-    /// The persistence templates.
-    templates: u64,
-}
-
-impl EntryCount {
-    pub(super) const fn new(connections: u64, templates: u64) -> Self {
-        Self { connections, templates }
-    }
-
-    /// Counts an entry.
-    pub fn add(&mut self, connection: &Connection) {
-        match connection.is_template() {
-            true => self.templates += 1,
-            false => self.connections += 1,
-        }
-    }
-
-    /// The count of many such groups.
-    pub(super) const fn times(self, groups: usize) -> Self {
-        let groups = groups as u64;
-        Self { connections: self.connections * groups, templates: self.templates * groups }
-    }
-
-    fn add_to(self, grid: &mut Grid) {
-        grid.number(self.connections);
-        grid.number(self.templates);
-    }
-}
-
-impl AddAssign for EntryCount {
-    fn add_assign(&mut self, other: Self) {
-        self.connections += other.connections;
-        self.templates += other.templates;
-    }
-}
-
 const COUNTS: [Column; 2] = [Column::Number("Connections"), Column::Number("Templates")];
+
+fn add_count(grid: &mut Grid, count: EntryCount) {
+    grid.number(count.connections);
+    grid.number(count.templates);
+}
 
 /// The number of all entries, as a table of one row.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -80,42 +41,12 @@ pub struct TotalCount {
 impl Document for TotalCount {
     fn write_text(&self, out: &mut Vec<u8>) -> io::Result<()> {
         let mut grid = Grid::new(COUNTS);
-        self.count.add_to(&mut grid);
+        add_count(&mut grid, self.count);
         grid.write(out, self.style)
     }
 }
 
-/// A group of entries.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Group {
-    Client(Network),
-    Service(Owner),
-    Server(SocketAddr),
-    State(ConnectionState),
-    Origin(Option<ConnectionOrigin>),
-}
-
-/// A group with its number of entries.
-#[derive(Clone, Debug)]
-pub(super) struct GroupCount {
-    pub(super) group: Group,
-    pub(super) count: EntryCount,
-}
-
-/// The numbers of entries by group.
-#[derive(Clone, Debug)]
-pub struct GroupCounts {
-    pub(super) grouping: ConnectionGrouping,
-    pub(super) groups: Groups,
-    /// The number of groups that are shown.
-    pub(super) limit: usize,
-}
-
 impl GroupCounts {
-    pub(super) fn iter(&self) -> impl Iterator<Item = GroupCount> {
-        self.groups.iter().take(self.limit)
-    }
-
     /// The addresses that are shown, for a look-up of their names.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.iter().filter_map(|GroupCount { group, .. }| match group {
@@ -245,7 +176,7 @@ impl Labelled<'_> {
         let mut grid = Grid::new([Column::Text(self.title)].into_iter().chain(COUNTS));
         for GroupCount { group, count } in groups {
             grid.written(|out| self.append(out, &group));
-            count.add_to(&mut grid);
+            add_count(&mut grid, count);
         }
         grid
     }

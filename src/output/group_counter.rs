@@ -12,7 +12,7 @@ use ipvs::model::{Connection, ConnectionOrigin, ConnectionState, Network, Protoc
 use ipvs::state::{Attribution, Owner};
 use ipvs_rules::ConnectionGrouping;
 
-use super::connection_counts::{EntryCount, Group, GroupCount, GroupCounts};
+use super::entry_count::{EntryCount, Group, GroupCount};
 
 /// The number of entries that are sorted together, at least.
 const SORTED_TOGETHER: usize = 16 * 1024;
@@ -217,6 +217,21 @@ impl Clients {
             move |bits| network(Ipv4Addr::from_bits(bits).into(), self.ipv4_length),
             move |bits| network(Ipv6Addr::from_bits(bits).into(), self.ipv6_length),
         )
+    }
+}
+
+/// The numbers of entries by group.
+#[derive(Clone, Debug)]
+pub struct GroupCounts {
+    pub(super) grouping: ConnectionGrouping,
+    groups: Groups,
+    /// The number of groups that are shown.
+    limit: usize,
+}
+
+impl GroupCounts {
+    pub(super) fn iter(&self) -> impl Iterator<Item = GroupCount> {
+        self.groups.iter().take(self.limit)
     }
 }
 

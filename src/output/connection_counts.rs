@@ -157,8 +157,8 @@ impl Labelled<'_> {
         match client {
             Some(address @ IpAddr::V4(client)) if self.labels.host(address).is_none() => {
                 let digits = client.octets().map(|octet| match octet {
-                    ..10 => 1,
-                    ..100 => 2,
+                    0..=9 => 1,
+                    10..=99 => 2,
                     _ => 3,
                 });
                 digits.into_iter().sum::<usize>() + "...".len()

@@ -493,7 +493,7 @@ fn packets_of_a_tunnel_do_not_come_from_a_virtual_address() {
         from(&mut facts, "2001:db8::11", "2001:db8::100"),
         [
             "ip address change 2001:db8::100/128 dev eth0 preferred_lft 0",
-            "ipvsadm -e -t [2001:db8::100]:80 -r [2001:db8::11]:80 -i -w 1"
+            "ipvsadm -e -t [2001:db8::100]:80 -r [2001:db8::11]:80 -i -w 1 --tun-type ipip"
         ]
     );
     let mut facts = self::facts(&ROUTED.replace("-g", "-i"));

@@ -88,8 +88,10 @@ fn without_answers(
         let (server, address) = (&one.server, one.server.key.address);
         let is_nat = server.forwarding == Forwarding::Masquerading && server.weight > 0;
         let is_one_way = one.sent >= MANY && one.answered == 0;
-        let is_elsewhere = !facts.host.is_local(&address) && !is_silent(facts, server);
-        if !(is_nat && is_one_way && is_elsewhere) || service.one_packet {
+        if !(is_nat && is_one_way) || service.one_packet {
+            continue;
+        }
+        if facts.host.is_local(&address) || is_silent(facts, server) {
             continue;
         }
         let seen = format!(

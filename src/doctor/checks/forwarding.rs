@@ -29,13 +29,14 @@ struct Unanswering<'a> {
 fn unanswering(facts: &Facts, is_wanted: impl Fn(&RealServer) -> bool) -> Vec<Unanswering<'_>> {
     let mut found = Vec::new();
     for (key, server) in facts.servers() {
-        let is_other =
-            !is_tcp(key) || server.weight == 0 || facts.host.is_local(&server.key.address);
-        if is_other || !is_wanted(server) || is_silent(facts, server) {
-            continue;
-        }
         let tally = facts.tally(key, server);
         let Tally { opening, entries, .. } = tally;
+        if opening == 0 || !is_tcp(key) || server.weight == 0 || !is_wanted(server) {
+            continue;
+        }
+        if facts.host.is_local(&server.key.address) || is_silent(facts, server) {
+            continue;
+        }
         let ends = || format!("connections of {} to {}", options_of(key), server.key);
         let seen = match tally.last_answered {
             _ if opening == entries && opening >= MANY => {
@@ -109,11 +110,12 @@ fn is_answered_since(facts: &Facts, tally: &Tally, (client, server): (IpAddr, Ip
 pub(super) fn client_beside_server(facts: &Facts) -> Vec<Found> {
     let mut found: BTreeMap<(IpAddr, IpAddr), Found> = BTreeMap::new();
     for (key, server) in facts.servers() {
-        if server.forwarding != Forwarding::Masquerading || is_silent(facts, server) {
+        let tally = facts.tally(key, server);
+        let is_nat = server.forwarding == Forwarding::Masquerading;
+        if !is_nat || tally.clients.is_empty() || is_silent(facts, server) {
             continue;
         }
         let address = server.key.address;
-        let tally = facts.tally(key, server);
         for &client in &tally.clients {
             let Some(own) = facts.host.beside(&address) else { continue };
             let is_asked = is_beside(facts, &address, &client) && client != address;

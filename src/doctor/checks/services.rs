@@ -177,6 +177,10 @@ pub(super) fn mixed_forwarding(facts: &Facts) -> Vec<Found> {
         let remote =
             || entry.servers.iter().filter(|state| !facts.host.is_local(&state.server.key.address));
         let is_nat = |server: &RealServer| server.forwarding == Forwarding::Masquerading;
+        let with_nat = entry.servers.iter().filter(|state| is_nat(&state.server)).count();
+        if with_nat == 0 || with_nat == entry.servers.len() {
+            return None;
+        }
         let nat = remote().filter(|state| is_nat(&state.server)).count();
         let others = remote().count() - nat;
         let is_odd_nat = nat <= others;
@@ -218,23 +222,26 @@ pub(super) fn unequal_servers(facts: &Facts) -> Vec<Found> {
 
 pub(super) fn thresholds_reached(facts: &Facts) -> Vec<Found> {
     each(facts, |service, entry| {
-        let mut usable = entry.servers.iter().filter(|state| state.server.weight > 0).peekable();
-        let first = usable.peek().copied()?;
-        let (options, RealServer { key, upper_threshold: most, .. }) =
-            (options_of(&service.key), first.server);
-        let command = command(&Change::EditServer(service.key, raised(first.server)));
-        if usable.clone().all(is_full) {
-            let seen = format!(
-                "All usable real servers of {options} have as many connections as their upper threshold, {most} at {key}"
-            );
-            return Some(Found::new(seen).here(command));
-        }
+        let usable = || entry.servers.iter().filter(|state| state.server.weight > 0);
+        let first = usable().next()?.server;
+        let are_full = usable().all(is_full);
         // The kernel does not tell whether they were full before.
-        usable.all(may_be_closed).then(|| {
-            let seen = format!(
+        if !are_full && !usable().all(may_be_closed) {
+            return None;
+        }
+        let RealServer { key, upper_threshold: most, .. } = first;
+        let options = options_of(&service.key);
+        let command = command(&Change::EditServer(service.key, raised(first)));
+        Some(match are_full {
+            true => Found::new(format!(
+                "All usable real servers of {options} have as many connections as their upper threshold, {most} at {key}"
+            ))
+            .here(command),
+            false => Found::new(format!(
                 "All usable real servers of {options} are near their upper threshold, {most} at {key}, and one that was full takes no connection yet"
-            );
-            Found::new(seen).here(command).as_note()
+            ))
+            .here(command)
+            .as_note(),
         })
     })
 }

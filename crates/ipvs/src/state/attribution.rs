@@ -4,7 +4,8 @@
 //! looks up the service as the kernel does for a new connection (6.1: `ip_vs_service_find`). The table lacks firewall
 //! marks, so the entries of such a service are recognized by their real server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 use crate::error::Error;
@@ -35,8 +36,6 @@ const FTP_DATA: u16 = 20;
 /// }
 /// # Ok::<(), ipvs::Error>(())
 /// ```
-// Trees, although each entry of a table is looked up: comparing the numbers of addresses takes fewer instructions than a
-// keyed hash.
 #[derive(Clone, Debug, Default)]
 pub struct Attribution {
     /// The ports of the services that have an address.
@@ -52,11 +51,44 @@ pub struct Attribution {
 /// The ports of the services of an address.
 type Ports = BTreeSet<(Protocol, u16)>;
 
-/// Values of addresses. Numbers of one family are compared in fewer instructions than addresses.
+/// Values of addresses, which are looked up for each entry of a table.
 #[derive(Clone, Debug, Default)]
 struct AddressMap<V> {
-    ipv4: BTreeMap<u32, V>,
-    ipv6: BTreeMap<u128, V>,
+    ipv4: HashMap<u32, V, BuildHasherDefault<AddressHasher>>,
+    ipv6: HashMap<u128, V, BuildHasherDefault<AddressHasher>>,
+}
+
+/// Hashes the number of an address without a key: the addresses are those of services and real servers, and clients choose
+/// none of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct AddressHasher(u64);
+
+impl AddressHasher {
+    /// An odd number whose bits are spread evenly: 2^64 divided by the golden ratio.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+}
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32((*byte).into());
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(Self::FACTOR);
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        for part in number.to_be_bytes().chunks_exact(4) {
+            self.write_u32(part.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes its place from the low bits, and the product has spread the number into the high ones.
+        self.0.rotate_left(32)
+    }
 }
 
 impl<V: Default> AddressMap<V> {
@@ -207,10 +239,10 @@ impl Attribution {
         let mut services = servers
             .iter()
             .filter(|server| server.port.is_none_or(|port| port == connection.server.port()))
-            .map(|server| server.service)
+            .map(|server| &server.service)
             .filter(|service| service.family() == family);
         let first = services.next()?;
-        services.all(|service| service == first).then_some(first)
+        services.all(|service| service == first).then_some(*first)
     }
 }
 
@@ -247,13 +279,11 @@ impl ServiceEntries<'_> {
                 return owner == port;
             }
         }
-        match attribution.owner_of(connection) {
-            Owner::Service(owner) => owner == *service,
+        match attribution.service_of(connection) {
+            Some(owner) => owner == *service,
             // The address is the one that was asked for, so the entry may be of this service. A deleted service of all
             // ports has left entries with the ports of its clients.
-            Owner::Deleted(_) | Owner::Unknown => {
-                ConnectionFilter::default().service(*service).matches(connection)
-            }
+            None => ConnectionFilter::default().service(*service).matches(connection),
         }
     }
 }

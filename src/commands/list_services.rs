@@ -1,7 +1,6 @@
 //! Lists virtual services and their real servers.
 
 use std::borrow::Borrow;
-use std::net::IpAddr;
 
 use ipvs::error::{Operation, Subject};
 use ipvs::model::{Info, ServiceKey};
@@ -156,7 +155,7 @@ fn list_walked<T: Transport>(
     })?;
     let labels = session.resolver.label(all.iter().flat_map(|snapshot| {
         let servers = snapshot.servers.iter().map(|state| state.server.key.address);
-        address(&snapshot.service.service.key).into_iter().chain(servers)
+        snapshot.service.service.key.address().into_iter().chain(servers)
     }));
     print::<ServiceSnapshot>(&all, &mut ServicesText::new(listing.columns, labels, info), out)
 }
@@ -204,19 +203,12 @@ fn print_summary<T: Transport>(
         session.resolver.label(summary.services().flat_map(
             |ServiceSummary { service, servers }| {
                 let servers = servers.iter().map(|server| server.key.address);
-                address(&service.key).into_iter().chain(servers)
+                service.key.address().into_iter().chain(servers)
             },
         ))
     };
     let mut text = ServicesText::new(ServiceColumns::Plain, labels, info);
     print::<ServiceSummary<'_>>(summary.services(), &mut text, out)
-}
-
-fn address(key: &ServiceKey) -> Option<IpAddr> {
-    match *key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    }
 }
 
 fn lacks_rights(error: &ipvs::Error) -> bool {

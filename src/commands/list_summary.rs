@@ -1,8 +1,5 @@
 //! `-L --summary`: a line for each service, the totals with the share of each CPU, and the helpers of applications.
 
-use std::net::IpAddr;
-
-use ipvs::model::ServiceKey;
 use ipvs::netlink::Transport;
 use ipvs_rules::OutputFormat;
 
@@ -30,7 +27,7 @@ pub(super) fn list_summary<T: Transport>(
     let numeric = Labels::numeric();
     let labels = match is_numeric || format == OutputFormat::Json {
         true => &numeric,
-        false => session.resolver.label(services.iter().filter_map(address)),
+        false => session.resolver.label(services.iter().filter_map(|tally| tally.key.address())),
     };
     let style = GridStyle { terminal: TerminalStyle::of_standard_output(), has_header };
     let summary = DirectorSummary { services, missing, totals, cpus, applications, labels, style };
@@ -46,11 +43,4 @@ fn read_services<T: Transport>(
         Some(_) => (services.iter().map(ServiceTally::new).collect(), &[]),
         None => (services.iter().map(ServiceTally::of_file).collect(), MISSING_IN_SUMMARY),
     })
-}
-
-fn address(tally: &ServiceTally) -> Option<IpAddr> {
-    match tally.key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use ipvs::model::{Network, RealServerKey, ServiceKey};
+use ipvs::model::{Network, RealServerKey};
 use ipvs::state::Owner;
 use ipvs_rules::{ConnectionGrouping, EndpointNames as _, OutputFormat, append_address};
 use serde::ser::SerializeMap as _;
@@ -51,10 +51,7 @@ impl GroupCounts {
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.iter().filter_map(|GroupCount { group, .. }| match group {
             Group::Client(network) => whole_address(network),
-            Group::Service(Owner::Service(key) | Owner::Deleted(key)) => match key {
-                ServiceKey::Address { address, .. } => Some(address),
-                ServiceKey::Fwmark { .. } => None,
-            },
+            Group::Service(Owner::Service(key) | Owner::Deleted(key)) => key.address(),
             Group::Server(server) => Some(server.ip()),
             Group::Service(Owner::Unknown) | Group::State(_) | Group::Origin(_) => None,
         })

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use ipvs::model::{Change, Configured, ServiceKey, ServiceWithServers, SyncDaemon, Timeouts};
+use ipvs::model::{Change, Configured, ServiceWithServers, SyncDaemon, Timeouts};
 use ipvs::state::ListedRules;
 use ipvs_rules::{ServiceText, has_line, has_server_line, has_service_line, write_change};
 use serde::Serialize;
@@ -58,10 +58,7 @@ impl SavedRules {
     /// The addresses in the rules.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.services.iter().flat_map(|ListedRules { service, servers }| {
-            let address = match service.entry.key {
-                ServiceKey::Address { address, .. } => Some(address),
-                ServiceKey::Fwmark { .. } => None,
-            };
+            let address = service.entry.key.address();
             address.into_iter().chain(servers.iter().map(|server| server.entry.key.address))
         })
     }

@@ -12,13 +12,8 @@ use crate::host::{Interface, InterfaceKind};
 use crate::output::counted;
 
 /// The virtual addresses, each once.
-fn virtual_addresses(facts: &Facts) -> BTreeSet<IpAddr> {
-    let keys = facts.services.iter().map(|entry| entry.service.service.key);
-    keys.filter_map(|key| match key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    })
-    .collect()
+pub(super) fn virtual_addresses(facts: &Facts) -> BTreeSet<IpAddr> {
+    facts.services.iter().filter_map(|entry| entry.service.service.key.address()).collect()
 }
 
 pub(super) fn no_forwarding(facts: &Facts) -> Vec<Found> {

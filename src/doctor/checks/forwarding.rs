@@ -347,11 +347,7 @@ pub(super) fn piling_up(facts: &Facts) -> Vec<Found> {
 /// Tunnels whose packets come from a virtual address, which their real servers have too.
 pub(super) fn tunnel_source(facts: &Facts) -> Vec<Found> {
     let host = &facts.host;
-    let addresses = facts.keys.iter().filter_map(|key| match *key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    });
-    let addresses: BTreeSet<IpAddr> = addresses.collect();
+    let addresses: BTreeSet<IpAddr> = facts.keys.iter().filter_map(ServiceKey::address).collect();
     let is_virtual = |address: &IpAddr| addresses.contains(address);
     let mut found: BTreeMap<(u32, IpAddr), Found> = BTreeMap::new();
     for (key, server) in facts.servers() {

@@ -3,11 +3,11 @@
 //! Virtual addresses are recognized by their place: on `lo` beside 127.0.0.1, on a dummy, or on a tunnel. The addresses of
 //! services of this machine are left out.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipvs::model::ServiceKey;
 
+use super::director::virtual_addresses;
 use crate::doctor::addresses::{beside, full_length};
 use crate::doctor::{Facts, Found};
 use crate::host::{Address, Interface, InterfaceKind};
@@ -16,11 +16,7 @@ use crate::output::counted;
 /// The IPv4 addresses that this machine may have as a real server, with their interfaces.
 fn candidates(facts: &Facts) -> Vec<(&Address, &Interface)> {
     let host = &facts.host;
-    let services = facts.services.iter().filter_map(|entry| match entry.service.service.key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    });
-    let services: BTreeSet<IpAddr> = services.collect();
+    let services = virtual_addresses(facts);
     let mut found = Vec::new();
     for own in host.addresses.iter() {
         let Some(interface) = host.interface(own.interface) else { continue };

@@ -37,15 +37,11 @@ pub(super) fn no_servers(facts: &Facts) -> Vec<Found> {
 /// A real server of another service, as one of this service: of the same virtual address if there is one, and with the
 /// service's port.
 fn server_for(facts: &Facts, key: &ServiceKey) -> Option<RealServer> {
-    let address = |key: &ServiceKey| match *key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    };
     let is_alike = |other: &ServiceKey, server: &RealServer| {
         Family::of(server.key.address) == key.family() && other.family() == key.family()
     };
     let alike = || facts.servers().filter(|(other, server)| is_alike(other, server));
-    let same = alike().find(|(other, _)| address(other) == address(key));
+    let same = alike().find(|(other, _)| other.address() == key.address());
     let (_, server) = same.or_else(|| alike().next())?;
     let port = match *key {
         ServiceKey::Address { port, .. } => port,
@@ -332,10 +328,6 @@ pub(super) fn shared_servers(facts: &Facts) -> Vec<Found> {
     for (key, server) in facts.servers() {
         services.entry((key.protocol(), server.key)).or_default().push((key, server));
     }
-    let address = |key: &ServiceKey| match *key {
-        ServiceKey::Address { address, .. } => Some(address),
-        ServiceKey::Fwmark { .. } => None,
-    };
     // Different servers, and ports of one address, have checks of their own.
     let is_shared = |entries: &[(&ServiceKey, &RealServer)]| {
         let Some(((first, server), others)) = entries.split_first() else { return false };
@@ -343,7 +335,7 @@ pub(super) fn shared_servers(facts: &Facts) -> Vec<Found> {
             (other.weight, other.forwarding) == (server.weight, server.forwarding)
         };
         let is_nat = server.forwarding == Forwarding::Masquerading;
-        let is_elsewhere = |(key, _): &(&ServiceKey, &RealServer)| address(key) != address(first);
+        let is_elsewhere = |(key, _): &(&ServiceKey, &RealServer)| key.address() != first.address();
         others.iter().any(|other| is_equal(other) && (!is_nat || is_elsewhere(other)))
     };
     let shared: Vec<_> = services.iter().filter(|(_, entries)| is_shared(entries)).collect();

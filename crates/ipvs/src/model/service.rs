@@ -150,6 +150,14 @@ impl ServiceKey {
         }
     }
 
+    /// The virtual address, if there is only one: packets with a firewall mark may go to any.
+    pub const fn address(&self) -> Option<IpAddr> {
+        match *self {
+            Self::Address { address, .. } => Some(address),
+            Self::Fwmark { .. } => None,
+        }
+    }
+
     /// The protocol, if there is only one: packets with a firewall mark may be of any.
     pub const fn protocol(&self) -> Option<Protocol> {
         match *self {

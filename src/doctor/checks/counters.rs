@@ -13,10 +13,12 @@ use crate::doctor::{Facts, Found, options_of};
 /// This many connections without an answer, and no other ones, are a fault rather than bad luck.
 pub(super) const MANY: u64 = 3;
 
-/// Servers with NAT that never sent a packet back, by the counters. TCP connections are in no table any more.
-pub(super) fn never_answered(facts: &Facts) -> Vec<Found> {
-    let found = in_all(facts);
-    found.flat_map(|(service, traffic)| without_answers(facts, service, &traffic, "")).collect()
+/// The packets of each service between two looks, if the doctor looked twice, or since the counters were zero.
+fn traffic(facts: &Facts) -> Vec<(&VirtualService, Vec<Traffic>)> {
+    match &facts.later {
+        Some(later) => between_looks(facts, later).collect(),
+        None => in_all(facts).collect(),
+    }
 }
 
 /// The counters of each service since they were zero.
@@ -65,23 +67,14 @@ fn between_looks<'a>(
     })
 }
 
-/// Servers with NAT whose counters grow in one direction alone between two looks.
-pub(super) fn one_way(facts: &Facts, later: &[ServiceSnapshot]) -> Vec<Found> {
-    let looks = between_looks(facts, later);
-    looks
-        .flat_map(|(service, traffic)| {
-            without_answers(facts, service, &traffic, " between the two looks")
-        })
-        .collect()
+/// Servers with NAT that got packets and sent none.
+pub(super) fn one_way(facts: &Facts) -> Vec<Found> {
+    let services = traffic(facts).into_iter();
+    services.flat_map(|(service, traffic)| without_answers(facts, service, &traffic)).collect()
 }
 
-/// Servers with NAT of a service that got packets and sent none.
-fn without_answers(
-    facts: &Facts,
-    service: &VirtualService,
-    traffic: &[Traffic],
-    time: &str,
-) -> Vec<Found> {
+fn without_answers(facts: &Facts, service: &VirtualService, traffic: &[Traffic]) -> Vec<Found> {
+    let time = if facts.later.is_some() { " between the two looks" } else { "" };
     let key = &service.key;
     let mut found = Vec::new();
     for one in traffic {
@@ -104,7 +97,7 @@ fn without_answers(
         match key.protocol() {
             // Their connections have a check of their own.
             Some(Protocol::Tcp) | None
-                if time.is_empty() && facts.tally(key, server).entries > 0 => {}
+                if facts.later.is_none() && facts.tally(key, server).entries > 0 => {}
             Some(Protocol::Udp) | None if !has_answers => found.push(
                 Found::new(format!("{seen}, which is right if the service has no answers"))
                     .as_note(),
@@ -120,12 +113,8 @@ fn without_answers(
 
 /// Servers with NAT whose connections each had one packet in both directions: a SYN and a RST.
 pub(super) fn refused_by_nat(facts: &Facts) -> Vec<Found> {
-    let services: Vec<_> = match &facts.later {
-        Some(later) => between_looks(facts, later).collect(),
-        None => in_all(facts).collect(),
-    };
     let mut found = Vec::new();
-    for (service, traffic) in services {
+    for (service, traffic) in traffic(facts) {
         let ServiceKey::Address { protocol: Protocol::Tcp, port: 1.., .. } = service.key else {
             continue;
         };

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipvs::model::{Change, Forwarding, Protocol, RealServer, RealServerKey, ServiceKey, Tunnel};
 
-use super::counters::{MANY, never_answered, one_way};
+use super::counters::{MANY, one_way};
 use super::drain;
 use super::reach::{by_this_director, is_silent};
 use crate::doctor::addresses::{full_length, is_in_network};
@@ -155,10 +155,7 @@ pub(super) fn no_answers_by_nat(facts: &Facts) -> Vec<Found> {
             false => by_this_director(facts, &address, Found::new(seen)),
         });
     }
-    match &facts.later {
-        Some(later) => found.extend(one_way(facts, later)),
-        None => found.extend(never_answered(facts)),
-    }
+    found.extend(one_way(facts));
     found
 }
 

@@ -28,9 +28,12 @@ struct Unanswering<'a> {
 /// Servers whose connections all wait for an answer, or have waited since the last answered one.
 fn unanswering(facts: &Facts, is_wanted: impl Fn(&RealServer) -> bool) -> Vec<Unanswering<'_>> {
     let mut found = Vec::new();
+    let mut without_answers = BTreeMap::new();
     for (key, server) in facts.servers() {
         let tally = facts.tally(key, server);
         let Tally { opening, entries, .. } = tally;
+        let mut has_no_answers =
+            || *without_answers.entry(*key).or_insert_with(|| has_no_answers(facts, key));
         if opening == 0 || !is_tcp(key) || server.weight == 0 || !is_wanted(server) {
             continue;
         }
@@ -42,7 +45,7 @@ fn unanswering(facts: &Facts, is_wanted: impl Fn(&RealServer) -> bool) -> Vec<Un
             _ if opening == entries && opening >= MANY => {
                 format!("All {opening} {} are in SYN_RECV", ends())
             }
-            _ if opening == entries && opening > 0 && has_no_answers(facts, key) => {
+            _ if opening == entries && opening > 0 && has_no_answers() => {
                 format!(
                     "No connection of {} has an answer, and {opening} to {} are in SYN_RECV",
                     options_of(key),

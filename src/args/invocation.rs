@@ -123,14 +123,15 @@ pub fn typed_color(words: &[OsString]) -> ColorChoice {
     typed.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// A parser of whole seconds from 1 to a number.
-pub(super) fn seconds_up_to(
-    most: u32,
-) -> impl Fn(&str) -> Result<u32, ValueError> + Clone + Send + Sync + 'static {
-    move |text| match text.parse() {
-        Ok(seconds) if (1..=most).contains(&seconds) => Ok(seconds),
+/// The longest time of an option: a day.
+const MOST_SECONDS: u32 = 24 * 60 * 60;
+
+/// Parses whole seconds from 1 to those of a day.
+pub(super) fn seconds(text: &str) -> Result<u32, ValueError> {
+    match text.parse() {
+        Ok(seconds) if (1..=MOST_SECONDS).contains(&seconds) => Ok(seconds),
         _ => {
-            let (text, first, last) = (text.to_owned(), 1, most.into());
+            let (text, first, last) = (text.to_owned(), 1, MOST_SECONDS.into());
             Err(ValueError::NotInRange { text, first, last })
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::invocation::{
-    Invocation, file, file_argument, flag, parse, program, scopes, seconds_up_to, within,
+    Invocation, file, file_argument, flag, parse, program, scopes, seconds, within,
 };
 use crate::errors::Failure;
 use ipvs::model::Scope;
@@ -15,8 +15,6 @@ use ipvs_rules::OutputFormat;
 
 /// The seconds that a restore waits for another to end: without `--wait`, and with a `--wait` that has no number.
 const PATIENCE: &str = "5";
-/// The longest wait for a confirmation: a day.
-const MOST_SECONDS: u32 = 24 * 60 * 60;
 const FOR_EVER: &str = "4294967295";
 
 /// The task of ipvsadm-restore.
@@ -136,7 +134,7 @@ fn command() -> Command {
             Arg::new("confirm")
                 .long("confirm")
                 .value_name("SECONDS")
-                .value_parser(seconds_up_to(MOST_SECONDS))
+                .value_parser(seconds)
                 .conflicts_with_all(["check", "diff"])
                 .help("Undo everything unless Enter is pressed on the terminal in time"),
         )

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::invocation::{Invocation, parse, program, seconds_up_to};
+use super::invocation::{Invocation, parse, program, seconds};
 use crate::errors::Failure;
-
-/// The longest time between two samples: a day.
-const MOST_SECONDS: u32 = 24 * 60 * 60;
 
 /// The arguments of ipvsadm-top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +30,7 @@ fn command() -> Command {
             interval
                 .help("The time between two samples, in whole seconds")
                 .default_value("1")
-                .value_parser(seconds_up_to(MOST_SECONDS)),
+                .value_parser(seconds),
         )
 }
 

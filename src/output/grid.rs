@@ -186,9 +186,7 @@ impl Grid {
             out.push(b'\n');
         }
     }
-}
 
-impl Grid {
     /// The widths of the columns that fit: `None` for one that is not cut. A number is never cut, since a part of it is
     /// another number. Columns for which there is no room are left out, the last first.
     fn fitted_widths(&self, style: GridStyle) -> Vec<Option<usize>> {

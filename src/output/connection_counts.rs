@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::iter;
 use std::net::IpAddr;
 
 use ipvs::model::{Network, RealServerKey};
@@ -12,10 +13,10 @@ use serde::{Serialize, Serializer};
 
 use super::document::Document;
 use super::entry_count::{EntryCount, Group, GroupCount};
-use super::grid::{BOLD, Column, GAP, Grid, GridStyle, PLAIN, append_cell, characters};
+use super::grid::{Column, GAP, Grid, GridStyle, append_cell, characters, write_titles};
 use super::group_counter::GroupCounts;
 use super::json::JsonRows;
-use super::padding::{append, left, pad, right_number};
+use super::padding::{append, pad, right_number};
 use super::rows::{Buffered, Rows};
 use super::service_label::service_label;
 use crate::resolve::Labels;
@@ -217,19 +218,9 @@ impl<'a> GroupRows<'a> {
 
 impl Rows<GroupCount> for GroupRows<'_> {
     fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        if !self.style.has_header {
-            return Ok(());
-        }
-        let is_bold = self.style.terminal.has_colours;
-        out.extend_from_slice(if is_bold { BOLD } else { b"" });
-        left(out, self.groups.title, self.group_width);
-        for (width, column) in self.count_widths.iter().zip(COUNTS) {
-            let title = column.title();
-            pad(out, out.len() + GAP + width - title.len());
-            out.extend_from_slice(title.as_bytes());
-        }
-        out.extend_from_slice(if is_bold { PLAIN } else { b"" });
-        out.push(b'\n');
+        let group = (Column::Text(self.groups.title), self.group_width);
+        let columns = iter::once(group).chain(COUNTS.into_iter().zip(self.count_widths));
+        write_titles(out, columns, self.style);
         Ok(())
     }
 

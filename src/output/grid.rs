@@ -120,28 +120,10 @@ impl Grid {
                 *width = (*width).max(width_of(cell));
             }
         }
-        let write_row = |out: &mut Vec<u8>, row: &mut dyn Iterator<Item = &[u8]>| {
-            let start = out.len();
-            let mut gap = 0;
-            for ((column, &width), cell) in self.columns.iter().zip(&widths).zip(row) {
-                let blanks = width - width_of(cell);
-                let before = if matches!(column, Column::Number(_)) { blanks } else { 0 };
-                pad(out, out.len() + gap + before);
-                out.extend_from_slice(cell);
-                gap = blanks - before + GAP;
-            }
-            let line = out.get(start..).unwrap_or_default().trim_ascii_end().len();
-            out.truncate(start + line);
-        };
-        if style.has_header {
-            let is_bold = style.terminal.has_colours;
-            out.extend_from_slice(if is_bold { BOLD } else { b"" });
-            write_row(out, &mut titles());
-            out.extend_from_slice(if is_bold { PLAIN } else { b"" });
-            out.push(b'\n');
-        }
-        for mut row in self.rows() {
-            write_row(out, &mut row);
+        let columns = || self.columns.iter().copied().zip(widths.iter().copied());
+        write_titles(out, columns(), style);
+        for row in self.rows() {
+            write_row(out, columns().zip(row), width_of);
             out.push(b'\n');
         }
     }
@@ -239,6 +221,42 @@ impl Grid {
     }
 }
 
+/// Writes the line of titles as wide as the columns, if the style has one.
+pub(super) fn write_titles(
+    out: &mut Vec<u8>,
+    columns: impl Iterator<Item = (Column, usize)>,
+    style: GridStyle,
+) {
+    if !style.has_header {
+        return;
+    }
+    let is_bold = style.terminal.has_colours;
+    out.extend_from_slice(if is_bold { BOLD } else { b"" });
+    let titles = columns.map(|(column, width)| ((column, width), column.title().as_bytes()));
+    write_row(out, titles, <[u8]>::len);
+    out.extend_from_slice(if is_bold { PLAIN } else { b"" });
+    out.push(b'\n');
+}
+
+/// Writes the cells of columns with their widths, without the blanks at the end.
+fn write_row<'a>(
+    out: &mut Vec<u8>,
+    cells: impl Iterator<Item = ((Column, usize), &'a [u8])>,
+    width_of: impl Fn(&[u8]) -> usize,
+) {
+    let start = out.len();
+    let mut gap = 0;
+    for ((column, width), cell) in cells {
+        let blanks = width - width_of(cell);
+        let before = if matches!(column, Column::Number(_)) { blanks } else { 0 };
+        pad(out, out.len() + gap + before);
+        out.extend_from_slice(cell);
+        gap = blanks - before + GAP;
+    }
+    let line = out.get(start..).unwrap_or_default().trim_ascii_end().len();
+    out.truncate(start + line);
+}
+
 /// The blanks between two columns.
 pub(super) const GAP: usize = 2;
 /// The end of a cell that is cut.
@@ -250,8 +268,8 @@ const LEAST_WIDTH_OF_PROSE: usize = 40;
 /// The least widths of a column of texts: `TCP 255.255.255.255:65535`, and less on narrow screens.
 const FEWEST_OF_TEXT: [usize; 3] = [25, 12, 8];
 
-pub(super) const BOLD: &[u8] = b"\x1b[1m";
-pub(super) const PLAIN: &[u8] = b"\x1b[0m";
+const BOLD: &[u8] = b"\x1b[1m";
+const PLAIN: &[u8] = b"\x1b[0m";
 
 /// Appends a cell that a function writes, as one line of visible characters.
 pub(super) fn append_cell(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::network::Host;
 use crate::program::Program;
-use crate::wait::{PATIENCE, wait_until};
+use crate::wait::{PATIENCE, wait_until, wait_until_seen};
 
 pub(crate) const VIRTUAL: &str = "192.0.2.100:80";
 
@@ -150,14 +150,14 @@ pub(crate) fn run(host: &Host, command: &str) {
     assert!(status.unwrap().success(), "{command}");
 }
 
-/// Sees a finding, such as `LVS-DIR-01 error`, and runs its commands: those of another machine on `there`.
+/// Waits for a finding, such as `LVS-DIR-01 error`, and runs its commands: those of another machine on `there`.
 #[track_caller]
 pub(crate) fn mend_by(seen_by: &Host, line: &str, title: &str, there: &Host) {
-    let found = findings(seen_by, line);
-    let (_, commands) = found
-        .iter()
-        .find(|(seen, _)| seen == title)
-        .unwrap_or_else(|| panic!("no {title} in {found:?}"));
+    let found = wait_until_seen(
+        || findings(seen_by, line),
+        |found| found.iter().any(|(seen, _)| seen == title),
+    );
+    let (_, commands) = found.iter().find(|(seen, _)| seen == title).unwrap();
     assert!(!commands.is_empty(), "{title}");
     for (machine, command) in commands {
         run(if machine.is_some() { there } else { seen_by }, command);

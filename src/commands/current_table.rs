@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipvs::ErrorKind;
-use ipvs::model::{
-    Family, Forwarding, Info, RealServerState, ServiceKey, ServiceState, SyncDaemon,
-};
+use ipvs::model::{Info, RealServerState, ServiceKey, ServiceState, SyncDaemon};
 use ipvs::netlink::Transport;
 use ipvs::procfs::ServicesFile;
 use ipvs::state::{ServiceSnapshot, Snapshot};
@@ -45,23 +43,15 @@ pub fn read_table<T: Transport>(session: &mut Session<T>) -> Result<CurrentTable
     Ok(CurrentTable { info, services, daemons })
 }
 
-/// The services of the file, each key once and in order. The file lacks the family of a mark: the mask of persistent
-/// clients decides, or the family of a real server, unless it is tunneled. Marks of the same family that cannot be told
-/// apart are one service.
+/// The services of the file, each key once and in order. The file lacks the family of a mark, so two marks that cannot be
+/// told apart are one service.
 fn services_of_file(file: &ServicesFile) -> Vec<ServiceSnapshot> {
     let mut services: BTreeMap<ServiceKey, ServiceSnapshot> = BTreeMap::new();
     for (place, listed) in file.services.iter().enumerate() {
         let servers = file.servers(place);
-        let mut service = listed.service.clone();
-        let is_ipv6 = servers.iter().any(|server| {
-            server.key.address.is_ipv6() && !matches!(server.forwarding, Forwarding::Tunneling(_))
-        });
-        let has_mask = service.persistence.is_some();
-        if let (ServiceKey::Fwmark { family, .. }, false) = (&mut service.key, has_mask) {
-            *family = if is_ipv6 { Family::Ipv6 } else { Family::Ipv4 };
-        }
+        let service = &listed.service;
         let snapshot = services.entry(service.key).or_insert_with(|| ServiceSnapshot {
-            service: ServiceState::new(service),
+            service: ServiceState::new(service.clone()),
             servers: Vec::new(),
         });
         snapshot.servers.extend(servers.iter().map(|summary| {

@@ -1,7 +1,7 @@
 //! `/proc/net/ip_vs`: the virtual services and real servers of a network namespace.
 //!
 //! The file lacks persistence engines, scheduler flags, thresholds, tunnels and counters. It lacks the family of a
-//! firewall mark too, which the reader takes from the mark's first real server.
+//! firewall mark too, which the reader infers from the mark's real servers.
 
 use std::io::Read;
 use std::num::NonZeroU32;
@@ -96,9 +96,7 @@ impl Parser {
             if !server.starts_with(b"RemoteAddress") {
                 let server = real_server(server)?;
                 let service = content.services.last_mut()?;
-                if service.servers.is_empty() {
-                    decide_family(&mut service.service, &server);
-                }
+                decide_family(&mut service.service, &server, service.servers.is_empty());
                 content.servers.push(server);
                 service.servers.end = content.servers.len();
             }
@@ -115,22 +113,25 @@ impl Parser {
 /// An IPv6 mask of 128 bits, as the kernel writes it. An IPv4 mask of one bit looks the same.
 const WHOLE_IPV6_MASK: u32 = 128_u32.swap_bytes();
 
-/// Decides the family of a firewall mark, which the file lacks, by its first real server. The mask of persistent clients
-/// has decided it before, unless it is [`WHOLE_IPV6_MASK`]: IPv4 services seldom have such a mask.
-fn decide_family(service: &mut VirtualService, server: &RealServerSummary) {
+/// Decides the family of a firewall mark, which the file lacks, by a real server. A tunneled server may have the other
+/// family, so it decides only as the first. The mask of persistent clients has decided before, unless it is
+/// [`WHOLE_IPV6_MASK`]: IPv4 services seldom have such a mask.
+fn decide_family(service: &mut VirtualService, server: &RealServerSummary, is_first: bool) {
     let ServiceKey::Fwmark { family, .. } = &mut service.key else { return };
     let of_server = Family::of(server.key.address);
-    let is_tunneled = matches!(server.forwarding, Forwarding::Tunneling(_));
+    let is_sure = !matches!(server.forwarding, Forwarding::Tunneling(_));
     match &mut service.persistence {
-        None => *family = of_server,
-        Some(persistence) if persistence.netmask() == Netmask::Ipv6(128) => {
-            if of_server == Family::Ipv4 && !is_tunneled {
-                *family = Family::Ipv4;
-                let netmask = Netmask::Ipv4(WHOLE_IPV6_MASK.into());
-                *persistence = Persistence::reported(persistence.timeout(), netmask);
-            }
+        None if is_first || is_sure => *family = of_server,
+        Some(persistence)
+            if persistence.netmask() == Netmask::Ipv6(128)
+                && of_server == Family::Ipv4
+                && is_sure =>
+        {
+            *family = Family::Ipv4;
+            let netmask = Netmask::Ipv4(WHOLE_IPV6_MASK.into());
+            *persistence = Persistence::reported(persistence.timeout(), netmask);
         }
-        Some(_) => {}
+        _ => {}
     }
 }
 
@@ -300,15 +301,19 @@ FWM  00000006 rr
     }
 
     #[test]
-    fn family_of_a_mark_is_that_of_its_mask_or_its_first_server() {
+    fn family_of_a_mark_is_that_of_its_mask_or_its_servers() {
         let ipv4 = "0A090002:0000      Masq    1      0          0         ";
         let ipv6 =
             "[2001:0db8:0009:0000:0000:0000:0000:0003]:0000      Masq    1      0          0";
         let tunneled = "0A090002:0000      Tunnel  1      0          0         ";
+        let then = |first: &str, second: &str| format!("{first}\n  -> {second}");
         let head = FILE.split_inclusive('\n').take(3).collect::<String>();
         for (mask, server, family, netmask) in [
             ("", ipv6, Family::Ipv6, None),
             ("", ipv4, Family::Ipv4, None),
+            ("", tunneled, Family::Ipv4, None),
+            ("", &then(tunneled, ipv6), Family::Ipv6, None),
+            ("", &then(ipv6, tunneled), Family::Ipv6, None),
             ("persistent 6000 80000000", ipv6, Family::Ipv6, Some(Netmask::Ipv6(128))),
             ("persistent 6000 80000000", tunneled, Family::Ipv6, Some(Netmask::Ipv6(128))),
             (

@@ -314,7 +314,14 @@ fn colours_are_those_that_are_asked_for() {
         assert!(coloured.stdout.contains(escape), "{program}");
         assert!(!run(program, ["--color", "never", "--help"]).stdout.contains(escape), "{program}");
         assert!(!run(program, ["--help"]).stdout.contains(escape), "{program}");
-        let failed = run(program, ["--color=always", "--nosuch"]);
-        assert!(failed.stderr.starts_with("\u{1b}[31m"), "{program}: {}", failed.stderr);
+        // The choice counts on both sides of a fault.
+        for line in
+            ["--color=always --nosuch", "--nosuch --color=always", "--nosuch --color always"]
+        {
+            let failed = run(program, line.split(' '));
+            assert!(failed.stderr.starts_with("\u{1b}[31m"), "{program} {line}: {}", failed.stderr);
+        }
     }
+    let failed = run(IPVSADM, ["-L", "--metrics", "-Q", "--color=always"]);
+    assert!(failed.stderr.starts_with("\u{1b}[31m"), "{}", failed.stderr);
 }

@@ -46,7 +46,9 @@ pub fn ipvsadm() -> ExitCode {
         let line = CommandLine::new(&words);
         let mut program = ProgramOptions::default();
         let parsed = line.parse(&mut program);
-        choose(program.color.unwrap_or_default());
+        // At a fault, the parser stops before the words that follow.
+        let typed = || if parsed.is_err() { typed_color(&words) } else { ColorChoice::default() };
+        choose(program.color.unwrap_or_else(typed));
         let command = session.resolve(parsed?)?;
         if !matches!(command, Command::Help(_) | Command::Version) {
             enter(program.namespace.map(OsStr::new), session)?;

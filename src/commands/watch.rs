@@ -8,7 +8,7 @@ use ipvs_rules::{List, OutputFormat};
 
 use super::list_once::list_once;
 use super::{Error, Session};
-use crate::process::{Screen, Watch};
+use crate::process::{INTERRUPT, Screen, Watch};
 
 /// Repeats a listing. On a terminal each listing takes the place of the one before; elsewhere they follow each other, JSON
 /// with one document in each line.
@@ -55,7 +55,7 @@ pub(super) fn repeat(
     mut work: impl FnMut() -> Result<(), Error>,
 ) -> Result<(), Error> {
     let signals = Watch::begun().map_err(Error::Signals)?;
-    signals.end_late(PATIENCE, status).map_err(Error::Signals)?;
+    signals.end_late(PATIENCE).map_err(Error::Signals)?;
     loop {
         let start = Instant::now();
         work()?;
@@ -68,16 +68,8 @@ pub(super) fn repeat(
     }
 }
 
-/// SIGINT, which Ctrl-C sends.
-const INTERRUPT: i32 = 2;
-
 /// The time that a reading has to end after a signal. A reader that takes no more output would delay it for ever.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The exit status after a signal.
-const fn status(signal: i32) -> i32 {
-    if signal == INTERRUPT { 0 } else { 128 + signal }
-}
 
 /// A stream that gets a JSON document without its line ends, which are between values only.
 struct OneLine<'a>(&'a mut dyn Write);

@@ -13,13 +13,19 @@ use crossterm::cursor::{Hide, Show};
 use crossterm::queue;
 use crossterm::style::ResetColor;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+};
 
 use super::streams::WaitingStream;
 use super::terminal::{has_cursor, terminal_size};
 
 /// The terminal that is in full-screen mode. A panic hook has no other way to find it.
 static ENTERED: Mutex<Option<Entered>> = Mutex::new(None);
+
+/// The time in which a terminal may take the last picture.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// The panic hook is installed once.
 static HOOK: Once = Once::new();
@@ -136,16 +142,30 @@ impl Drop for FullScreen {
 }
 
 /// Restores the terminal, if one is in full-screen mode. A terminal that is gone cannot be restored.
-fn restore() {
+pub(super) fn restore() {
     // During a panic the lock may be held, and waiting would never end.
     let Some(entered) = ENTERED.try_lock().ok().and_then(|mut entered| entered.take()) else {
         return;
     };
+    // The modes come first: the terminal may take no output.
+    let _ = tcsetattr(&entered.input, OptionalActions::Now, &entered.modes);
+    let mut writable = [PollFd::new(&entered.output, PollFlags::OUT)];
+    if poll(&mut writable, Some(&PATIENCE)) == Ok(0) {
+        // Pictures wait that nobody will see.
+        let _ = tcflush(&entered.output, QueueSelector::OFlush);
+    }
     let mut bytes = Vec::new();
     if queue!(bytes, ResetColor, Show, LeaveAlternateScreen).is_ok() {
         let _ = WaitingStream(File::from(entered.output)).write_all(&bytes);
     }
-    let _ = tcsetattr(&entered.input, OptionalActions::Now, &entered.modes);
+}
+
+/// Discards the output that a terminal in full-screen mode has not taken yet.
+pub(super) fn discard_output() {
+    let entered = ENTERED.try_lock().ok();
+    if let Some(entered) = entered.as_deref().and_then(Option::as_ref) {
+        let _ = tcflush(&entered.output, QueueSelector::OFlush);
+    }
 }
 
 #[cfg(test)]
@@ -203,6 +223,18 @@ mod tests {
         drop(screen);
         assert!(!is_raw(&program));
         assert_eq!(shown(&mut emulator), LEAVE);
+
+        // A terminal that takes no more output.
+        let screen = FullScreen::enter(duplicate(), duplicate()).unwrap();
+        while poll(&mut [PollFd::new(&program, PollFlags::OUT)], Some(&PATIENCE)) == Ok(1) {
+            rustix::io::write(&program, b"a picture").unwrap();
+        }
+        drop(screen);
+        assert!(!is_raw(&program));
+        let mut rest = shown(&mut emulator);
+        while !rest.ends_with(LEAVE) {
+            rest += &shown(&mut emulator);
+        }
 
         let screen = FullScreen::enter(duplicate(), duplicate()).unwrap();
         assert_eq!(shown(&mut emulator), ENTER);

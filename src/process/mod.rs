@@ -7,6 +7,8 @@ mod clock;
 mod confirmation;
 #[cfg(feature = "top")]
 mod full_screen;
+#[cfg(feature = "top")]
+mod late_end;
 mod screen;
 mod signals;
 mod status_line;
@@ -21,7 +23,7 @@ pub use confirmation::{Answer, Confirmation};
 #[cfg(feature = "top")]
 pub use full_screen::FullScreen;
 pub use screen::Screen;
-pub use signals::Watch;
+pub use signals::{INTERRUPT, Watch};
 pub use status_line::StatusLine;
 pub use streams::{TerminalWriter, WaitingStream, visible};
 #[cfg(feature = "top")]

@@ -17,6 +17,9 @@ use signal_hook::low_level::pipe;
 
 use ipvs::plan::Progress;
 
+/// SIGINT, which Ctrl-C sends. It is the usual end of a program that runs until it is stopped.
+pub const INTERRUPT: i32 = 2;
+
 /// From this number of changes on, a terminal is shown how far they are.
 const LARGE: usize = 10_000;
 
@@ -43,6 +46,11 @@ pub(super) const ENDING: [Signal; 15] = [
 /// The real-time signals end a process too. The C library keeps the first of them for itself: with glibc they begin at
 /// 34, with musl at 35, and sigaction(2) fails with `EINVAL` below that.
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
+
+/// The exit status of a program that runs until it is stopped, after a signal.
+pub(super) const fn status(signal: i32) -> i32 {
+    if signal == INTERRUPT { 0 } else { 128 + signal }
+}
 
 /// Notes the signals that ask to stop, and shows progress on a terminal. One watch exists at a time.
 #[derive(Debug)]
@@ -144,11 +152,11 @@ impl Watch {
     }
 
     /// Ends the process this time after a signal, unless the process has ended by itself. A program that waits for its
-    /// reader or for a name server does not look at signals. Each signal has a status.
+    /// reader or for a name server does not look at signals.
     ///
     /// # Errors
     /// When the sockets or the thread that wait for signals cannot be made.
-    pub fn end_late(&self, patience: Duration, status: fn(i32) -> i32) -> io::Result<()> {
+    pub fn end_late(&self, patience: Duration) -> io::Result<()> {
         let (waking, handlers) = (waking()?, self.handlers);
         thread::Builder::new().spawn(move || {
             let signal = || handlers.signal();

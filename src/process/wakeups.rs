@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::kill_current_process_group;
 
+use super::late_end::LateEnd;
 use super::signals::{ENDING, ignored_signals};
 
 /// The event that ended a wait.
@@ -40,6 +41,7 @@ pub struct Wakeups {
     signals: SignalFd,
     stopping: SignalFd,
     blocked: SigSet,
+    late_end: Option<LateEnd>,
 }
 
 impl Wakeups {
@@ -61,7 +63,22 @@ impl Wakeups {
             signals: SignalFd::with_flags(&read, flags)?,
             stopping: SignalFd::with_flags(&stopping, flags)?,
             blocked,
+            late_end: None,
         })
+    }
+
+    /// From now on a signal ends the process even while the terminal takes no more output.
+    ///
+    /// # Errors
+    /// When the kernel gives no descriptor, or the thread that waits for signals cannot be started.
+    pub fn end_late(&mut self) -> io::Result<()> {
+        let is_other = |signal: &Signal| {
+            matches!(signal, Signal::SIGCONT | Signal::SIGWINCH | Signal::SIGTSTP)
+        };
+        let ending: SigSet = self.blocked.iter().filter(|signal| !is_other(signal)).collect();
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        self.late_end = Some(LateEnd::start(SignalFd::with_flags(&ending, flags)?)?);
+        Ok(())
     }
 
     /// Waits for a key on a terminal or a signal, at most for a time.
@@ -69,6 +86,9 @@ impl Wakeups {
     /// # Errors
     /// When the descriptors cannot be waited for.
     pub fn wait(&self, keys: &impl AsFd, time: Duration) -> io::Result<Wakeup> {
+        if let Some(late_end) = &self.late_end {
+            late_end.note_wait();
+        }
         let time = Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: time.subsec_nanos().into(),
@@ -103,7 +123,12 @@ impl Wakeups {
         Ok(Some(match Signal::try_from(number) {
             Ok(Signal::SIGWINCH) => Wakeup::Resized,
             Ok(Signal::SIGCONT) => Wakeup::Continued,
-            _ => Wakeup::Signal(number),
+            _ => {
+                if let Some(late_end) = &self.late_end {
+                    late_end.end_soon(number)?;
+                }
+                Wakeup::Signal(number)
+            }
         }))
     }
 

@@ -23,7 +23,7 @@ use super::source::read;
 use super::theme::Theme;
 use super::view::{Effect, Mode, View};
 use crate::commands::{Error, Session};
-use crate::process::{FullScreen, WaitingStream, Wakeup, Wakeups};
+use crate::process::{FullScreen, INTERRUPT, WaitingStream, Wakeup, Wakeups};
 use crate::resolve::Labels;
 
 /// The options of the program.
@@ -52,8 +52,6 @@ const COUNT_PAUSE: u32 = 9;
 /// The most lines and columns that are drawn. A terminal may claim any size, and each cell takes memory.
 const MOST_CELLS: usize = 1000;
 
-/// SIGINT ends the program as `q` does.
-const INTERRUPT: i32 = 2;
 /// A terminal that goes away sends SIGHUP, but only to the processes of its session.
 const HANG_UP: i32 = 1;
 
@@ -65,7 +63,8 @@ pub fn run(settings: &Settings, session: &mut Session) -> Result<(), Error> {
     let start = Instant::now();
     // It may run modprobe, which gets the signal mask of the caller.
     let sample = Sample::new(read(session, start)?, None);
-    let wakeups = Wakeups::new().map_err(Error::Signals)?;
+    let mut wakeups = Wakeups::new().map_err(Error::Signals)?;
+    wakeups.end_late().map_err(Error::Signals)?;
     let names = Names::new(std::mem::take(&mut session.resolver));
     let terminal = FullScreen::of_standard_streams().map_err(Error::NoScreen)?;
     force_color_output(settings.has_colours);

@@ -26,6 +26,7 @@ pub(crate) struct Terminal {
     program_end: OwnedFd,
     parser: Arc<Mutex<Parser>>,
     is_closing: Arc<AtomicBool>,
+    is_paused: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     pub(crate) child: Child,
 }
@@ -54,10 +55,11 @@ impl Terminal {
         let emulator = File::from(emulator);
         let (output, shown) = (emulator.try_clone().unwrap(), Arc::clone(&parser));
         let is_closing = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&is_closing);
-        let reader = thread::spawn(move || read(output, &shown, &is_over));
+        let is_paused = Arc::new(AtomicBool::new(false));
+        let (is_over, waits) = (Arc::clone(&is_closing), Arc::clone(&is_paused));
+        let reader = thread::spawn(move || read(output, &shown, &is_over, &waits));
         let (emulator, reader) = (Some(emulator), Some(reader));
-        Terminal { emulator, program_end, parser, is_closing, reader, child }
+        Terminal { emulator, program_end, parser, is_closing, is_paused, reader, child }
     }
 
     /// Types keys.
@@ -69,6 +71,17 @@ impl Terminal {
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         self.parser.lock().unwrap().screen_mut().set_size(positive(rows), positive(columns));
         set_size(self.emulator.as_ref().unwrap(), rows, columns);
+    }
+
+    /// Reads no more output of the program, or goes on.
+    pub(crate) fn pause(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
+    /// True while the terminal takes output of the program.
+    pub(crate) fn takes_output(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.program_end, PollFlags::OUT)], Some(&now)).unwrap() > 0
     }
 
     /// The screen as it is now.
@@ -138,10 +151,14 @@ impl Drop for Terminal {
 }
 
 /// Shows the output of the program until the emulator is closed.
-fn read(mut output: File, shown: &Mutex<Parser>, is_closing: &AtomicBool) {
+fn read(mut output: File, shown: &Mutex<Parser>, is_closing: &AtomicBool, is_paused: &AtomicBool) {
     let mut bytes = [0; 4096];
     let pause = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
     while !is_closing.load(Ordering::Relaxed) {
+        if is_paused.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(20));
+            continue;
+        }
         if poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&pause)).unwrap() == 0 {
             continue;
         }

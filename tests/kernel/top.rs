@@ -271,6 +271,28 @@ fn every_end_restores_the_terminal() {
     assert_eq!(terminal.closed(), Some(129));
 }
 
+#[test]
+fn signal_ends_the_program_while_the_terminal_takes_no_output() {
+    machine(RULES);
+    for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 0)] {
+        let mut terminal = start("-n");
+        terminal.wait_for("UDP 10.1.0.100:53");
+        terminal.pause(true);
+        while terminal.takes_output() {
+            // Ctrl-L draws the whole picture again.
+            terminal.keys("\u{c}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        // The program waits in the next picture.
+        terminal.keys("\u{c}");
+        thread::sleep(Duration::from_secs(2));
+        kill(Pid::from_raw(terminal.child.id().try_into().unwrap()), signal).unwrap();
+        assert_eq!(terminal.child.wait().unwrap().code(), Some(status), "{signal}");
+        terminal.pause(false);
+        assert_eq!(terminal.ended(), Some(status), "{signal}");
+    }
+}
+
 /// The process with this name, of which there is one.
 fn process(name: &str) -> Pid {
     let found = fs::read_dir("/proc").unwrap().filter_map(|entry| {

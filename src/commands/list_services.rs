@@ -1,6 +1,7 @@
 //! Lists virtual services and their real servers.
 
 use std::borrow::Borrow;
+use std::io::Write;
 
 use ipvs::error::{Operation, Subject};
 use ipvs::model::{Info, ServiceKey};
@@ -59,6 +60,28 @@ fn list_json<T: Transport>(
     let mut rows = JsonRows::new(TableHead::new(info, partial), "services");
     let listing = ServicesListing { order: Order::Sorted, ..*listing };
     stream(&listing, client, &mut rows, out)
+}
+
+/// Writes the listing of one service that is missing: the error as a line, or a document without services.
+pub(super) fn write_missing_service<T: Transport>(
+    error: &Error,
+    format: OutputFormat,
+    session: &mut Session<T>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    if format == OutputFormat::Text {
+        return writeln!(out, "{error}").map_err(Error::Output);
+    }
+    let head = match session.client().and_then(Client::info) {
+        Err(error) if lacks_rights(&error) => {
+            TableHead::new(session.namespace().services_file()?.info, Some(MISSING_IN_FILE))
+        }
+        info => TableHead::new(info?, Some(ONLY_SOME)),
+    };
+    let mut out = Buffered::new(out);
+    let none: [ServiceSnapshot; 0] = [];
+    print(none, &mut JsonRows::new(head, "services"), &mut out)?;
+    out.finish().map_err(Error::Output)
 }
 
 /// Lists services as JSON without rights: from `/proc`, with the names of the members that it lacks.

@@ -11,7 +11,7 @@ use ipvs::netlink::Transport;
 use ipvs::state::{Snapshot, differences};
 use ipvs_rules::OutputFormat;
 
-use super::watch::repeat;
+use super::watch::{caught_signals, repeat};
 use super::{Error, Session};
 use crate::output::{TableChange, write_document};
 use crate::process::utc_now;
@@ -32,7 +32,7 @@ pub(super) fn monitor<T: Transport>(
 ) -> Result<(), Error> {
     let client = session.client()?;
     let mut known = None;
-    repeat(interval, || {
+    repeat(&caught_signals()?, interval, || {
         let now = read_settled(client, known.as_ref())?;
         let events = known.as_ref().map(|known| differences(known, &now)).unwrap_or_default();
         let mut lines = Vec::new();

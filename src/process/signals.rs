@@ -1,7 +1,7 @@
 //! Signals that stop a restore or a drain, and the progress of a restore.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::ops::RangeInclusive;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -75,6 +75,9 @@ static HANDLERS: OnceLock<Handlers> = OnceLock::new();
 
 /// The end of a pair of sockets to which every signal writes.
 static WAKING: OnceLock<UnixStream> = OnceLock::new();
+
+/// The end of a pair of sockets to which a new size of the terminal writes.
+static RESIZES: OnceLock<UnixStream> = OnceLock::new();
 
 impl Handlers {
     fn install(is_preparing: bool) -> io::Result<&'static Self> {
@@ -172,7 +175,19 @@ impl Watch {
         Ok(())
     }
 
-    /// Waits for a time, or until a signal arrives.
+    /// From now on a new size of the terminal ends [`Self::wait`].
+    ///
+    /// # Errors
+    /// When the sockets that end the wait cannot be made, or the signal handler cannot be installed.
+    pub fn wake_at_resizes(&self) -> io::Result<()> {
+        let (resizes, written) = UnixStream::pair()?;
+        resizes.set_nonblocking(true)?;
+        pipe::register(Signal::WINCH.as_raw(), written)?;
+        RESIZES.get_or_init(|| resizes);
+        Ok(())
+    }
+
+    /// Waits for a time, or until a signal or a new size of the terminal arrives.
     ///
     /// # Errors
     /// When the sockets that end the wait cannot be made.
@@ -186,10 +201,17 @@ impl Watch {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: time.subsec_nanos().into(),
         };
-        match poll(&mut [PollFd::new(waking, PollFlags::IN)], Some(&time)) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        let resizes = RESIZES.get();
+        let waited = [Some(waking), resizes].into_iter().flatten();
+        let mut waited: Vec<_> = waited.map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+        match poll(&mut waited, Some(&time)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        // The sizes until now are one change.
+        while resizes.is_some_and(|mut sizes| sizes.read(&mut [0; 64]).is_ok_and(|read| read > 0)) {
+        }
+        Ok(())
     }
 }
 

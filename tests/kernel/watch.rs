@@ -215,6 +215,28 @@ fn growth_in_a_watch_under_traffic_is_the_difference_of_the_statistics() {
 }
 
 #[test]
+fn watch_of_a_service_goes_on_while_the_service_is_missing() {
+    machine(&service("-t", "-s rr", &[1]));
+    let line = format!("-L -n -t {VIRTUAL} --watch=1");
+    let mut text = Running::start(&line);
+    let mut json = Running::start(&format!("{line} --json"));
+    let listed = list(&format!("-L -n -t {VIRTUAL}"));
+    assert_eq!(text.listing(), listed);
+    assert!(json.line().contains("\"services\":[{"));
+    apply(&format!("-D -t {VIRTUAL}"));
+    while text.listing() != "No such service\n" {}
+    while !json.line().contains("\"services\":[]") {}
+    // At the beginning it is a mistake.
+    let refused = Program::ours().line(&line);
+    assert_eq!(refused.refused(1), format!("No such service (tcp {VIRTUAL})"));
+    apply(&service("-t", "-s rr", &[1]));
+    while text.listing() != listed {}
+    while !json.line().contains("\"services\":[{") {}
+    assert_eq!(text.end(Signal::SIGINT), Some(0));
+    assert_eq!(json.end(Signal::SIGINT), Some(0));
+}
+
+#[test]
 fn closed_pipe_ends_a_watch_quietly() {
     fresh_namespace();
     let mut running = Running::start("-L -n --watch=1");
@@ -347,6 +369,24 @@ fn signal_ends_a_watch_whose_reader_takes_no_more() {
             assert_eq!(child.wait().unwrap().code(), Some(status), "{line}, {signal}");
         }
     }
+}
+
+#[cfg(feature = "top")]
+#[test]
+fn new_size_of_the_terminal_redraws_at_once() {
+    machine(&service("-t", "-s rr", &[1; 30]));
+    // No test waits for the next reading.
+    let mut terminal =
+        Terminal::start(&Program::ours().command("-L -n --watch=86400".split(' ')), 10, 40);
+    terminal.wait_for("(26 more lines)");
+    for (rows, columns, more) in [(20, 60, "(16 more lines)"), (8, 90, "(28 more lines)")] {
+        terminal.resize(rows, columns);
+        terminal.wait_for(more);
+    }
+    terminal.resize(50, 80);
+    terminal.wait("the whole table", |screen| screen.contents().lines().count() == 34);
+    terminal.keys("\u{3}");
+    assert_eq!(terminal.ended(), Some(0));
 }
 
 #[cfg(feature = "top")]

@@ -60,9 +60,8 @@ pub fn who_has(wanted: &[(String, Ipv4Addr)], patience: Duration) -> io::Result<
         let timeout = Timespec::try_from(end.saturating_duration_since(Instant::now())).ok();
         let mut polled: Vec<PollFd<'_>> =
             sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
-        if matches!(poll(&mut polled, timeout.as_ref()), Ok(0)) || Instant::now() >= end {
-            break;
-        }
+        // Answers that came in time count, also if this process runs again only after the end.
+        let is_over = matches!(poll(&mut polled, timeout.as_ref()), Ok(0)) || Instant::now() >= end;
         for socket in &sockets {
             let mut frame = [0; 128];
             while let Ok((length, _)) = recv(socket, &mut frame[..], RecvFlags::empty()) {
@@ -73,6 +72,9 @@ pub fn who_has(wanted: &[(String, Ipv4Addr)], patience: Duration) -> io::Result<
                     owners.entry(address).or_default().insert(hardware);
                 }
             }
+        }
+        if is_over {
+            break;
         }
     }
     Ok(owners)

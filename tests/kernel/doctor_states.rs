@@ -11,17 +11,29 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, sendto, socket};
 
-use crate::doctor::{Lab, NAT, VIRTUAL, faults, findings, findings_in, mend_by, run, serve};
+use crate::doctor::{
+    Lab, NAT, VIRTUAL, faults, faults_after, findings, findings_in, mend_by, run, serve,
+};
 use crate::network::Host;
 use crate::program::Program;
 use crate::rights;
-use crate::wait::wait_until;
+use crate::wait::{wait_until, wait_until_seen};
 
-/// Sees a note.
+/// Waits for a note.
 #[track_caller]
 fn notes(host: &Host, code: &str) {
-    let found = findings(host, "--doctor");
-    assert!(found.iter().any(|(title, _)| *title == format!("{code} note")), "{code}: {found:?}");
+    notes_after(|| (), host, code);
+}
+
+/// Waits for a note that depends on connections, which a function makes before each look.
+#[track_caller]
+fn notes_after(cause: impl Fn(), host: &Host, code: &str) {
+    let look = || {
+        cause();
+        findings(host, "--doctor")
+    };
+    let title = format!("{code} note");
+    wait_until_seen(look, |found| found.iter().any(|(seen, _)| *seen == title));
 }
 
 /// Sees a warning alone, runs its commands, and sees it gone.
@@ -175,20 +187,22 @@ fn doctor_warns_of_a_server_that_does_not_keep_up() {
     lab.rules(NAT);
     lab.serve();
     assert_eq!(lab.answers(2), 2);
-    run(&lab.servers[1], "iptables-legacy -A INPUT -p tcp --syn -j DROP");
     let address: SocketAddr = VIRTUAL.parse().unwrap();
-    lab.client.within(|| {
-        let clients = [(); 24].map(|()| {
-            thread::spawn(move || {
-                TcpStream::connect_timeout(&address, Duration::from_secs(4)).is_ok()
-            })
+    let burst = || {
+        run(&lab.servers[1], "iptables-legacy -A INPUT -p tcp --syn -j DROP");
+        lab.client.within(|| {
+            let clients = [(); 24].map(|()| {
+                thread::spawn(move || {
+                    TcpStream::connect_timeout(&address, Duration::from_secs(4)).is_ok()
+                })
+            });
+            let answered = clients.map(|client| usize::from(client.join().unwrap()));
+            assert_eq!(answered.iter().sum::<usize>(), 12);
         });
-        let answered = clients.map(|client| usize::from(client.join().unwrap()));
-        assert_eq!(answered.iter().sum::<usize>(), 12);
-    });
-    run(&lab.servers[1], "iptables-legacy -F INPUT");
-    assert_eq!(lab.answers(2), 2);
-    assert_eq!(faults(&lab.director), ["LVS-SRV-05 warning"]);
+        run(&lab.servers[1], "iptables-legacy -F INPUT");
+        assert_eq!(lab.answers(2), 2);
+    };
+    faults_after(burst, &lab.director, &["LVS-SRV-05 warning"]);
 }
 
 #[test]
@@ -227,12 +241,15 @@ fn doctor_warns_of_traffic_that_will_be_lost() {
     notes(director, "LVS-SYNC-02");
     director.sysctl("ipv4/vs/sloppy_tcp", "0");
     notes(director, "LVS-SYNC-07");
-    // Otherwise the kernel removes the connections with the service. Both servers have direct routing now, and lack the
-    // address.
+    // Otherwise the kernel removes the connections with the service.
     director.sysctl("ipv4/vs/expire_nodest_conn", "0");
-    assert!(lab.loses_some());
-    lab.rules("-D -t 192.0.2.100:80");
-    notes(director, "LVS-SYNC-04");
+    let lose_service = || {
+        // The servers lack the virtual address.
+        lab.rules(&format!("-C\n{}", NAT.replace("-m", "-g")));
+        assert!(lab.loses_some());
+        lab.rules("-D -t 192.0.2.100:80");
+    };
+    notes_after(lose_service, director, "LVS-SYNC-04");
     lab.rules(NAT);
     lab.rules("--stop-daemon backup\n--start-daemon backup --mcast-interface eth1 --syncid 2");
     assert_eq!(faults(director), [""; 0]);
@@ -294,16 +311,22 @@ fn doctor_warns_of_full_tables() {
         let text = director.within(|| fs::read_to_string(path).unwrap());
         text.trim().parse::<usize>().unwrap()
     };
-    wait_until("20 connections", || {
-        send(10_000..10_020);
-        count() >= 20
-    });
+    // The kernel forgets them after 30 seconds.
+    let fill = || {
+        wait_until("20 connections", || {
+            send(10_000..10_020);
+            count() >= 20
+        });
+    };
+    fill();
     // All namespaces share the limit, which is the machine's if the kernel is.
     if std::env::var("WITH_IPVS").as_deref() == Ok("uml") {
-        let small = Setting::new("/proc/sys/net/netfilter/nf_conntrack_max", "20");
-        let found = faults(director);
-        drop(small);
-        assert_eq!(found, ["LVS-KERNEL-03 warning"]);
+        let look = || {
+            fill();
+            let _small = Setting::new("/proc/sys/net/netfilter/nf_conntrack_max", "20");
+            faults(director)
+        };
+        wait_until_seen(look, |found| found == &["LVS-KERNEL-03 warning"]);
     }
     assert_eq!(faults(director), [""; 0]);
     director.sysctl("ipv4/vs/conntrack", "0");

@@ -146,6 +146,7 @@ fn request_until(end: &AtomicBool, patience: Duration, counts: &Counts) -> Seen 
 fn serve_until<'scope>(
     end: &'scope AtomicBool,
     listener: &'scope TcpListener,
+    patience: Duration,
     scope: &'scope Scope<'scope, '_>,
 ) {
     for connection in listener.incoming() {
@@ -153,9 +154,9 @@ fn serve_until<'scope>(
             return;
         }
         // The server ignores clients that have gone.
-        scope.spawn(|| {
+        scope.spawn(move || {
             connection.and_then(|mut connection| {
-                connection.set_read_timeout(Some(PATIENCE_WITH_1_31))?;
+                connection.set_read_timeout(Some(patience))?;
                 connection.read_exact(&mut [0; REQUEST.len()])?;
                 connection.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello")
             })
@@ -176,7 +177,7 @@ fn under_requests<'a>(
     let (clients_end, servers_end) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         for listener in &listeners {
-            scope.spawn(|| serve_until(&servers_end, listener, scope));
+            scope.spawn(|| serve_until(&servers_end, listener, patience, scope));
         }
         // A thread inherits the network namespace of the thread that starts it.
         let clients = [0, 1].map(|_| {

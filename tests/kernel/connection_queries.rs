@@ -1,7 +1,7 @@
 //! Questions about connections: conditions leave out rows and change none, and numbers are those of `grep -c`.
 
 use std::fs;
-use std::net::SocketAddrV4;
+use std::net::{Shutdown, SocketAddrV4};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 
@@ -22,15 +22,15 @@ use crate::rights::Copy;
 /// Returns the open ends.
 fn traffic() -> impl Sized {
     machine(&service("-t", "-s rr", &[1, 1]));
-    apply("--set 0 0 7200");
+    apply("--set 0 7200 7200");
     apply(&service("-u", "-s rr -p 300 -M 255.255.255.0", &[1, 1]));
     apply("-A -f 7 -s rr\n-a -f 7 -r 10.3.0.1 -m");
     apply("-A -u 10.1.0.200:53 -s rr\n-a -u 10.1.0.200:53 -r 10.3.0.2:53 -m");
     let tcp = TcpServers::new(2);
     let from = ["10.4.0.1:0", "10.4.0.2:0", "10.4.1.1:0"];
     let open = from.map(|from| tcp.connect(stream(SockProtocol::Tcp, Some(from), 0, VIRTUAL)));
-    let closed = tcp.open();
-    drop((closed.client, closed.server));
+    let closing = tcp.open();
+    closing.server.shutdown(Shutdown::Write).unwrap();
     let udp = UdpServers::new(2);
     for address in ["10.5.0.1", "10.5.0.2", "10.5.1.1"] {
         udp.takes_from(address);
@@ -42,9 +42,9 @@ fn traffic() -> impl Sized {
     setsockopt(&marked, sockopt::Mark, &7).unwrap();
     other.takes(&marked, "10.1.0.201:5000");
     apply("-D -u 10.1.0.200:53");
-    // The last packets of the closed connection may be on their way.
-    wait_for_listing("-L -n -c", |text| text.contains(" TIME_WAIT "));
-    (tcp, open, udp, other)
+    // The last packet of the server may be on its way.
+    wait_for_listing("-L -n -c", |text| text.contains(" FIN_WAIT "));
+    (tcp, open, closing, udp, other)
 }
 
 /// The entries of the kernel's file whose fields meet a condition: connections and templates.

@@ -17,7 +17,7 @@ use nix::sys::socket::{
 use crate::network::{Host, fresh_namespace, ip};
 use crate::program::{Program, kill_server};
 use crate::table::{Counters, Kernel, Service, UDP};
-use crate::wait::wait_for;
+use crate::wait::{wait_for, wait_until_seen};
 
 const VIRTUAL: &str = "10.1.0.100";
 const CLIENT: &str = "10.1.0.2";
@@ -212,8 +212,9 @@ fn requests_are_counted_as_they_were_sent() {
     assert_eq!(rows(&lab.as_1_31_says("-L -n --stats"))[0][2..], ["0"; 5]);
 }
 
-#[test]
-fn connections_are_listed_in_every_state_that_they_take() {
+/// The listings of connections in all states and of their servers. `None` if a state is not there in time: the entries of
+/// some live for a minute only.
+fn listings_of_all_states() -> Option<(String, String)> {
     let lab = Lab::new();
     lab.set_up(&[
         "-A -t 10.1.0.100:80 -s rr",
@@ -252,20 +253,26 @@ fn connections_are_listed_in_every_state_that_they_take() {
     // An entry in CLOSE lives for ten seconds, so each attempt makes one. The last packets of the others may be on their way.
     let wanted =
         ["CLOSE", "CLOSE_WAIT", "ESTABLISHED", "FIN_WAIT", "SYNACK", "SYN_RECV", "TIME_WAIT"];
-    let listing = wait_for("all states", || {
+    let listing = (0..20).find_map(|_| {
         assert!(lab.client.within(|| TcpStream::connect("10.1.0.100:82")).is_err());
         let listing = lab.as_1_31_says("-L -n -c");
         let states = listing.lines().skip(2).map(|line| line.split_whitespace().nth(2).unwrap());
         let mut states: Vec<&str> = states.collect();
         states.sort_unstable();
         states.dedup();
-        (states == wanted).then(|| listing.clone())
+        let others = listing.lines().filter(|line| !line.contains(" CLOSE "));
+        (states == wanted && others.count() == 2 + open.len() + 1).then(|| listing.clone())
+    })?;
+    Some((listing, lab.as_1_31_says("-L -n")))
+}
+
+#[test]
+fn connections_are_listed_in_every_state_that_they_take() {
+    wait_until_seen(listings_of_all_states, |listings| {
+        let Some((_, counts)) = listings else { return false };
+        let server = rows(counts).into_iter().find(|row| row[1] == "10.2.0.2:80").unwrap();
+        server[4..] == ["2", "3"]
     });
-    let others = listing.lines().filter(|line| !line.contains(" CLOSE "));
-    assert_eq!(others.count(), 2 + open.len() + 1, "{listing}");
-    let counts = lab.as_1_31_says("-L -n");
-    let server = rows(&counts).into_iter().find(|row| row[1] == "10.2.0.2:80").unwrap();
-    assert_eq!(server[4..], ["2", "3"], "{counts}");
 }
 
 #[test]
@@ -291,10 +298,13 @@ fn udp_and_sctp_and_persistence_have_entries_too() {
         socket.send_to(call, (VIRTUAL, 5060)).unwrap();
         let six = UdpSocket::bind("[2001:db8:1::2]:1053").unwrap();
         six.send_to(b"question", "[2001:db8:1::100]:53").unwrap();
-        send_sctp_init();
         (TcpStream::connect((VIRTUAL, 80)).unwrap(), listener.accept().unwrap())
     });
-    let listing = lab.as_1_31_says("-L -n -c");
+    // The entry of an INIT lives for three seconds.
+    let listing = wait_for("the INIT", || {
+        lab.client.within(send_sctp_init);
+        Some(lab.as_1_31_says("-L -n -c")).filter(|listing| listing.contains(" INIT1 "))
+    });
     let entry = |protocol: &str, state: &str, from: &str| {
         let found = listing.lines().any(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();

@@ -45,9 +45,10 @@ expect "connections in TIME_WAIT: with NAT the director sees the packets of both
 
 title "The most frequent mistake: real1 loses its default route, and its answers with it"
 on real1 "ip -6 route del default"
-on client "curl -sS --max-time 1 'http://[2001:db8:1::1]/?[1-8]' 2>/dev/null || true"
+on client "curl -sS --connect-timeout 1 'http://[2001:db8:1::1]/?[1-8]' 2>/dev/null || true"
 expect "answers of 8 without the route" 4 "$(count '^real2$')"
-doctor director
+# The finding compares the ages of connections, which the kernel gives in whole seconds.
+look director "ipvsadm --doctor" LVS-NAT-02
 expect "the doctor's error without the route" "LVS-NAT-02 error" "$(codes)"
 on real1 "ip -6 route replace default via fd00::1"
 ask client "http://[2001:db8:1::1]" 10

@@ -1,6 +1,5 @@
 //! `--doctor` on less usual set-ups, with real traffic: it names the traffic that is lost, and is quiet if none is lost.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
@@ -257,7 +256,9 @@ fn doctor_asks_who_is_in_this_namespace() {
     director.ip("address del 192.0.2.100/32 dev eth0");
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("keepalived");
-    fs::copy("/bin/sleep", &program).unwrap();
+    // Another process writes the copy: nobody can run a file that a child of another test has open for writing.
+    let copied = Command::new("install").arg("/bin/sleep").arg(&program).status().unwrap();
+    assert!(copied.success());
     for (machine, expected) in [(&lab.client, &["LVS-DIR-02 error"][..]), (director, &[])] {
         let mut keepalived = machine.within(|| Command::new(&program).arg("1000").spawn().unwrap());
         let found = faults(director);

@@ -245,18 +245,44 @@ fn manual_examples(page: &str) -> Vec<String> {
     examples
 }
 
-/// The lines of fenced blocks of a Markdown text.
+/// The lines of fenced blocks of a Markdown text, without the rules that a packet filter has printed.
 fn markdown_examples(text: &str) -> Vec<String> {
     let mut is_example = false;
+    let mut is_of_filter = false;
     let mut examples = Vec::new();
     for line in text.lines() {
         if line.starts_with("```") {
             is_example = !is_example;
+            is_of_filter = false;
         } else if is_example {
-            examples.push(line.to_owned());
+            let prompt = line.split_once("# ");
+            let prompt = prompt.filter(|(host, _)| host.chars().all(char::is_alphanumeric));
+            if let Some((_, command)) = prompt {
+                let program = command.split(' ').next();
+                is_of_filter = matches!(program, Some("iptables" | "arptables"));
+            }
+            if !is_of_filter {
+                examples.push(line.to_owned());
+            }
         }
     }
     examples
+}
+
+#[test]
+fn only_the_rules_of_packet_filters_are_no_examples() {
+    let text = "\
+```console
+director# iptables -t mangle -S PREROUTING
+-P PREROUTING ACCEPT
+director# ipvsadm -S -n
+-A PREROUTING
+```
+```text
+-P PREROUTING ACCEPT
+```";
+    let lines = ["director# ipvsadm -S -n", "-A PREROUTING", "-P PREROUTING ACCEPT"];
+    assert_eq!(markdown_examples(text), lines);
 }
 
 /// Parses an example as the program that it calls does, without the parts for the shell; false if it calls none of
@@ -291,13 +317,8 @@ fn read_example(line: &str) -> bool {
             // `ipvsadm` without arguments lists the table.
             assert!(command.unwrap().is_some() || rest == "ipvsadm", "{line}");
         }
-        // diff prints three dashes between old and new lines, and arptables its rules with -j first. iptables prints the
-        // name of a chain.
-        Some(word)
-            if word.starts_with('-')
-                && !["-", "---", "-j"].contains(&word)
-                && words.clone().nth(1) != Some("PREROUTING") =>
-        {
+        // diff prints three dashes between old and new lines.
+        Some(word) if word.starts_with('-') && !["-", "---"].contains(&word) => {
             let command = parse_numeric_line(line.as_bytes());
             assert!(matches!(command, Ok(Some(_))), "{line}: {command:?}");
         }

@@ -58,7 +58,7 @@ LAB ?= nat
 
 .PHONY: build other-machine check test demo lab bench install uninstall dist packaged deb dsc rpm release \
 	reproducible licenses test-boot test-completions \
-	test-debian test-nft test-short downstream fuzz clean help rust provided
+	test-debian test-nft test-pages test-short downstream fuzz clean help rust provided
 
 # The groups of tests/provide that each target needs. All are provided before anything is compiled: a prerequisite sees
 # the groups of the target that was asked for.
@@ -69,6 +69,7 @@ lab: GROUPS = kernel traffic labs $(if $(filter ldirectord,$(LAB)),callers)
 test-boot: GROUPS = package deb rpm
 test-completions: GROUPS = kernel trace shells
 test-nft: GROUPS = bench nft
+test-pages: GROUPS = pages deb
 test-short: GROUPS = manual kernel traffic trace shells deb
 deb dsc: GROUPS = deb
 rpm: GROUPS = rpm
@@ -121,6 +122,9 @@ test: provided check ## all tests: check, then the tests on a real IPVS kernel, 
 test-nft: provided ## the pages' rules of nft, on Debian's kernel in QEMU
 	$(CARGO) build --locked --bin ipvsadm
 	tests/nft "$(BUILT)/debug/ipvsadm"
+
+test-pages: provided deb ## the pages' commands for firewalld, Docker, Ansible and network settings, in a Debian in QEMU
+	tests/boot/pages "$(DEB)"
 
 test-completions: provided ## bash, zsh and fish complete command lines, on a real IPVS kernel
 	$(CARGO) $(ON_IPVS) test --locked --test kernel $(FEATURES) -- completions

@@ -3,9 +3,9 @@
 //!
 //! A page may begin with a block `rules`, which each section finds in the kernel and in the file `shop.rules`. A block
 //! `sh` runs, and the block `text` after it is its output, in which a line `…` replaces any lines. `sh exit=1` names the
-//! exit status. Each line of `sh terminal` runs on a terminal, on which Enter or Ctrl-C is pressed. tests/boot runs
-//! `sh booted` in a Debian with systemd, tests/nft runs `sh nft`, and `sh elsewhere` needs a program that no test machine
-//! has: here bash checks their syntax.
+//! exit status. Each line of `sh terminal` runs on a terminal, on which Enter or Ctrl-C is pressed. tests/boot/boot runs
+//! `sh booted` in a Debian with systemd, tests/nft runs `sh nft`, and tests/boot/pages runs `sh installed` beside programs
+//! such as firewalld. `sh elsewhere` needs a clone: here bash checks their syntax.
 //! The lines `cmd:` of a block `yaml` run too, and our programs check further blocks `rules`. The test of ldirectord runs
 //! the block `ldirectord`, and labs/run the blocks `console`.
 
@@ -101,7 +101,7 @@ impl Section {
         let mut script = format!("{START}{scene}\nset +e +o pipefail\n{CLOSE}");
         for Block { language, text } in &self.blocks {
             let text = match language.as_str() {
-                "sh elsewhere" | "sh booted" | "sh nft" => {
+                "sh elsewhere" | "sh installed" | "sh booted" | "sh nft" => {
                     format!("bash -n <<'ELSEWHERE'\n{text}ELSEWHERE")
                 }
                 "sh terminal" => text.lines().fold(String::new(), |all, line| all + &typed(line)),
@@ -172,10 +172,11 @@ if [ -s shop.rules ]; then
 fi
 ";
 /// The languages whose commands succeed.
-const WITHOUT_STATUS: [&str; 9] = [
+const WITHOUT_STATUS: [&str; 10] = [
     "sh",
     "sh booted",
     "sh elsewhere",
+    "sh installed",
     "sh nft",
     "sh terminal",
     "yaml",

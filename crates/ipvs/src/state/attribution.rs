@@ -267,6 +267,9 @@ impl ServiceEntries<'_> {
     /// if it has the service's address and port, or its address if the service has port 0.
     pub fn contains(&self, connection: &Connection) -> bool {
         let Self { attribution, service, ports } = self;
+        if let Some(is_of_mark) = self.is_of_only_mark(connection) {
+            return is_of_mark;
+        }
         if let ServiceKey::Address { protocol, address, port } = *service {
             let ConnectionTarget::Address(target) = connection.target else { return false };
             if target.ip() != address || connection.protocol.transport() != Some(protocol) {
@@ -284,6 +287,27 @@ impl ServiceEntries<'_> {
             // The address is the one that was asked for, so the entry may be of this service. A deleted service of all
             // ports has left entries with the ports of its clients.
             None => ConnectionFilter::default().service(*service).matches(connection),
+        }
+    }
+
+    /// Answers for most entries of a firewall mark: no service has the virtual address, and at most one mark has the
+    /// address of the real server. `None` for all others.
+    fn is_of_only_mark(&self, connection: &Connection) -> Option<bool> {
+        let Self { attribution, service, .. } = self;
+        let ServiceKey::Fwmark { family, .. } = *service else { return None };
+        let ConnectionTarget::Address(target) = connection.target else { return None };
+        if attribution.ports.get(target.ip()).is_some() {
+            return None;
+        }
+        match attribution.marks.get(connection.server.ip()).map(Vec::as_slice) {
+            None => Some(false),
+            Some([server]) => Some(
+                server.service == *service
+                    && server.port.is_none_or(|port| port == connection.server.port())
+                    && Family::of(connection.client.ip()) == family
+                    && !connection.is_dead_template(),
+            ),
+            Some(_) => None,
         }
     }
 }

@@ -72,7 +72,9 @@ impl GroupCounts {
     ) -> io::Result<()> {
         let groups = Labelled { title: self.title(), labels };
         match format {
-            OutputFormat::Json => self.add_rows(&mut JsonRows::new((), "counts"), out),
+            OutputFormat::Json => {
+                self.add_rows(&mut GroupObjects(JsonRows::new((), "counts")), out)
+            }
             OutputFormat::Text if style.terminal.is_terminal => {
                 out.add(|buffer| groups.grid(self.iter()).write(buffer, style))
             }
@@ -119,15 +121,10 @@ impl Labelled<'_> {
     fn append(&self, out: &mut Vec<u8>, group: &Group) {
         match group {
             Group::Client(network) => {
-                let Some(address) = whole_address(*network) else {
-                    append_address(out, network.address());
-                    out.push(b'/');
-                    let mut length = itoa::Buffer::new();
-                    return out.extend_from_slice(length.format(network.length()).as_bytes());
-                };
-                match self.labels.host(address) {
+                let name = whole_address(*network).and_then(|address| self.labels.host(address));
+                match name {
                     Some(name) => append_cell(out, |out| out.extend_from_slice(name.as_bytes())),
-                    None => append_address(out, address),
+                    None => append_network(out, *network),
                 }
             }
             Group::Service(Owner::Service(key)) => {
@@ -146,27 +143,22 @@ impl Labelled<'_> {
         }
     }
 
-    /// The number of characters of a group, for which a client without a name need not be written.
+    /// The number of characters of a group, for which a network without a name need not be written.
     fn width(&self, group: &Group) -> usize {
-        let client = match *group {
-            Group::Client(network) => whole_address(network),
-            _ => None,
-        };
-        match client {
-            Some(address @ IpAddr::V4(client)) if self.labels.host(address).is_none() => {
-                let digits = client.octets().map(|octet| match octet {
-                    0..=9 => 1,
-                    10..=99 => 2,
-                    _ => 3,
-                });
-                digits.into_iter().sum::<usize>() + "...".len()
-            }
-            _ => {
-                let mut text = Vec::new();
-                self.append(&mut text, group);
-                characters(&text)
+        if let Group::Client(network) = *group {
+            let whole = whole_address(network);
+            let has_name = whole.is_some_and(|address| self.labels.host(address).is_some());
+            if let IpAddr::V4(client) = network.address() {
+                if !has_name {
+                    let address = client.octets().map(digits).into_iter().sum::<usize>();
+                    let length = if whole.is_some() { 0 } else { 1 + digits(network.length()) };
+                    return address + "...".len() + length;
+                }
             }
         }
+        let mut text = Vec::new();
+        self.append(&mut text, group);
+        characters(&text)
     }
 
     /// The table for a terminal.
@@ -177,6 +169,15 @@ impl Labelled<'_> {
             add_count(&mut grid, count);
         }
         grid
+    }
+}
+
+/// The number of digits of a number.
+const fn digits(number: u8) -> usize {
+    match number {
+        0..=9 => 1,
+        10..=99 => 2,
+        _ => 3,
     }
 }
 
@@ -239,6 +240,51 @@ impl Rows<GroupCount> for GroupRows<'_> {
 
     fn end(&mut self, _out: &mut Vec<u8>) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The rows of a document in JSON. serde_json looks for characters to escape in each name and each client, of which there
+/// may be millions, so the objects of IPv4 are written without it.
+struct GroupObjects(JsonRows<()>);
+
+impl Rows<GroupCount> for GroupObjects {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        Rows::<GroupCount>::begin(&mut self.0, out)
+    }
+
+    fn row(&mut self, out: &mut Vec<u8>, row: &GroupCount) -> io::Result<()> {
+        match row.group {
+            Group::Client(network) if network.address().is_ipv4() => {
+                self.0.separate(out);
+                append_client_object(out, network, row.count);
+                Ok(())
+            }
+            _ => self.0.row(out, row),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        Rows::<GroupCount>::end(&mut self.0, out)
+    }
+}
+
+fn append_client_object(out: &mut Vec<u8>, network: Network, count: EntryCount) {
+    let mut number = itoa::Buffer::new();
+    out.extend_from_slice(b"{\"client\":\"");
+    append_network(out, network);
+    out.extend_from_slice(b"\",\"connections\":");
+    out.extend_from_slice(number.format(count.connections).as_bytes());
+    out.extend_from_slice(b",\"templates\":");
+    out.extend_from_slice(number.format(count.templates).as_bytes());
+    out.push(b'}');
+}
+
+/// Appends an address, or a network with its length.
+fn append_network(out: &mut Vec<u8>, network: Network) {
+    append_address(out, network.address());
+    if whole_address(network).is_none() {
+        out.push(b'/');
+        out.extend_from_slice(itoa::Buffer::new().format(network.length()).as_bytes());
     }
 }
 
@@ -387,6 +433,18 @@ mod tests {
         ] {
             let text = shown(grouping, Some(1), OutputFormat::Json);
             assert!(text.starts_with(&format!("{{\"counts\":[\n{{{group},\"conn")), "{text}");
+        }
+    }
+
+    #[test]
+    fn objects_of_clients_are_those_of_serde() {
+        let count = EntryCount::new(12, 3);
+        for client in ["192.0.2.1/32", "192.0.2.0/24", "0.0.0.0/0", "2001:db8::/64", "::1/128"] {
+            let row = GroupCount { group: Group::Client(client.parse().unwrap()), count };
+            let mut written = Vec::new();
+            GroupObjects(JsonRows::new((), "counts")).row(&mut written, &row).unwrap();
+            let expected = format!("\n{}", serde_json::to_string(&row).unwrap());
+            assert_eq!(String::from_utf8(written).unwrap(), expected);
         }
     }
 

@@ -87,6 +87,14 @@ impl<H: Serialize> JsonRows<H> {
     }
 }
 
+impl<H> JsonRows<H> {
+    /// Begins the line of the next row.
+    pub(super) fn separate(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.has_rows { b",\n" } else { b"\n" });
+        self.has_rows = true;
+    }
+}
+
 impl<H: Serialize, R: Serialize + ?Sized> Rows<R> for JsonRows<H> {
     fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         let head = serde_json::to_vec(&self.head)?;
@@ -101,8 +109,7 @@ impl<H: Serialize, R: Serialize + ?Sized> Rows<R> for JsonRows<H> {
     }
 
     fn row(&mut self, out: &mut Vec<u8>, row: &R) -> io::Result<()> {
-        out.extend_from_slice(if self.has_rows { b",\n" } else { b"\n" });
-        self.has_rows = true;
+        self.separate(out);
         Ok(serde_json::to_writer(out, row)?)
     }
 

@@ -62,7 +62,7 @@ expect "real servers by direct routing" 2 "$(count ':80 +Route')"
 
 title "A real server that lacks the virtual address drops the packets: its connections stay in SYN_RECV"
 on real2 "ip address del 192.0.2.100/32 dev lo"
-on client "curl -sS --connect-timeout 1 'http://192.0.2.100/?[1-6]' || true"
+on client "curl -sS --max-time 4 'http://192.0.2.100/?[1-6]' || true"
 look director "ipvsadm -L -n -c | grep -v FIN_WAIT" 'SYN_RECV .* 192.0.2.12:80$' 3
 expect "connections in SYN_RECV to real2" 3 "$(count 'SYN_RECV .* 192.0.2.12:80$')"
 doctor director

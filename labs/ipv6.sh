@@ -45,7 +45,7 @@ expect "connections in TIME_WAIT: with NAT the director sees the packets of both
 
 title "The most frequent mistake: real1 loses its default route, and its answers with it"
 on real1 "ip -6 route del default"
-on client "curl -sS --connect-timeout 1 'http://[2001:db8:1::1]/?[1-8]' 2>/dev/null || true"
+on client "curl -sS --max-time 4 'http://[2001:db8:1::1]/?[1-8]' 2>/dev/null || true"
 expect "answers of 8 without the route" 4 "$(count '^real2$')"
 # The finding compares the ages of connections, which the kernel gives in whole seconds.
 look director "ipvsadm --doctor" LVS-NAT-02

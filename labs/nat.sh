@@ -35,7 +35,7 @@ on director "echo 1 >/proc/sys/net/ipv4/ip_forward"
 on real2 "ip route replace default via 10.0.0.1"
 
 title "The most frequent mistake: the director is not real1's default gateway, and the answers are lost"
-on client "curl -sS --connect-timeout 1 'http://192.0.2.1/?[1-6]' || true"
+on client "curl -sS --max-time 4 'http://192.0.2.1/?[1-6]' || true"
 look director "ipvsadm -L -n -c | grep -v TIME_WAIT" 'SYN_RECV .* 10.0.0.11:8080$' 3
 expect "connections in SYN_RECV to real1" 3 "$(count 'SYN_RECV .* 10.0.0.11:8080$')"
 doctor director

@@ -48,7 +48,7 @@ title "The most frequent mistake: the reverse path filter drops a client's packe
 for real in real1 real2; do
   on $real "echo 1 >/proc/sys/net/ipv4/conf/tunl0/rp_filter"
 done
-on client "curl -sS --connect-timeout 1 'http://192.0.2.100/?[1-2]' || true"
+on client "curl -sS --max-time 4 'http://192.0.2.100/?[1-2]' || true"
 look director "ipvsadm -L -n -c" SYN_RECV 2
 expect "connections that stay in SYN_RECV with rp_filter" 2 "$(count 'SYN_RECV')"
 look real1 "nstat -az TcpExtIPReversePathFilter" 'IPReversePathFilter +[1-9]'
@@ -70,7 +70,7 @@ healthy director real1 real2
 
 title "Another mistake: the tunnel of real1 is down"
 on real1 "ip link set tunl0 down"
-on client "curl -sS --connect-timeout 1 'http://192.0.2.100/?[1-2]' || true"
+on client "curl -sS --max-time 4 'http://192.0.2.100/?[1-2]' || true"
 expect "answers by real2 alone" 1 "$(count '^real2$')"
 doctor real1
 expect "the doctor's error on real1, whose tunnel is down" "LVS-RS-02 error" "$(codes)"

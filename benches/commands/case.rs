@@ -17,6 +17,8 @@ pub enum Before {
     Connections(u32, u32),
     /// The service of the connections, and a text instead of the kernel's list of connections.
     ConnectionText(u32),
+    /// A firewall mark with the real servers of the connections, and the same text.
+    MarkedText(u32),
     /// A table, and a slow name server.
     TableAndNameServer(Shape),
 }

@@ -161,11 +161,19 @@ pub fn ours() -> Vec<Case> {
     cases.insert(0, plain);
     let plain = connection_text("-Lnc", LONG_TEXT);
     let service = service_address(0);
-    cases.extend([format!("-Lnc -t {service}:80"), "-Lnc --count-by client".to_owned()].map(
-        |arguments| {
-            Case { table: Table::Ours, ..connection_text(&arguments, LONG_TEXT) }.over(&plain, 1.1)
-        },
-    ));
+    // Few clients share a network of two addresses, so each question counts about a million groups.
+    let questions = ["--count-by client", "--count-by client/31", "--count-by client --json"];
+    let questions = questions.map(|question| format!("-Lnc {question}"));
+    let mut texts: Vec<Case> = [format!("-Lnc -t {service}:80")]
+        .iter()
+        .chain(&questions)
+        .map(|arguments| connection_text(arguments, LONG_TEXT))
+        .collect();
+    let before = Before::MarkedText(LONG_TEXT);
+    texts.push(Case { before, ..connection_text("-Lnc -f 1", LONG_TEXT) });
+    cases.extend(
+        texts.into_iter().map(|case| Case { table: Table::Ours, ..case }.over(&plain, 1.1)),
+    );
     let name = "10,000 x 2";
     let stats = listing("-Ln --stats", (name, MANY_SERVICES), "");
     let top = Process::new(Runs::Top(SAMPLES), "-n");

@@ -197,7 +197,7 @@ impl Bench<'_> {
     /// The lines of the table that a case left. 1.31 reads it if the case also runs 1.31, which is many times slower.
     fn table(&self, case: &Case) -> anyhow::Result<Vec<u8>> {
         match (case.before, self.reference(case)) {
-            (Before::ConnectionText(_), _) => Ok(Vec::new()),
+            (Before::ConnectionText(_) | Before::MarkedText(_), _) => Ok(Vec::new()),
             (_, Some(_)) => namespace::table(&self.settings.reference, self.libraries),
             (_, None) => namespace::table(&self.settings.ours("ipvsadm"), None),
         }
@@ -212,7 +212,7 @@ impl Bench<'_> {
     fn prepare(&self, case: &Case) -> anyhow::Result<Option<super::name_server::NameServer>> {
         settle_down()?;
         let name_server = namespace::prepare(case.before, self.settings, &self.scratch)?;
-        if !matches!(case.before, Before::ConnectionText(_)) {
+        if !matches!(case.before, Before::ConnectionText(_) | Before::MarkedText(_)) {
             settle_down()?;
         }
         Ok(name_server)

@@ -54,6 +54,12 @@ pub fn prepare(
             load(settings, scratch, &Shape::new(1, 0).rules(0))?;
             put_text(scratch, &inputs::connections(count))?;
         }
+        Before::MarkedText(count) => {
+            let servers = (1..=250).map(|server| format!("-a -f 1 -r 10.128.0.{server}:8080 -m\n"));
+            let rules = format!("-A -f 1 -s rr\n{}", servers.collect::<String>());
+            load(settings, scratch, &rules)?;
+            put_text(scratch, &inputs::connections(count))?;
+        }
         Before::TableAndNameServer(shape) => {
             load(settings, scratch, &shape.rules(0))?;
             let resolver = scratch.join("resolv.conf");

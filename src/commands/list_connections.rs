@@ -120,7 +120,10 @@ fn style(has_header: bool) -> GridStyle {
 
 /// Reads the services that entries belong to. Without rights they are those of `/proc`, which lacks the family of marks.
 fn read_attribution<T: Transport>(session: &mut Session<T>) -> Result<Attribution, Error> {
-    match session.client().and_then(Attribution::read) {
+    let read = session.client_and_namespace().and_then(|(client, namespace)| {
+        Attribution::read_with_file(client, || namespace.services_file().ok())
+    });
+    match read {
         Err(error) if error.kind() == ErrorKind::NotPermitted => {
             let mut attribution = Attribution::default();
             let summary = Summary::of_file(session.namespace().services_file()?);

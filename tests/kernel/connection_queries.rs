@@ -1,5 +1,6 @@
 //! Questions about connections: conditions leave out rows and change none, and numbers are those of `grep -c`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{Shutdown, SocketAddrV4};
 use std::os::fd::AsRawFd;
@@ -45,6 +46,41 @@ fn traffic() -> impl Sized {
     // The last packet of the server may be on its way.
     wait_for_listing("-L -n -c", |text| text.contains(" FIN_WAIT "));
     (tcp, open, closing, udp, other)
+}
+
+#[test]
+fn many_marks_have_the_servers_and_entries_of_each() {
+    // Two families share three marks, so the kernel's file does not tell which services are theirs.
+    let mut rules = String::from("-A -t 10.1.0.100:80 -s rr\n");
+    for mark in 1..=12 {
+        writeln!(rules, "-A -f {mark} -s rr\n-a -f {mark} -r 10.3.0.{mark} -m -w {mark}").unwrap();
+        if mark % 4 == 0 {
+            let server = format!("[2001:db8::{mark}]");
+            writeln!(rules, "-A -f {mark} -6 -s wlc\n-a -f {mark} -6 -r {server} -m").unwrap();
+        }
+    }
+    machine(&rules);
+    let all = list("-L -n");
+    for mark in 1..=12 {
+        let families: &[&str] = if mark % 4 == 0 { &["", " -6"] } else { &[""] };
+        for family in families {
+            let one = list(&format!("-L -n -f {mark}{family}"));
+            let rows = one.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>();
+            assert!(rows.contains("  -> ") && all.contains(&rows), "{rows} is not in\n{all}");
+        }
+    }
+    let servers = UdpServers::at(&["10.3.0.7:5000".to_owned(), "10.3.0.8:5000".to_owned()]);
+    for mark in [7, 8] {
+        let marked = client(&format!("10.6.0.{mark}"));
+        setsockopt(&marked, sockopt::Mark, &mark).unwrap();
+        servers.takes(&marked, "10.1.0.201:5000");
+    }
+    for (mark, connections) in [("6", 0), ("7", 1), ("8", 1), ("8 -6", 0)] {
+        assert_eq!(count(&format!("-f {mark}")), (connections, 0), "{mark}");
+    }
+    let counted = list("-L -c -n --count-by service --no-header");
+    let words: Vec<&str> = counted.split_whitespace().collect();
+    assert_eq!(words, ["FWM", "7", "1", "0", "FWM", "8", "1", "0"]);
 }
 
 /// The entries of the kernel's file whose fields meet a condition: connections and templates.

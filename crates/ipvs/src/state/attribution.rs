@@ -8,17 +8,22 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
+use super::mark_places::MarkPlaces;
 use crate::error::Error;
 use crate::model::{
     Connection, ConnectionFilter, ConnectionTarget, Family, Protocol, RealServerKey, ServiceKey,
     VirtualService,
 };
 use crate::netlink::{Client, Rules, Transport};
+use crate::procfs::ServicesFile;
 
 /// The port of FTP's control connections.
 const FTP: u16 = 21;
 /// The server's port of active FTP data connections.
 const FTP_DATA: u16 = 20;
+
+/// Up to this number of firewall marks, their real servers are dumped: the file has those of all services.
+const FEW_MARKS: usize = 8;
 
 /// The services of a table, prepared for looking up the one that an entry of the connection table belongs to.
 ///
@@ -133,13 +138,42 @@ impl Attribution {
     /// # Errors
     /// The kernel's refusal, or a malformed answer.
     pub fn read<T: Transport>(client: &mut Client<T>) -> Result<Self, Error> {
+        Self::read_with_file(client, || None)
+    }
+
+    /// As [`Self::read`]. If most services are firewall marks, their real servers come from a file, such as
+    /// [`ServicesFile::read`] has it: the kernel has to be asked for those of each mark otherwise.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or a malformed answer.
+    pub fn read_with_file<T: Transport>(
+        client: &mut Client<T>,
+        file: impl FnOnce() -> Option<ServicesFile>,
+    ) -> Result<Self, Error> {
         let mut attribution = Self::default();
-        for service in client.services_in::<Rules, _>(|service| service.entry)? {
-            let servers = match service.key {
-                ServiceKey::Address { .. } => Vec::new(),
-                ServiceKey::Fwmark { .. } => client.real_servers_in::<Rules>(&service.key)?,
-            };
-            attribution.insert(&service, servers.iter().map(|server| server.entry.key));
+        let services = client.services_in::<Rules, _>(|service| service.entry)?;
+        let is_mark = |service: &&VirtualService| service.key.address().is_none();
+        let marks = services.iter().filter(is_mark).count();
+        let file = if marks > FEW_MARKS && 2 * marks >= services.len() { file() } else { None };
+        let of_file = file
+            .as_ref()
+            .map(|file| MarkPlaces::new(file.services.iter().map(|listed| &listed.service.key)));
+        let of_dump = MarkPlaces::new(services.iter().map(|service| &service.key));
+        for service in &services {
+            let key = &service.key;
+            let of_file = of_file.as_ref().filter(|_| of_dump.only(key).is_some());
+            let place = of_file.and_then(|places| places.only(key));
+            match (&file, place, key) {
+                (_, _, ServiceKey::Address { .. }) => attribution.insert(service, []),
+                (Some(file), Some(place), _) => {
+                    attribution
+                        .insert(service, file.servers(place).iter().map(|server| server.key));
+                }
+                _ => {
+                    let servers = client.real_servers_in::<Rules>(key)?;
+                    attribution.insert(service, servers.iter().map(|server| server.entry.key));
+                }
+            }
         }
         Ok(attribution)
     }

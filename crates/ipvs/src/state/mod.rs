@@ -6,6 +6,7 @@
 mod agreement;
 mod attribution;
 mod differences;
+mod mark_places;
 #[cfg(feature = "serde")]
 mod serde_form;
 mod snapshot;

@@ -1,11 +1,12 @@
 //! The table without counters: `/proc/net/ip_vs` joined with one dump of the services.
 //!
 //! The real servers come from one file in place of one dump a service. A dump of the services supplies the fields that
-//! the file lacks. The servers of firewall marks, whose family the file lacks, come from a dump each. So do the servers
-//! of services that the file leaves out: where other network namespaces have services too, the kernel skips entries at
+//! the file lacks. The file lacks the family of firewall marks: the servers of a mark that both families have come from a
+//! dump each. So do the servers of services that the file leaves out: where other network namespaces have services too, the kernel skips entries at
 //! the end of each page (6.1: `ip_vs_info_seq_next` counts the services of all namespaces, `ip_vs_info_array` those of
 //! one). A service that only the file has was deleted between the two readings.
 
+use super::mark_places::MarkPlaces;
 use super::walk::{Order, sort_servers};
 use crate::error::Error;
 use crate::model::{
@@ -53,7 +54,7 @@ impl<'a> FilePlaces<'a> {
         Self { services, next: 0, sorted: None }
     }
 
-    /// The index of a service in the file. The file lacks the family of a firewall mark.
+    /// The index of a service with an address in the file.
     fn index_of(&mut self, key: &ServiceKey) -> Option<usize> {
         if let ServiceKey::Fwmark { .. } = key {
             return None;
@@ -92,11 +93,23 @@ impl Summary {
     /// The kernel's refusal, or a malformed answer.
     pub fn join<T: Transport>(&mut self, client: &mut Client<T>) -> Result<(), Error> {
         let mut places = FilePlaces::new(&self.file.services);
+        let mut is_complete = true;
         let mut services = client.services_in::<Rules, _>(|Configured { entry, .. }| {
             let index = places.index_of(&entry.key);
+            is_complete &= index.is_some();
             (entry, index.map_or(Servers::Dumped(Vec::new()), Servers::InFile))
         })?;
+        if is_complete {
+            self.joined = Some(services);
+            return Ok(());
+        }
+        let of_file = MarkPlaces::new(self.file.services.iter().map(|listed| &listed.service.key));
+        let of_dump = MarkPlaces::new(services.iter().map(|(service, _)| &service.key));
         for (service, servers) in &mut services {
+            let key = &service.key;
+            if let Some(place) = of_dump.only(key).and_then(|_| of_file.only(key)) {
+                *servers = Servers::InFile(place);
+            }
             if let Servers::Dumped(servers) = servers {
                 let states = client.real_servers(&service.key)?;
                 servers.extend(states.iter().map(RealServerState::summary));

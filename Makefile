@@ -42,7 +42,7 @@ say_without_top = $(if $(has_top),,echo 'make: without ipvsadm-top, which needs 
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # Packages are built from the source tarball, unpacked in target/dist, and have the date of the commit. The build directory
-# is shared: the second package compiles nothing.
+# is shared: the second package compiles nothing, unless rpm is 4.20 or newer, which unpacks the tarball elsewhere.
 PACKAGES := $(CURDIR)/target/packages
 DIST := $(CURDIR)/target/dist
 TREE := $(DIST)/ipvsadm-$(VERSION)

@@ -26,7 +26,7 @@ mod request;
 mod ruleset;
 mod scope;
 #[cfg(feature = "serde")]
-mod serde_form;
+pub(crate) mod serde_form;
 mod service;
 mod service_with_servers;
 mod timeouts;

@@ -66,32 +66,8 @@ mod tests {
     use serde_json::{from_str, to_string};
 
     use super::*;
-    use crate::model::{Counters, Rates, RealServer, SyncRole, Version, VirtualService};
-
-    fn counted() -> (Counters, Rates) {
-        let counters =
-            Counters { connections: u64::MAX, incoming_packets: 1, ..Counters::default() };
-        (counters, Rates { outgoing_bytes: 5, ..Rates::default() })
-    }
-
-    fn service_state(service: VirtualService) -> ServiceState {
-        let (counters, rates) = counted();
-        let service = VirtualService { unused_netmask: None, ..service };
-        ServiceState { service, counters, rates, unknown_attributes: Vec::new() }
-    }
-
-    fn server_state(server: RealServer) -> RealServerState {
-        let (counters, rates) = counted();
-        RealServerState {
-            server,
-            active_connections: 1,
-            inactive_connections: 2,
-            persistent_connections: 3,
-            counters,
-            rates,
-            unknown_attributes: Vec::new(),
-        }
-    }
+    use crate::model::serde_form::tests::{server_state, service_state};
+    use crate::model::{RealServer, SyncRole, Version, VirtualService};
 
     #[test]
     fn service_with_a_server_is_one_flat_object() {

@@ -262,4 +262,4 @@ impl From<InfoForm> for Info {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

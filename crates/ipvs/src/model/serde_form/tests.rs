@@ -15,13 +15,13 @@ fn counted() -> (Counters, Rates) {
     (counters, Rates { outgoing_bytes: 5, ..Rates::default() })
 }
 
-fn service_state(service: VirtualService) -> ServiceState {
+pub(crate) fn service_state(service: VirtualService) -> ServiceState {
     let (counters, rates) = counted();
     let service = VirtualService { unused_netmask: None, ..service };
     ServiceState { service, counters, rates, unknown_attributes: Vec::new() }
 }
 
-fn server_state(server: RealServer) -> RealServerState {
+pub(crate) fn server_state(server: RealServer) -> RealServerState {
     let (counters, rates) = counted();
     RealServerState {
         server,

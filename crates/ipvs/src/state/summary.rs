@@ -2,9 +2,9 @@
 //!
 //! The real servers come from one file in place of one dump a service. A dump of the services supplies the fields that
 //! the file lacks. The file lacks the family of firewall marks: the servers of a mark that both families have come from a
-//! dump each. So do the servers of services that the file leaves out: where other network namespaces have services too, the kernel skips entries at
-//! the end of each page (6.1: `ip_vs_info_seq_next` counts the services of all namespaces, `ip_vs_info_array` those of
-//! one). A service that only the file has was deleted between the two readings.
+//! dump each. So do the servers of services that the file leaves out: where other network namespaces have services too,
+//! the kernel skips entries at the end of each page (6.1: `ip_vs_info_seq_next` counts the services of all namespaces,
+//! `ip_vs_info_array` those of one). A service that only the file has was deleted between the two readings.
 
 use super::mark_places::MarkPlaces;
 use super::walk::{Order, sort_servers};

@@ -23,6 +23,9 @@ use crate::resolve::Labels;
 
 const COUNTS: [Column; 2] = [Column::Number("Connections"), Column::Number("Templates")];
 
+/// The room for the text of a group whose width is measured. An IPv6 address has 39 characters at most.
+const EXPECTED_LENGTH: usize = 40;
+
 fn add_count(grid: &mut Grid, count: EntryCount) {
     grid.number(count.connections);
     grid.number(count.templates);
@@ -121,10 +124,12 @@ impl Labelled<'_> {
     fn append(&self, out: &mut Vec<u8>, group: &Group) {
         match group {
             Group::Client(network) => {
-                let name = whole_address(*network).and_then(|address| self.labels.host(address));
-                match name {
+                let Some(address) = whole_address(*network) else {
+                    return append_network(out, *network);
+                };
+                match self.labels.host(address) {
                     Some(name) => append_cell(out, |out| out.extend_from_slice(name.as_bytes())),
-                    None => append_network(out, *network),
+                    None => append_address(out, address),
                 }
             }
             Group::Service(Owner::Service(key)) => {
@@ -156,7 +161,7 @@ impl Labelled<'_> {
                 }
             }
         }
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(EXPECTED_LENGTH);
         self.append(&mut text, group);
         characters(&text)
     }

@@ -1,6 +1,7 @@
 //! Endpoints as text: `HOST:PORT` with numbers, or with the names that a caller has for them.
 
 use std::fmt;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipvs::model::Protocol;
@@ -69,16 +70,13 @@ impl<'a> EndpointText<'a> {
             return out.truncate(end);
         }
         match (self.address, self.host) {
-            (IpAddr::V4(address), None) => out.extend_from_slice(address.to_string().as_bytes()),
-            (IpAddr::V6(address), None) => {
-                let shown = match ipv4_compatible(address) {
-                    Some(inside) => format!("[::{inside}]"),
-                    None => format!("[{address}]"),
-                };
-                out.extend_from_slice(shown.as_bytes());
-            }
+            (IpAddr::V4(address), None) => append(out, format_args!("{address}")),
+            (IpAddr::V6(address), None) => match ipv4_compatible(address) {
+                Some(inside) => append(out, format_args!("[::{inside}]")),
+                None => append(out, format_args!("[{address}]")),
+            },
             (IpAddr::V4(_), Some(host)) => out.extend_from_slice(host.as_bytes()),
-            (IpAddr::V6(_), Some(host)) => out.extend_from_slice(format!("[{host}]").as_bytes()),
+            (IpAddr::V6(_), Some(host)) => append(out, format_args!("[{host}]")),
         }
         out.push(b':');
         match self.service {
@@ -97,8 +95,13 @@ pub fn append_address(out: &mut Vec<u8>, address: IpAddr) {
             out.extend_from_slice(&text);
             out.truncate(end - ":0".len());
         }
-        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+        IpAddr::V6(address) => append(out, format_args!("{address}")),
     }
+}
+
+fn append(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    // A vector takes all bytes.
+    let _ = out.write_fmt(text);
 }
 
 impl fmt::Display for EndpointText<'_> {

@@ -155,21 +155,20 @@ impl Attribution {
         let is_mark = |service: &&VirtualService| service.key.address().is_none();
         let marks = services.iter().filter(is_mark).count();
         let file = if marks > FEW_MARKS && 2 * marks >= services.len() { file() } else { None };
-        let of_file = file
-            .as_ref()
-            .map(|file| MarkPlaces::new(file.services.iter().map(|listed| &listed.service.key)));
-        let of_dump = MarkPlaces::new(services.iter().map(|service| &service.key));
+        let listed = file.as_ref().map(|file| {
+            let listed = file.services.iter().map(|listed| &listed.service.key);
+            (file, MarkPlaces::new(listed, services.iter().map(|service| &service.key)))
+        });
         for service in &services {
             let key = &service.key;
-            let of_file = of_file.as_ref().filter(|_| of_dump.only(key).is_some());
-            let place = of_file.and_then(|places| places.only(key));
-            match (&file, place, key) {
-                (_, _, ServiceKey::Address { .. }) => attribution.insert(service, []),
-                (Some(file), Some(place), _) => {
-                    attribution
-                        .insert(service, file.servers(place).iter().map(|server| server.key));
+            let in_file =
+                listed.as_ref().and_then(|(file, marks)| Some(file.servers(marks.of(key)?)));
+            match (key, in_file) {
+                (ServiceKey::Address { .. }, _) => attribution.insert(service, []),
+                (ServiceKey::Fwmark { .. }, Some(servers)) => {
+                    attribution.insert(service, servers.iter().map(|server| server.key));
                 }
-                _ => {
+                (ServiceKey::Fwmark { .. }, None) => {
                     let servers = client.real_servers_in::<Rules>(key)?;
                     attribution.insert(service, servers.iter().map(|server| server.entry.key));
                 }

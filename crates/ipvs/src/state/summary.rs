@@ -103,11 +103,12 @@ impl Summary {
             self.joined = Some(services);
             return Ok(());
         }
-        let of_file = MarkPlaces::new(self.file.services.iter().map(|listed| &listed.service.key));
-        let of_dump = MarkPlaces::new(services.iter().map(|(service, _)| &service.key));
+        let marks = MarkPlaces::new(
+            self.file.services.iter().map(|listed| &listed.service.key),
+            services.iter().map(|(service, _)| &service.key),
+        );
         for (service, servers) in &mut services {
-            let key = &service.key;
-            if let Some(place) = of_dump.only(key).and_then(|_| of_file.only(key)) {
+            if let Some(place) = marks.of(&service.key) {
                 *servers = Servers::InFile(place);
             }
             if let Servers::Dumped(servers) = servers {

@@ -132,6 +132,14 @@ struct MarkedServer {
     port: Option<u16>,
 }
 
+impl MarkedServer {
+    /// Tests whether an entry with the address of this server may be of the server's service.
+    fn has(&self, connection: &Connection) -> bool {
+        self.port.is_none_or(|port| port == connection.server.port())
+            && self.service.family() == Family::of(connection.client.ip())
+    }
+}
+
 impl Attribution {
     /// Reads the services, and the real servers of firewall marks.
     ///
@@ -215,9 +223,9 @@ impl Attribution {
         if connection.is_dead_template() {
             return None;
         }
-        let family = Family::of(connection.client.ip());
         match connection.target {
             ConnectionTarget::Fwmark(mark) => {
+                let family = Family::of(connection.client.ip());
                 let key = ServiceKey::Fwmark { mark: mark.try_into().ok()?, family };
                 self.mark_keys.get(&key).copied()
             }
@@ -225,7 +233,7 @@ impl Attribution {
                 .protocol
                 .transport()
                 .and_then(|protocol| self.service_at(protocol, target.ip(), target.port()))
-                .or_else(|| self.only_mark_with(family, connection)),
+                .or_else(|| self.only_mark_with(connection)),
         }
     }
 
@@ -267,13 +275,10 @@ impl Attribution {
         Some(ServiceKey::Address { protocol, address, port })
     }
 
-    fn only_mark_with(&self, family: Family, connection: &Connection) -> Option<ServiceKey> {
+    fn only_mark_with(&self, connection: &Connection) -> Option<ServiceKey> {
         let servers = self.marks.get(connection.server.ip())?;
-        let mut services = servers
-            .iter()
-            .filter(|server| server.port.is_none_or(|port| port == connection.server.port()))
-            .map(|server| &server.service)
-            .filter(|service| service.family() == family);
+        let servers = servers.iter().filter(|server| server.has(connection));
+        let mut services = servers.map(|server| &server.service);
         let first = services.next()?;
         services.all(|service| service == first).then_some(*first)
     }
@@ -327,7 +332,7 @@ impl ServiceEntries<'_> {
     /// address of the real server. `None` for all others.
     fn is_of_only_mark(&self, connection: &Connection) -> Option<bool> {
         let Self { attribution, service, .. } = self;
-        let ServiceKey::Fwmark { family, .. } = *service else { return None };
+        let ServiceKey::Fwmark { .. } = service else { return None };
         let ConnectionTarget::Address(target) = connection.target else { return None };
         if attribution.ports.get(target.ip()).is_some() {
             return None;
@@ -336,8 +341,7 @@ impl ServiceEntries<'_> {
             None => Some(false),
             Some([server]) => Some(
                 server.service == *service
-                    && server.port.is_none_or(|port| port == connection.server.port())
-                    && Family::of(connection.client.ip()) == family
+                    && server.has(connection)
                     && !connection.is_dead_template(),
             ),
             Some(_) => None,
